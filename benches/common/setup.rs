@@ -1,0 +1,39 @@
+//! The quotas of the rows.
+
+/// What a limiter is built from: one token per `interval` nanoseconds, at most `burst` at once. Whole nanoseconds,
+/// because governor and the simple limiters know nothing finer; so all four mean the same quota exactly.
+#[derive(Clone, Copy)]
+pub(crate) struct Setup {
+    pub(crate) interval: u64,
+    pub(crate) burst: u32,
+    /// The bound that tollgate asks for; the others know none.
+    pub(crate) max_keys: usize,
+}
+
+/// Tollgate's default bound, and more than these rows keep alive at once.
+const MAX_KEYS: usize = 1_000_000;
+
+/// A hot key that is always admitted. One token per microsecond is less than any limiter is asked for, so the key
+/// stays in debt and its word away from the clock; 4 x 10^9 tokens are more than a run can spend.
+pub(crate) const ADMITTED: Setup = Setup { interval: 1_000, burst: u32::MAX, max_keys: MAX_KEYS };
+
+/// A hot key that is refused, but for one request in some ten thousand.
+pub(crate) const REFUSED: Setup = Setup { interval: 1_000_000, burst: 1_000, max_keys: MAX_KEYS };
+
+/// Keys that are idle again a millisecond after their one request.
+pub(crate) const SHORT_LIVED: Setup = Setup { interval: 1_000_000, burst: 10, max_keys: MAX_KEYS };
+
+/// After this many fresh keys the limiters that do not forget by themselves are told to drop the idle ones, and the time
+/// counts: without it their memory grows without end. Of the powers of two from 2^13 to 2^20, the best for governor.
+pub(crate) const FORGET_EVERY: usize = 1 << 16;
+
+/// Keys per call of `check_many`: what one read from a busy socket may bring. Half or twice as many make no
+/// difference, since a batch is worked off in smaller groups.
+pub(crate) const BATCH: usize = 256;
+
+/// `count` keys that stay live, of which none spends more than `burst`: a token comes back in an hour, far beyond
+/// the end of the run. So the exact count of admissions depends on no clock.
+pub(crate) const fn live(count: usize, burst: u32) -> Setup {
+    // A fifth more room than keys: the bound is not what is measured.
+    Setup { interval: 3_600_000_000_000, burst, max_keys: count / 5 * 6 }
+}

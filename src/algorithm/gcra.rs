@@ -1,0 +1,185 @@
+//! [`Gcra`], the default algorithm.
+
+use super::double_cell::DoubleCell;
+use super::token_clock::{Anchor, MAX_VALUE, Slope};
+use super::{Algorithm, Decision};
+use crate::decision::{Figures, TokenFigures};
+use crate::quota::{Quota, QuotaError};
+
+/// The generic cell rate algorithm: a key's tokens come back one by one, evenly, at the quota's rate.
+///
+/// **State**: one word per key, the position on the token axis up to which it has spent. Admitted iff
+/// `max(word, position) + cost <= position + capacity`.
+///
+/// **Worst case** in any half-open window of length W: `capacity + rate × W` tokens. With a burst equal to the
+/// count L that is 2L − 1 in one period (a full burst, then the refill); with `burst(1)` it is L.
+///
+/// **Cost**: O(1), a few nanoseconds. **Exactness**: decisions are those of exact integer arithmetic. A token
+/// comes no later than one unit of the axis, at most 10 ns (longer only where a full refill takes centuries, or after
+/// [`set_quota`](crate::Limiter::set_quota), which allows up to 1 µs), and never early. The axis lasts at least 150
+/// years at the quota it was built with; above 2 × 10⁸ tokens/s less, down to 4 years at 2³² − 1 tokens/s with the
+/// largest burst. At its end nothing more is admitted once a key's tokens are spent.
+///
+/// **Source**: ITU-T I.371 (virtual scheduling form), with tokens in place of time as the unit. The proof that nothing
+/// is over-admitted is in `src/docs/design.md`.
+///
+/// ```
+/// use tollgate::{Gcra, Limiter, Quota};
+///
+/// let limiter = Limiter::with(Gcra::new(Quota::per_minute(60)))?;
+/// assert!(limiter.check("alice").is_ok());
+/// # Ok::<(), tollgate::BuildError>(())
+/// ```
+#[derive(Debug)]
+pub struct Gcra {
+    published: DoubleCell<WORDS>,
+}
+
+/// An anchor and its slope as words; see `pack`.
+const WORDS: usize = 11;
+
+impl Gcra {
+    /// Limits every key by `quota`.
+    #[must_use]
+    pub fn new(quota: Quota) -> Gcra {
+        Gcra { published: DoubleCell::new(pack(&Anchor::start(quota, 0))) }
+    }
+
+    /// The quota in force.
+    #[must_use]
+    pub fn quota(&self) -> Quota {
+        unpack(self.published.read()).0.quota
+    }
+
+    /// Another quota for every key from `now` on.
+    pub(crate) fn set_quota(&self, quota: Quota, now: u64) -> Result<(), QuotaError> {
+        self.published.replace(|words| {
+            let (anchor, _) = unpack(words);
+            if anchor.quota == quota {
+                return Ok(words);
+            }
+            anchor.requote(quota, now).map(|anchor| pack(&anchor))
+        })
+    }
+}
+
+fn pack(anchor: &Anchor) -> [u64; WORDS] {
+    let slope = Slope::new(anchor);
+    [
+        anchor.quota.count(),
+        anchor.quota.period_nanos(),
+        anchor.quota.capacity(),
+        u64::from(anchor.unit_bits),
+        anchor.time,
+        anchor.position,
+        anchor.carry,
+        slope.high,
+        slope.low,
+        slope.carry_high,
+        slope.carry_low,
+    ]
+}
+
+#[inline]
+fn unpack(words: [u64; WORDS]) -> (Anchor, Slope) {
+    let [count, period, capacity, unit_bits, time, position, carry, high, low, carry_high, carry_low] = words;
+    let quota = Quota::from_words(count, period, capacity);
+    // Masked to what a shift can take; the bits are below 60 anyway.
+    let unit_bits = (unit_bits & 63) as u32;
+    (Anchor { quota, unit_bits, time, position, carry }, Slope { high, low, carry_high, carry_low })
+}
+
+/// A reading of the token clock.
+#[derive(Clone, Copy, Debug)]
+pub struct TokenReading {
+    anchor: Anchor,
+    position: u64,
+}
+
+impl TokenReading {
+    #[inline]
+    fn ahead(&self, value: u64) -> u64 {
+        value.saturating_sub(self.position)
+    }
+
+    #[inline]
+    fn figures(&self, ahead: u64, cost: u64) -> Figures {
+        Figures::tokens(TokenFigures { anchor: self.anchor, position: self.position, ahead, cost })
+    }
+
+    /// Tokens as units, at most the whole axis.
+    #[inline]
+    fn units(&self, tokens: u64) -> u64 {
+        if tokens > MAX_VALUE >> self.anchor.unit_bits { MAX_VALUE } else { tokens << self.anchor.unit_bits }
+    }
+}
+
+impl Algorithm for Gcra {
+    type Reading = TokenReading;
+
+    fn name(&self) -> &'static str {
+        "gcra"
+    }
+
+    fn start(&mut self, now: u64) {
+        *self = Gcra { published: DoubleCell::new(pack(&Anchor::start(self.quota(), now))) };
+    }
+
+    #[inline]
+    fn read(&self, now: u64) -> TokenReading {
+        let (anchor, slope) = unpack(self.published.read());
+        let position = match slope.units(now.saturating_sub(anchor.time)) {
+            Some(units) => anchor.position.saturating_add(units).min(anchor.end()),
+            None => anchor.at(now).0,
+        };
+        TokenReading { anchor, position }
+    }
+
+    #[inline]
+    fn position(&self, reading: &TokenReading) -> u64 {
+        reading.position
+    }
+
+    #[inline]
+    fn catch_up(&self, reading: &TokenReading, value: u64) -> TokenReading {
+        TokenReading { position: reading.position.max(value), ..*reading }
+    }
+
+    #[inline]
+    fn spend(&self, reading: &TokenReading, value: u64, cost: u64) -> Decision {
+        let capacity = reading.anchor.quota.capacity();
+        let ahead = reading.ahead(value);
+        // A cost within the capacity is below 2^60 units, and so is `ahead`: neither shift nor sum wraps.
+        let fits = cost <= capacity
+            && ahead + (cost << reading.anchor.unit_bits) <= capacity << reading.anchor.unit_bits;
+        if !fits {
+            return Decision { admitted: false, value, figures: reading.figures(ahead, cost) };
+        }
+        let spent = ahead + (cost << reading.anchor.unit_bits);
+        let value = if cost == 0 { value } else { reading.position + spent };
+        Decision { admitted: true, value, figures: reading.figures(spent, cost) }
+    }
+
+    #[inline]
+    fn status(&self, reading: &TokenReading, value: u64) -> Figures {
+        reading.figures(reading.ahead(value), 1)
+    }
+
+    #[inline]
+    fn charge(&self, reading: &TokenReading, value: u64, tokens: u64) -> u64 {
+        if tokens == 0 {
+            return value;
+        }
+        value.max(reading.position).saturating_add(reading.units(tokens)).min(MAX_VALUE)
+    }
+
+    #[inline]
+    fn refund(&self, reading: &TokenReading, value: u64, tokens: u64) -> u64 {
+        value.min(value.saturating_sub(reading.units(tokens)).max(reading.position))
+    }
+
+    #[inline]
+    fn debt(&self, reading: &TokenReading, value: u64) -> u64 {
+        reading.ahead(value)
+    }
+}

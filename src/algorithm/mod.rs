@@ -1,0 +1,79 @@
+//! Algorithms: what a key's word means, and the laws that let the table forget words that say nothing.
+
+mod double_cell;
+mod gcra;
+pub(crate) mod token_clock;
+
+pub use gcra::{Gcra, TokenReading};
+pub use token_clock::MAX_VALUE;
+
+use crate::decision::Figures;
+
+/// A rate-limiting algorithm: a pure function on one 60-bit value per key.
+///
+/// A [`Limiter`](crate::Limiter) reads its clock, turns the time into the algorithm's [`Reading`](Algorithm::Reading),
+/// and lets the algorithm decide what becomes of the key's value. Everything else (which key has which value, how
+/// threads agree, what is forgotten) is the limiter's work. Implement this trait to limit by a rule of your own.
+///
+/// # Laws
+///
+/// With `r` any reading and `v` any value that the algorithm has produced, at most [`MAX_VALUE`]:
+///
+/// 1. **Time.** [`position`](Algorithm::position) never falls as the time rises.
+/// 2. **Idle is absent.** A value at or below `position(r)` decides exactly as 0 does, at `r` and at every later
+///    reading. 0 is the value of a key that was never seen. A key with such a value is forgotten at any moment.
+/// 3. **Spending.** An admitted cost above 0 leaves a value above `position(r)`.
+/// 4. **A refusal changes nothing.** A decision that does not admit gives back `v`.
+/// 5. **Splitting.** A cost of `n` is admitted iff `n` costs of 1 in a row would all be, at one reading (unless the
+///    algorithm's own documentation says otherwise).
+/// 6. **Giving back.** [`refund`](Algorithm::refund) never raises a value; [`charge`](Algorithm::charge) never lowers
+///    it. Neither leaves the range of values.
+/// 7. **Late callers.** [`catch_up`](Algorithm::catch_up)`(r, v)` is the earliest reading, not before `r`, whose
+///    position is at least `v`.
+///
+/// None of these functions may panic, whatever the arguments.
+pub trait Algorithm: Send + Sync {
+    /// What the algorithm makes of one reading of the clock.
+    type Reading: Copy;
+
+    /// Its name in reports, in lower case with underscores: `gcra`.
+    fn name(&self) -> &'static str;
+
+    /// Told once, when a limiter is built: the clock's time in nanoseconds.
+    fn start(&mut self, now: u64);
+
+    /// Reads the time `now`, nanoseconds on the limiter's clock. Any number of threads do this at once.
+    fn read(&self, now: u64) -> Self::Reading;
+
+    /// The value at or below which a key is idle.
+    fn position(&self, reading: &Self::Reading) -> u64;
+
+    /// The earliest reading, not before `reading`, whose position is at least `value`.
+    fn catch_up(&self, reading: &Self::Reading, value: u64) -> Self::Reading;
+
+    /// Decides whether a key at `value` may spend `cost`.
+    fn spend(&self, reading: &Self::Reading, value: u64, cost: u64) -> Decision;
+
+    /// Where a key at `value` stands; `retry_at` of the figures is for a cost of 1.
+    fn status(&self, reading: &Self::Reading, value: u64) -> Figures;
+
+    /// The value after spending `tokens` whether they are there or not.
+    fn charge(&self, reading: &Self::Reading, value: u64, tokens: u64) -> u64;
+
+    /// The value after giving back `tokens`.
+    fn refund(&self, reading: &Self::Reading, value: u64, tokens: u64) -> u64;
+
+    /// How much is lost when a key at `value` is forgotten by force; of several the one with the least gives way.
+    fn debt(&self, reading: &Self::Reading, value: u64) -> u64;
+}
+
+/// What [`Algorithm::spend`] decided.
+#[derive(Clone, Copy, Debug)]
+pub struct Decision {
+    /// Whether the cost is admitted.
+    pub admitted: bool,
+    /// The key's value from now on; unchanged on a refusal.
+    pub value: u64,
+    /// What the caller is told.
+    pub figures: Figures,
+}

@@ -1,0 +1,232 @@
+//! [`Clock`]: where a limiter's time comes from; and the high-water mark that keeps it from stepping back.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+use std::thread;
+use std::time::Duration;
+
+use crossbeam_utils::CachePadded;
+
+/// A source of time for limiters: the machine's monotonic clock, a coarse copy of it, or one set by hand.
+///
+/// Every clock starts at zero when it is made and counts whole nanoseconds up to 584 years, where it stops.
+/// Clones share their zero and their time, so limiters on clones of one clock agree.
+///
+/// ```
+/// use std::time::Duration;
+/// use tollgate::{Clock, Gcra, Limiter, Quota};
+///
+/// let (clock, hand) = Clock::manual();
+/// let limiter = Limiter::builder(Gcra::new(Quota::per_second(1))).clock(clock).build()?;
+/// assert!(limiter.check("key").is_ok());
+/// assert!(limiter.check("key").is_err());
+/// hand.advance(Duration::from_secs(1));
+/// assert!(limiter.check("key").is_ok());
+/// # Ok::<(), tollgate::BuildError>(())
+/// ```
+#[derive(Clone)]
+pub struct Clock(Source);
+
+#[derive(Clone)]
+enum Source {
+    Monotonic(Monotonic),
+    Coarse(Arc<CachePadded<AtomicU64>>),
+    Manual(Arc<CachePadded<AtomicU64>>),
+}
+
+/// The time-stamp counter, calibrated by quanta, counted from the moment this was made.
+#[derive(Clone)]
+struct Monotonic {
+    counter: quanta::Clock,
+    zero: u64,
+}
+
+impl Monotonic {
+    fn new() -> Monotonic {
+        let counter = quanta::Clock::new();
+        let zero = counter.raw();
+        Monotonic { counter, zero }
+    }
+
+    #[inline]
+    fn nanos(&self) -> u64 {
+        self.counter.delta_as_nanos(self.zero, self.counter.raw())
+    }
+}
+
+impl Clock {
+    /// The finest resolution of [`Clock::coarse`]: timers of common systems wake up no more often than this.
+    pub const FINEST_COARSE: Duration = Duration::from_micros(100);
+    /// The coarsest resolution of [`Clock::coarse`], so that its thread ends soon after its last clock is dropped.
+    pub const COARSEST_COARSE: Duration = Duration::from_secs(1);
+
+    /// The machine's monotonic clock, read from the processor's time-stamp counter where that is reliable.
+    ///
+    /// This is the default. A reading costs about as much as everything else a check does.
+    #[must_use]
+    pub fn monotonic() -> Clock {
+        Clock(Source::Monotonic(Monotonic::new()))
+    }
+
+    /// A monotonic clock that a background thread refreshes every `resolution`; reading it is one load.
+    ///
+    /// Readings are up to `resolution` (and the scheduler's delay) late, so tokens come back that much later and in
+    /// steps; never too early. A resolution outside 100 µs to 1 s counts as the nearest of the two. The
+    /// thread ends when the last clone is dropped. Where no thread can be started this is [`Clock::monotonic`].
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tollgate::{Clock, Gcra, Limiter, Quota};
+    ///
+    /// let clock = Clock::coarse(Duration::from_millis(1));
+    /// let limiter = Limiter::builder(Gcra::new(Quota::per_second(100))).clock(clock).build()?;
+    /// assert!(limiter.check("player:7").is_ok());
+    /// # Ok::<(), tollgate::BuildError>(())
+    /// ```
+    #[must_use]
+    pub fn coarse(resolution: Duration) -> Clock {
+        let resolution = resolution.clamp(Clock::FINEST_COARSE, Clock::COARSEST_COARSE);
+        let exact = Monotonic::new();
+        let reading = Arc::new(CachePadded::new(AtomicU64::new(0)));
+        let weak = Arc::downgrade(&reading);
+        let source = exact.clone();
+        let refresher = thread::Builder::new()
+            .name("tollgate-clock".into())
+            .spawn(move || refresh(&source, &weak, resolution));
+        match refresher {
+            Ok(_) => Clock(Source::Coarse(reading)),
+            Err(_) => Clock(Source::Monotonic(exact)),
+        }
+    }
+
+    /// A clock that stands still until it is moved by hand, for tests, simulations and recorded traffic.
+    #[must_use]
+    pub fn manual() -> (Clock, ManualClock) {
+        let nanos = Arc::new(CachePadded::new(AtomicU64::new(0)));
+        (Clock(Source::Manual(Arc::clone(&nanos))), ManualClock { nanos })
+    }
+
+    /// The time since this clock's zero.
+    #[must_use]
+    pub fn now(&self) -> Duration {
+        Duration::from_nanos(self.nanos())
+    }
+
+    /// Relaxed throughout: a reading is a number that leads to no other memory.
+    #[inline]
+    pub(crate) fn nanos(&self) -> u64 {
+        match &self.0 {
+            Source::Monotonic(clock) => clock.nanos(),
+            Source::Coarse(reading) | Source::Manual(reading) => reading.load(Ordering::Relaxed),
+        }
+    }
+}
+
+impl Default for Clock {
+    /// [`Clock::monotonic`].
+    fn default() -> Clock {
+        Clock::monotonic()
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self.0 {
+            Source::Monotonic(_) => "monotonic",
+            Source::Coarse(_) => "coarse",
+            Source::Manual(_) => "manual",
+        };
+        write!(f, "Clock({kind}, {:?})", self.now())
+    }
+}
+
+/// The coarse clock's thread: it lives as long as somebody holds the reading.
+fn refresh(source: &Monotonic, reading: &Weak<CachePadded<AtomicU64>>, resolution: Duration) {
+    while let Some(reading) = reading.upgrade() {
+        reading.store(source.nanos(), Ordering::Relaxed);
+        drop(reading);
+        thread::sleep(resolution);
+    }
+}
+
+/// The hand of a [`Clock::manual`].
+#[derive(Clone)]
+pub struct ManualClock {
+    nanos: Arc<CachePadded<AtomicU64>>,
+}
+
+impl ManualClock {
+    /// Moves the clock forward by `by`; at 2⁶⁴ − 1 ns (584 years) it stops.
+    pub fn advance(&self, by: Duration) {
+        let by = saturating_nanos(by);
+        // The closure always gives a value, so the update cannot fail.
+        let _ = self.nanos.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |now| Some(now.saturating_add(by)));
+    }
+
+    /// Sets the clock to `to` after its zero, at most 2⁶⁴ − 1 ns.
+    ///
+    /// Setting it back is legal. A limiter then goes on from the latest time that it has seen.
+    pub fn set(&self, to: Duration) {
+        self.nanos.store(saturating_nanos(to), Ordering::Relaxed);
+    }
+}
+
+impl fmt::Debug for ManualClock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ManualClock({:?})", Duration::from_nanos(self.nanos.load(Ordering::Relaxed)))
+    }
+}
+
+fn saturating_nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// A limiter's view of its clock: time that does not step back.
+#[derive(Debug)]
+pub(crate) struct Timeline {
+    clock: Clock,
+    /// The latest reading noted, and how far a reading must pass it to be noted.
+    high_water: CachePadded<AtomicU64>,
+    slack: u64,
+}
+
+/// One reading of a [`Timeline`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Now {
+    /// What the clock said.
+    pub(crate) clock: u64,
+    /// What counts: never before a time that was noted.
+    pub(crate) time: u64,
+}
+
+impl Timeline {
+    /// Noting every reading would make all threads write one line; one write in 100 µs is lost in the noise, and
+    /// is the most by which a clock that steps back can gain.
+    const SLACK_NANOS: u64 = 100_000;
+
+    pub(crate) fn new(clock: Clock) -> Timeline {
+        let slack = match clock.0 {
+            Source::Manual(_) => 0,
+            Source::Monotonic(_) | Source::Coarse(_) => Timeline::SLACK_NANOS,
+        };
+        let high_water = CachePadded::new(AtomicU64::new(clock.nanos()));
+        Timeline { clock, high_water, slack }
+    }
+
+    /// Relaxed: the mark is a number that leads to no other memory, and a stale one is merely a lower one.
+    #[inline]
+    pub(crate) fn now(&self) -> Now {
+        let clock = self.clock.nanos();
+        let noted = self.high_water.load(Ordering::Relaxed);
+        if clock > noted.saturating_add(self.slack) {
+            self.note(clock);
+        }
+        Now { clock, time: clock.max(noted) }
+    }
+
+    #[cold]
+    fn note(&self, clock: u64) {
+        self.high_water.fetch_max(clock, Ordering::Relaxed);
+    }
+}

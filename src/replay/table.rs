@@ -1,0 +1,238 @@
+//! [`write_table`]: a report for people, for terminals of 80 to 100 columns.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
+use jiff::Timestamp;
+
+use super::report::{LimitReport, Report};
+
+/// One rule under the header.
+const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
+
+/// The width that tables should not exceed; only the keys can be shortened to keep to it.
+const WIDTH: usize = 96;
+
+/// The widths between which keys are shortened.
+const KEY_WIDTH: std::ops::RangeInclusive<usize> = 24..=56;
+
+/// Writes the report as tables, one column for each limit.
+///
+/// # Errors
+///
+/// What `out` returns.
+pub fn write_table(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    write_summary(report, out)?;
+    if report.requests() > 0 {
+        writeln!(out, "\n{}", limits_table(report).trim_fmt())?;
+    }
+    if !report.most_refused.is_empty() {
+        writeln!(out, "\n{}", keys_table(report).trim_fmt())?;
+    }
+    write_malformed(report, out)?;
+    for hint in hints(report) {
+        writeln!(out, "\nhint: {hint}")?;
+    }
+    Ok(())
+}
+
+fn write_summary(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    let file = if report.file == "-" { "standard input".to_owned() } else { printable(&report.file) };
+    writeln!(out, "log    {file}")?;
+    write!(out, "lines  {}: {} requests", number(report.lines), number(report.requests()))?;
+    if report.blank > 0 {
+        write!(out, ", {} blank", number(report.blank))?;
+    }
+    writeln!(out, ", {} malformed, {} late", number(report.malformed), number(report.late))?;
+    if let (Some(from), Some(to)) = (report.from, report.to) {
+        let span = Duration::from_secs(to.as_second().abs_diff(from.as_second()));
+        writeln!(out, "time   {} to {} UTC ({})", date(from), date(to), duration(span))?;
+    }
+    writeln!(out, "key    {}", report.key)
+}
+
+fn limits_table(report: &Report) -> Table {
+    type Row = (&'static str, fn(&LimitReport) -> String);
+    const ROWS: [Row; 6] = [
+        ("requests", |limit| count(limit.requests)),
+        ("admitted", |limit| share(limit.admitted, limit.requests)),
+        ("refused", |limit| share(limit.refused, limit.requests)),
+        ("keys seen", |limit| count(limit.keys as u64)),
+        ("keys ever refused", |limit| share(limit.keys_refused as u64, limit.keys as u64)),
+        ("longest refusal", |limit| limit.longest_refusal.map_or_else(|| "endless".to_owned(), duration)),
+    ];
+    let rows = ROWS
+        .map(|(name, value)| [name.to_owned()].into_iter().chain(report.limits.iter().map(value)).collect());
+    new_table(vec!["limit".to_owned()], report, rows)
+}
+
+fn keys_table(report: &Report) -> Table {
+    let header = vec!["most refused keys".to_owned(), "requests".to_owned()];
+    let width = key_width(report);
+    let rows = report.most_refused.iter().map(|row| {
+        let refused = row.refused.iter().map(|refused| share(*refused, row.requests));
+        let key = shorten(&printable(&row.key), width);
+        [key, number(row.requests)].into_iter().chain(refused).collect()
+    });
+    new_table(header, report, rows)
+}
+
+/// A table of these columns and one for each limit: text to the left, numbers to the right.
+fn new_table(mut header: Vec<String>, report: &Report, rows: impl IntoIterator<Item = Vec<String>>) -> Table {
+    header.extend(report.limits.iter().map(|limit| limit.limit.clone()));
+    let mut table = Table::new();
+    table.load_style(STYLE).set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(header).add_rows(rows);
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}
+
+/// The room that the other columns leave for keys.
+fn key_width(report: &Report) -> usize {
+    const GAP: usize = 2;
+    let share_width = |limit: &LimitReport| share(limit.refused, 1).len().max(limit.limit.len()) + GAP;
+    let others: usize = report.limits.iter().map(share_width).sum();
+    WIDTH.saturating_sub("requests".len() + 2 * GAP + others).clamp(*KEY_WIDTH.start(), *KEY_WIDTH.end())
+}
+
+fn write_malformed(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    if report.malformed == 0 {
+        return Ok(());
+    }
+    writeln!(out, "\nmalformed lines")?;
+    for line in &report.malformed_lines {
+        writeln!(out, "  line {}: {}", line.line, printable(&line.reason))?;
+    }
+    let more = report.malformed - report.malformed_lines.len() as u64;
+    if more > 0 {
+        writeln!(out, "  and {} more", number(more))?;
+    }
+    Ok(())
+}
+
+/// What the reader may want to do next, when there is something to do.
+fn hints(report: &Report) -> Vec<String> {
+    let mut hints = Vec::new();
+    if report.lines == 0 {
+        hints.push("the log is empty".to_owned());
+    } else if report.requests() == 0 {
+        hints.push(
+            "no line is in Common or Combined Log Format: host ident user [time] \"request\" status bytes"
+                .to_owned(),
+        );
+    } else if report.limits.iter().all(|limit| limit.refused == 0) {
+        hints.push("no request would have been refused: try a smaller --limit".to_owned());
+    }
+    if report.late > 0 {
+        hints.push(late_hint(report));
+    }
+    if report.limits.iter().any(|limit| limit.forgotten > 0) {
+        hints.push(
+            "more keys were live than --max-keys has room for, so some were let in too soon: raise it"
+                .to_owned(),
+        );
+    }
+    hints
+}
+
+fn late_hint(report: &Report) -> String {
+    const DAY: Duration = Duration::from_secs(86_400);
+    let late = number(report.late);
+    if report.longest_delay > DAY {
+        return format!(
+            "{late} late lines, up to {} out of order: sort the log by time first",
+            duration(report.longest_delay)
+        );
+    }
+    format!(
+        "--reorder {}s would put the late lines in their place, if memory allows",
+        report.longest_delay.as_secs()
+    )
+}
+
+/// `1,234`.
+fn number(value: u64) -> String {
+    let digits = value.to_string();
+    let mut grouped = String::new();
+    for (position, digit) in digits.chars().enumerate() {
+        if position > 0 && (digits.len() - position) % 3 == 0 {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+/// A count without a share, in line with those that have one.
+fn count(value: u64) -> String {
+    format!("{}        ", number(value))
+}
+
+/// `1,234  56.7%`: a count and its share of the whole.
+fn share(part: u64, whole: u64) -> String {
+    format!("{} {:>7}", number(part), percent(part, whole))
+}
+
+/// A share to a tenth of a percent, where only nothing is `0.0%` and only everything `100.0%`.
+#[expect(clippy::cast_precision_loss, reason = "a tenth of a percent is shown")]
+fn percent(part: u64, whole: u64) -> String {
+    let percent = if part == 0 { 0.0 } else { part as f64 / whole as f64 * 100.0 };
+    if part > 0 && percent < 0.05 {
+        "<0.1%".to_owned()
+    } else if part < whole && percent >= 99.95 {
+        ">99.9%".to_owned()
+    } else {
+        format!("{percent:.1}%")
+    }
+}
+
+/// `3 d 4 h`, `1 h 30 min`, `2 min 5 s`, `1.5 s`: the two largest units.
+fn duration(time: Duration) -> String {
+    const UNITS: [(u64, &str); 4] = [(86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")];
+    let seconds = time.as_secs();
+    if seconds < 60 {
+        let text = format!("{:.3}", time.as_secs_f64());
+        return format!("{} s", text.trim_end_matches('0').trim_end_matches('.'));
+    }
+    let largest = UNITS.iter().position(|(unit, _)| seconds >= *unit).unwrap_or(UNITS.len() - 1);
+    let mut text = String::new();
+    let mut rest = seconds;
+    for (unit, name) in UNITS.iter().skip(largest).take(2) {
+        let times = rest / unit;
+        rest %= unit;
+        if times > 0 {
+            text.push_str(&format!(" {times} {name}"));
+        }
+    }
+    text.trim_start().to_owned()
+}
+
+fn date(time: Timestamp) -> impl std::fmt::Display {
+    time.strftime("%Y-%m-%d %H:%M:%S")
+}
+
+/// Whoever sends a request writes into the log. Nothing of it may steer the terminal.
+fn printable(text: &str) -> String {
+    let mut printable = String::new();
+    for character in text.chars() {
+        match character {
+            '"' | '\'' | '\\' => printable.push(character),
+            other => printable.extend(other.escape_debug()),
+        }
+    }
+    printable
+}
+
+/// At most `width` characters, with the middle left out: long paths differ at their ends.
+fn shorten(text: &str, width: usize) -> String {
+    let length = text.chars().count();
+    if length <= width {
+        return text.to_owned();
+    }
+    let start = width / 2;
+    let end = width - start - 1;
+    text.chars().take(start).chain(['…']).chain(text.chars().skip(length - end)).collect()
+}

@@ -1,0 +1,86 @@
+//! The directory: from a tag's leading bits to the number of its page (extendible hashing).
+//!
+//! Fagin, Nievergelt, Pippenger, Strong: Extendible Hashing, ACM TODS 4(3), 1979. One array per depth, each twice as long as the one before; a
+//! reader that still uses a shorter one finds an older page, does not find its key there, and asks again under that
+//! page's lock.
+
+use crate::sync::{AtomicU32, OnceLock, Ordering};
+
+/// Bits beyond those that number the pages. Random tags use two (simulated, up to 12 000 pages); a hasher whose leading
+/// bits hardly differ would go on doubling the directory for nothing.
+const SPARE_BITS: u32 = 4;
+
+#[derive(Debug)]
+pub(super) struct Directory {
+    depth: AtomicU32,
+    levels: Box<[OnceLock<Box<[AtomicU32]>>]>,
+}
+
+impl Directory {
+    /// Everything in page 0, with room for `max_pages`.
+    pub(super) fn new(max_pages: usize) -> Directory {
+        let deepest = max_pages.next_power_of_two().trailing_zeros() + SPARE_BITS;
+        Directory { depth: AtomicU32::new(0), levels: (0..=deepest).map(|_| OnceLock::new()).collect() }
+    }
+
+    /// The page of `tag`.
+    #[inline]
+    pub(super) fn page_of(&self, tag: u64) -> usize {
+        // Acquire: pairs with the Release store in `split`, so that the level it names is filled.
+        let depth = self.depth.load(Ordering::Acquire);
+        // Acquire: pairs with the Release store in `split`, so that the new page is filled.
+        self.level(depth)[index(tag, depth)].load(Ordering::Acquire) as usize
+    }
+
+    /// Whether a page of `depth` can split.
+    pub(super) fn can_split(&self, depth: u32) -> bool {
+        (depth as usize) + 1 < self.levels.len()
+    }
+
+    /// Gives the upper half of the tags of `tag`'s page, which share `depth` bits, to `page`. One caller at a time.
+    pub(super) fn split(&self, tag: u64, depth: u32, page: u32) {
+        // Relaxed: only `split` stores the depth, and its callers hold one lock.
+        let mut levels = self.depth.load(Ordering::Relaxed);
+        if depth == levels {
+            self.double(levels);
+            levels += 1;
+        }
+        let first = (index(tag, depth) * 2 + 1) << (levels - depth - 1);
+        let upper = &self.level(levels)[first..first + (1 << (levels - depth - 1))];
+        for entry in upper {
+            // Release: pairs with the Acquire load in `page_of`.
+            entry.store(page, Ordering::Release);
+        }
+        // Release: pairs with the Acquire load in `page_of`.
+        self.depth.store(levels, Ordering::Release);
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.levels.iter().filter_map(|level| level.get()).map(|level| size_of_val(&**level)).sum()
+    }
+
+    /// Fills the next level with what this one says.
+    fn double(&self, depth: u32) {
+        let old = self.level(depth);
+        // Relaxed: entries are stored by `split` only, whose callers hold one lock.
+        let twice = |entry: &AtomicU32| {
+            let page = entry.load(Ordering::Relaxed);
+            [AtomicU32::new(page), AtomicU32::new(page)]
+        };
+        self.levels[depth as usize + 1].get_or_init(|| old.iter().flat_map(twice).collect());
+    }
+
+    #[inline]
+    fn level(&self, depth: u32) -> &[AtomicU32] {
+        // Only level 0 is not made by `double`.
+        self.levels[depth as usize].get_or_init(|| Box::new([AtomicU32::new(0)]))
+    }
+}
+
+/// The leading `depth` bits.
+#[inline]
+#[expect(clippy::cast_possible_truncation, reason = "at most as many bits as the directory has levels")]
+fn index(tag: u64, depth: u32) -> usize {
+    // In two steps, because a shift by 64 wraps.
+    ((tag >> 1) >> (63 - depth)) as usize
+}

@@ -1,0 +1,13 @@
+//! Where keys' words live: the word table, and every memory ordering it needs.
+//!
+//! From the inside out: a [`slot`] is a word and its owner's tag; a page is 64 lines of four slots ([`pages`]); a
+//! [`directory`] leads from a tag to its page; the [`table`] finds, claims, splits and forgets. `src/docs/design.md` tells why.
+
+mod directory;
+#[cfg(all(test, tollgate_loom))]
+mod loom_tests;
+mod pages;
+mod slot;
+pub(crate) mod table;
+
+pub(crate) use table::{Outcome, Rule, Step, WordTable};

@@ -1,0 +1,325 @@
+//! The word table: find a key's word and change it without a lock; insert, split and forget under a page's lock.
+
+use std::fmt;
+
+use super::directory::Directory;
+use super::pages::{Line, PageState, Pages};
+use super::slot::{Slot, Word};
+use crate::sync::Mutex;
+
+/// What is to be done with one key's value.
+pub(crate) trait Rule {
+    /// What the caller is told.
+    type Answer;
+
+    /// Decides for a key at `value`; 0 is a key without a word. `forgotten_below` is 0, or a position that somebody has
+    /// already seen: a caller whose reading is older must start from there.
+    fn decide(&self, value: u64, forgotten_below: u64) -> Step<Self::Answer>;
+
+    /// The value at or below which a key is idle.
+    fn position(&self) -> u64;
+
+    /// What is lost when a key at `value` is forgotten by force.
+    fn debt(&self, value: u64) -> u64;
+}
+
+/// A rule's decision.
+#[derive(Debug)]
+pub(crate) enum Step<T> {
+    /// Write this value, then answer. 0 forgets the key.
+    Write(u64, T),
+    /// Write nothing.
+    Keep(T),
+}
+
+/// What became of a rule.
+#[derive(Debug)]
+pub(crate) enum Outcome<T> {
+    Done(T),
+    /// The key is new, its window is full of busy keys, no page can be added and none may be forgotten. `soonest` is
+    /// the smallest value in the window.
+    NoRoom { soonest: u64 },
+}
+
+/// Numbers about a table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct TableStats {
+    pub(crate) live: usize,
+    pub(crate) pages: usize,
+    pub(crate) splits: u64,
+    pub(crate) forced: u64,
+    pub(crate) bytes: usize,
+}
+
+/// Words by tag.
+///
+/// The parameters are lines of a page, slots of a line, and lines of a window. 64 × 4 × 16 bytes are a page of 4 KiB. A
+/// key's home line is one of 64; its window is that line and the next 7, wrapping within the page: the shortest window
+/// that stays at 28 bytes a key on average and 33 at the worst population (simulated for 0.7 to 2.8 million keys; 4
+/// lines: 34 and 34, 6 lines: 30 and 33).
+pub(crate) struct WordTable<const LINES: usize = 64, const SLOTS: usize = 4, const WINDOW: usize = 8> {
+    directory: Directory,
+    pages: Pages<LINES, SLOTS>,
+    max_pages: usize,
+    forget_at_capacity: bool,
+    growth: Mutex<Growth>,
+}
+
+/// What changes only when a page is added. Locked after a page, never before one.
+#[derive(Debug)]
+struct Growth {
+    pages: u32,
+}
+
+/// Where a key without a word could go.
+enum Place<'a> {
+    Found(&'a Slot),
+    Idle(&'a Slot, Word),
+    Full,
+}
+
+impl<const LINES: usize, const SLOTS: usize, const WINDOW: usize> WordTable<LINES, SLOTS, WINDOW> {
+    pub(crate) fn new(max_pages: usize, forget_at_capacity: bool) -> Self {
+        let max_pages = max_pages.clamp(1, 1 << 31);
+        WordTable {
+            directory: Directory::new(max_pages),
+            pages: Pages::new(max_pages),
+            max_pages,
+            forget_at_capacity,
+            growth: Mutex::new(Growth { pages: 1 }),
+        }
+    }
+
+    /// The bytes of `max_pages` pages with everything that leads to them.
+    pub(crate) const fn page_bytes() -> usize {
+        Pages::<LINES, SLOTS>::page_bytes()
+    }
+
+    /// Applies `rule` to the key of `tag`. O(1): one window is searched, and at most once a page is split.
+    #[inline]
+    pub(crate) fn apply<R: Rule>(&self, tag: u64, rule: &R) -> Outcome<R::Answer> {
+        self.apply_at(self.home(tag), tag, rule)
+    }
+
+    /// The line to look at first; it may be loaded before it is needed.
+    #[inline]
+    pub(crate) fn home(&self, tag: u64) -> &Line<SLOTS> {
+        &self.pages.lines(self.directory.page_of(tag))[Self::home_line(tag)]
+    }
+
+    /// `apply`, from a home line that was looked up (possibly long) before.
+    #[inline]
+    pub(crate) fn apply_at<R: Rule>(&self, home: &Line<SLOTS>, tag: u64, rule: &R) -> Outcome<R::Answer> {
+        for slot in &home.slots {
+            if slot.seems_owned_by(tag) {
+                if let Some(answer) = slot.hit(tag, rule) {
+                    return Outcome::Done(answer);
+                }
+                break;
+            }
+        }
+        self.apply_beyond_home(tag, rule)
+    }
+
+    /// Not in its home line: elsewhere in its window, moved, or new.
+    #[inline(never)]
+    fn apply_beyond_home<R: Rule>(&self, tag: u64, rule: &R) -> Outcome<R::Answer> {
+        loop {
+            let page = self.directory.page_of(tag);
+            if let Some(answer) = self.find(page, tag).and_then(|slot| slot.hit(tag, rule)) {
+                return Outcome::Done(answer);
+            }
+            let mut state = self.pages.state(page).lock();
+            // The page may have been split since. Its splits happen under the lock just taken, so what the directory
+            // says now about this tag stays true while it is held.
+            if self.directory.page_of(tag) == page {
+                if let Some(outcome) = self.apply_locked(page, &mut state, tag, rule) {
+                    return outcome;
+                }
+            }
+        }
+    }
+
+    /// `None`: a page was split, look again.
+    fn apply_locked<R: Rule>(
+        &self,
+        page: usize,
+        state: &mut PageState,
+        tag: u64,
+        rule: &R,
+    ) -> Option<Outcome<R::Answer>> {
+        loop {
+            let position = rule.position().max(state.forgotten_below);
+            let place = self.place_for(page, tag, position);
+            if let Place::Found(slot) = place {
+                match slot.hit(tag, rule) {
+                    Some(answer) => return Some(Outcome::Done(answer)),
+                    // Vacated by a reset, which takes no lock.
+                    None => continue,
+                }
+            }
+            let (value, answer) = match rule.decide(0, state.forgotten_below) {
+                Step::Keep(answer) | Step::Write(0, answer) => return Some(Outcome::Done(answer)),
+                Step::Write(value, answer) => (value, answer),
+            };
+            let slot = match place {
+                Place::Found(_) => continue,
+                Place::Idle(slot, word) => {
+                    if !slot.vacate(word) {
+                        continue;
+                    }
+                    state.forgotten_below = state.forgotten_below.max(word.value());
+                    slot
+                }
+                Place::Full if self.split(page, state, tag, position) => return None,
+                Place::Full => {
+                    let (slot, word) = self.smallest_debt(page, tag, rule);
+                    if !self.forget_at_capacity {
+                        return Some(Outcome::NoRoom { soonest: word.value() });
+                    }
+                    if !slot.vacate(word) {
+                        continue;
+                    }
+                    state.forced += 1;
+                    slot
+                }
+            };
+            slot.give_to(tag, value);
+            return Some(Outcome::Done(answer));
+        }
+    }
+
+    /// The slots a key may be in, nearest first.
+    fn window(&self, page: usize, tag: u64) -> impl Iterator<Item = &Slot> {
+        let lines = self.pages.lines(page);
+        let home = Self::home_line(tag);
+        (0..WINDOW).flat_map(move |i| &lines[(home + i) % LINES].slots)
+    }
+
+    #[inline]
+    fn home_line(tag: u64) -> usize {
+        // The directory uses the leading bits, this the trailing ones.
+        #[expect(clippy::cast_possible_truncation, reason = "only trailing bits count")]
+        let bits = tag as usize;
+        bits % LINES
+    }
+
+    fn find(&self, page: usize, tag: u64) -> Option<&Slot> {
+        self.window(page, tag).find(|slot| slot.seems_owned_by(tag) && !slot.word().is_vacant())
+    }
+
+    /// The key's own slot, or else the first idle one.
+    fn place_for(&self, page: usize, tag: u64, position: u64) -> Place<'_> {
+        let mut place = Place::Full;
+        for slot in self.window(page, tag) {
+            let word = slot.word();
+            if slot.tag() == tag && !word.is_vacant() {
+                return Place::Found(slot);
+            }
+            if word.value() <= position && matches!(place, Place::Full) {
+                place = Place::Idle(slot, word);
+            }
+        }
+        place
+    }
+
+    fn smallest_debt<R: Rule>(&self, page: usize, tag: u64, rule: &R) -> (&Slot, Word) {
+        let home = &self.pages.lines(page)[Self::home_line(tag)].slots[0];
+        let mut least = (home, home.word());
+        for slot in self.window(page, tag) {
+            let word = slot.word();
+            if rule.debt(word.value()) < rule.debt(least.1.value()) {
+                least = (slot, word);
+            }
+        }
+        least
+    }
+
+    /// Moves half of a page's keys to a new page. `false` when there can be no more pages.
+    fn split(&self, page: usize, state: &mut PageState, tag: u64, position: u64) -> bool {
+        let mut growth = self.growth.lock();
+        if growth.pages as usize >= self.max_pages || !self.directory.can_split(state.depth) {
+            return false;
+        }
+        let new = growth.pages;
+        let mut new_state = self.pages.state(new as usize).lock();
+        self.move_upper_half(page, state, new as usize, position);
+        new_state.depth = state.depth + 1;
+        new_state.forgotten_below = state.forgotten_below;
+        drop(new_state);
+        self.directory.split(tag, state.depth, new);
+        state.depth += 1;
+        growth.pages += 1;
+        true
+    }
+
+    /// Moves the busy keys whose next tag bit is set to the same place in `new`, where nobody else is yet; forgets those
+    /// that are idle. A key is nowhere for a moment: whoever looks for it finds its slot vacant and waits on the lock.
+    fn move_upper_half(&self, page: usize, state: &mut PageState, new: usize, position: u64) {
+        let pairs = self.pages.lines(page).iter().zip(self.pages.lines(new));
+        let slots = pairs.flat_map(|(from, to)| from.slots.iter().zip(&to.slots));
+        for (from, to) in slots.filter(|(from, _)| (from.tag() << state.depth) >> 63 == 1) {
+            let word = loop {
+                let word = from.word();
+                if word.is_vacant() || from.vacate(word) {
+                    break word;
+                }
+            };
+            if word.value() <= position {
+                state.forgotten_below = state.forgotten_below.max(word.value());
+            } else {
+                to.give_to(from.tag(), word.value());
+            }
+        }
+    }
+
+    /// Forgets every key.
+    pub(crate) fn clear(&self) {
+        for page in 0..self.page_count() {
+            let _state = self.pages.state(page).lock();
+            for slot in self.slots(page) {
+                while let word = slot.word()
+                    && !word.is_vacant()
+                    && !slot.vacate(word)
+                {}
+            }
+        }
+    }
+
+    /// Counts keys above `position`: all of them up to a thousand pages, beyond that an estimate from a thousand pages
+    /// spread evenly.
+    pub(crate) fn live(&self, position: u64) -> usize {
+        // 1024 pages are 4 MiB to read and some 150 000 keys, of which the error is a few in a thousand.
+        const SAMPLE: usize = 1024;
+        let pages = self.page_count();
+        let sample = pages.min(SAMPLE);
+        let busy = |page: usize| self.slots(page).filter(|slot| slot.word().value() > position).count();
+        let live: usize = (0..sample).map(|i| busy(i * pages / sample)).sum();
+        live * pages / sample
+    }
+
+    pub(crate) fn stats(&self, position: u64) -> TableStats {
+        let pages = self.page_count();
+        TableStats {
+            live: self.live(position),
+            pages,
+            splits: pages as u64 - 1,
+            forced: (0..pages).map(|page| self.pages.state(page).lock().forced).sum(),
+            bytes: size_of::<Self>() + self.directory.bytes() + self.pages.bytes(),
+        }
+    }
+
+    fn page_count(&self) -> usize {
+        self.growth.lock().pages as usize
+    }
+
+    fn slots(&self, page: usize) -> impl Iterator<Item = &Slot> {
+        self.pages.lines(page).iter().flat_map(|line| &line.slots)
+    }
+}
+
+impl<const LINES: usize, const SLOTS: usize, const WINDOW: usize> fmt::Debug for WordTable<LINES, SLOTS, WINDOW> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WordTable").field("pages", &self.page_count()).finish_non_exhaustive()
+    }
+}
