@@ -15,7 +15,7 @@ use common::Outcome;
 use common::clocks::{ClockChoice, Coarse, Precise};
 use common::floor::{ClockRead, Floor, KeyHash, Swap};
 use common::keys;
-use common::setup::{ADMITTED, BATCH, FORGET_EVERY, REFUSED, SHORT_LIVED, Setup, live};
+use common::setup::{ADMITTED, BATCH, FORGET_EVERY, OFTEN, REFUSED, SHORT_LIVED, Setup, live};
 use common::subject::{Answers, Governor, Key, Subject, Tollgate};
 
 fn main() -> Outcome<()> {
@@ -82,7 +82,7 @@ fn live_keys<K: Key>(criterion: &mut Criterion, name: &str, keys: &[K]) -> Outco
 }
 
 fn visit<K: Key, S: Subject<K>>(group: &mut Group<'_>, name: &str, keys: &[K], visits: &[K]) -> Outcome<()> {
-    let subject = S::build(&live(keys.len(), u32::MAX / 2))?;
+    let subject = S::build(&live(keys.len(), OFTEN))?;
     for key in keys {
         black_box(subject.check(key));
     }

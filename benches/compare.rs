@@ -17,10 +17,10 @@ use common::floor::{ClockRead, Empty, Floor, KeyHash, Swap, cache_miss};
 use common::keys;
 use common::options::Options;
 use common::rounds::{Sample, Work, arm, contenders, median, race, ratio};
-use common::setup::{ADMITTED, BATCH, FORGET_EVERY, REFUSED, SHORT_LIVED, Setup, live};
+use common::setup::{ADMITTED, BATCH, FORGET_EVERY, OFTEN, REFUSED, SHORT_LIVED, Setup, live};
 use common::subject::{Answers, Key, Subject, Tollgate};
 use common::table::{Report, machine, time};
-use common::threads::{Driven, drive};
+use common::threads::{Driven, drive, nanos_each};
 
 /// A quarter of a second or so per contender and round.
 const REQUESTS: usize = 4_000_000;
@@ -129,13 +129,14 @@ fn against_the_floor(options: &Options, report: &mut Report) -> Outcome<()> {
         for (part, samples_of_part) in names.iter().zip(&samples) {
             let [low, middle, high] = ratio(samples_of_part, &samples[4]);
             let ours = *part == "tollgate";
+            let admitted = if ours { report.admitted(&name, &[*part], &samples[5..]) } else { String::new() };
             report.row(&[
                 (*part).to_owned(),
                 time(median(samples_of_part)),
                 format!("{middle:.2}x ({low:.2}-{high:.2})"),
                 // The issue asks it of one thread.
                 if ours && threads == 1 { "1.3x".to_owned() } else { String::new() },
-                if ours { report.admitted(&name, &["tollgate"], &samples[5..]) } else { String::new() },
+                admitted,
             ]);
         }
     }
@@ -152,14 +153,7 @@ fn against_the_floor(options: &Options, report: &mut Report) -> Outcome<()> {
 
 /// The time per request, and what came of them.
 fn sample(driven: Driven, requests: usize, exact: RangeInclusive<u64>) -> Sample {
-    #[allow(clippy::cast_precision_loss, reason = "a count of some millions")]
-    let requests = requests as f64;
-    Sample {
-        nanos: driven.wall.as_secs_f64() * 1e9 / requests,
-        slowest: None,
-        admitted: driven.admitted,
-        exact,
-    }
+    Sample { nanos: nanos_each(driven.wall, requests), slowest: None, admitted: driven.admitted, exact }
 }
 
 /// All requests for one key.
@@ -222,8 +216,7 @@ impl<K: Key> Work for Uniform<K> {
     const FRESH: bool = false;
 
     fn setup(&self) -> Setup {
-        // No key is asked for a million times.
-        live(self.keys.len(), 1_000_000)
+        live(self.keys.len(), OFTEN)
     }
 
     fn prepare<S: Subject<K>>(&self, subject: &S) {

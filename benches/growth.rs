@@ -17,7 +17,7 @@ use common::rounds::{Sample, Work, arm, contenders, median, race};
 use common::setup::{Setup, live};
 use common::subject::Subject;
 use common::table::{Report, machine, time};
-use common::threads::drive;
+use common::threads::{drive, nanos_each};
 
 /// The size for which the goals are stated.
 const KEYS: usize = 10_000_000;
@@ -90,8 +90,7 @@ impl Work for Growth {
         let driven = drive(1, self.count, |range| {
             range.map(|rank| u64::from(subject.check(&keys::key(rank as u64)))).sum()
         });
-        #[allow(clippy::cast_precision_loss, reason = "a count of some millions")]
-        let nanos = driven.wall.as_secs_f64() * 1e9 / self.count as f64;
+        let nanos = nanos_each(driven.wall, self.count);
         Sample { nanos, slowest: None, admitted: driven.admitted, exact: all(self.count) }
     }
 }

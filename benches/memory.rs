@@ -55,7 +55,8 @@ fn main() -> Outcome<()> {
 fn per_key(options: &Options, report: &mut Report) -> Outcome<()> {
     let scale = options.size(1_000, 10);
     let mut columns = vec!["bytes per live key: heap (resident)".to_owned()];
-    columns.extend(POPULATIONS.map(|thousands| format!("{:.1} M", thousands as f32 / 1e3)));
+    columns
+        .extend(POPULATIONS.map(|thousands| format!("{}.{} M", thousands / 1_000, thousands % 1_000 / 100)));
     columns.extend(["mean", "worst", "goal"].map(str::to_owned));
     report.head(&columns.iter().map(String::as_str).collect::<Vec<_>>());
     for row in ROWS.into_iter().filter(|row| options.wants(row)) {

@@ -161,7 +161,8 @@ impl ManualClock {
     pub fn advance(&self, by: Duration) {
         let by = saturating_nanos(by);
         // The closure always gives a value, so the update cannot fail.
-        let _ = self.nanos.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |now| Some(now.saturating_add(by)));
+        let _ =
+            self.nanos.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |now| Some(now.saturating_add(by)));
     }
 
     /// Sets the clock to `to` after its zero, at most 2⁶⁴ − 1 ns.

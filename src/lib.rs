@@ -11,7 +11,7 @@ pub mod replay;
 mod store;
 mod sync;
 
-pub use algorithm::{Algorithm, Decision, Gcra, MAX_VALUE, TokenReading};
+pub use algorithm::{Algorithm, Gcra, MAX_VALUE, TokenReading};
 pub use clock::{Clock, ManualClock};
 pub use decision::{Allowed, Denied, Figures, Status};
 pub use limiter::{AtCapacity, BuildError, Builder, KeyHasher, Limiter, RandomState, Stats};

@@ -306,7 +306,10 @@ impl fmt::Display for QuotaError {
                 "quota rate {count} per {period:?} is too high: use at most {MAX_TOKENS_PER_SECOND} tokens per second"
             ),
             QuotaError::Syntax { text, problem } => {
-                write!(f, "quota \"{text}\" is not understood: {problem}; write it like 10/s, 5/2s or 1000/h burst 50")
+                write!(
+                    f,
+                    "quota \"{text}\" is not understood: {problem}; write it like 10/s, 5/2s or 1000/h burst 50"
+                )
             }
             QuotaError::TooFastForLimiter { quota } => write!(
                 f,

@@ -12,6 +12,7 @@ use super::clocks::Now;
 use super::keys::SplitMix;
 use super::setup::Setup;
 use super::subject::Subject;
+use super::threads::nanos_each;
 
 /// The loop around the checks and nothing in it.
 pub(crate) struct Empty;
@@ -129,7 +130,5 @@ pub(crate) fn cache_miss(bytes: usize, steps: usize) -> f64 {
     }
     let wall = start.elapsed();
     black_box(at);
-    #[allow(clippy::cast_precision_loss, reason = "a count of some millions")]
-    let steps = steps as f64;
-    wall.as_secs_f64() * 1e9 / steps
+    nanos_each(wall, steps)
 }

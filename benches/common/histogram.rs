@@ -3,7 +3,7 @@
 /// Each power of two is divided into this many buckets, so a figure read back is at most 1/32, 3 %, too high.
 const PARTS: usize = 32;
 const PART_BITS: u32 = PARTS.trailing_zeros();
-/// Numbers below `PARTS` have a bucket each; each of the higher powers of two up to 2^63 has `PARTS`.
+/// Numbers below `PARTS` have a bucket each; each of the powers of two from there to 2^63 has `PARTS`.
 const BUCKETS: usize = PARTS * (64 - PART_BITS as usize + 1);
 
 /// Counts of 64-bit numbers, by size.
@@ -47,20 +47,17 @@ impl Histogram {
 
 #[inline]
 const fn bucket(number: u64) -> usize {
-    if number < PARTS as u64 {
-        return number as usize;
-    }
-    // 1 for the numbers from PARTS on, and one more with each power of two.
-    let power = number.ilog2() - PART_BITS + 1;
-    let part = (number >> (power - 1)) as usize - PARTS;
+    // 0 for the numbers below `2 * PARTS`, which have a bucket each, and one more with each power of two.
+    let power = (number | PARTS as u64).ilog2() - PART_BITS;
+    #[allow(clippy::cast_possible_truncation, reason = "at most six bits remain")]
+    let part = (number >> power) as usize;
     power as usize * PARTS + part
 }
 
 const fn upper_end(bucket: usize) -> u64 {
-    let (power, part) = (bucket / PARTS, (bucket % PARTS) as u64);
-    if power == 0 {
-        return part;
-    }
+    // The inverse of the above: the leading bits, of which the highest is not stored twice.
+    let power = (bucket / PARTS).saturating_sub(1);
+    let part = (bucket - power * PARTS) as u64;
     // In this order the very last bucket's end, 2^64 - 1, does not overflow.
-    ((PARTS as u64 + part) << (power - 1)) + ((1 << (power - 1)) - 1)
+    (part << power) + ((1 << power) - 1)
 }

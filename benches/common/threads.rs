@@ -52,3 +52,10 @@ pub(crate) fn drive<W: Fn(Range<usize>) -> u64 + Sync>(threads: usize, requests:
     let wall = first.zip(last).map_or(Duration::ZERO, |(first, last)| last - first);
     Driven { wall, admitted: results().map(|&(.., admitted)| admitted).sum() }
 }
+
+/// The nanoseconds for each of `count` that took `wall` together.
+pub(crate) fn nanos_each(wall: Duration, count: usize) -> f64 {
+    #[allow(clippy::cast_precision_loss, reason = "some millions at most")]
+    let count = count as f64;
+    wall.as_secs_f64() * 1e9 / count
+}

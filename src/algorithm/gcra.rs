@@ -1,8 +1,8 @@
 //! [`Gcra`], the default algorithm.
 
+use super::Algorithm;
 use super::double_cell::DoubleCell;
 use super::token_clock::{Anchor, MAX_VALUE, Slope};
-use super::{Algorithm, Decision};
 use crate::decision::{Figures, TokenFigures};
 use crate::quota::{Quota, QuotaError};
 
@@ -102,11 +102,6 @@ impl TokenReading {
         value.saturating_sub(self.position)
     }
 
-    #[inline]
-    fn figures(&self, ahead: u64, cost: u64) -> Figures {
-        Figures::tokens(TokenFigures { anchor: self.anchor, position: self.position, ahead, cost })
-    }
-
     /// Tokens as units, at most the whole axis.
     #[inline]
     fn units(&self, tokens: u64) -> u64 {
@@ -129,7 +124,8 @@ impl Algorithm for Gcra {
     fn read(&self, now: u64) -> TokenReading {
         let (anchor, slope) = unpack(self.published.read());
         let position = match slope.units(now.saturating_sub(anchor.time)) {
-            Some(units) => anchor.position.saturating_add(units).min(anchor.end()),
+            // Below 2^60 and 2^63.2.
+            Some(units) => (anchor.position + units).min(anchor.end()),
             None => anchor.at(now).0,
         };
         TokenReading { anchor, position }
@@ -146,23 +142,21 @@ impl Algorithm for Gcra {
     }
 
     #[inline]
-    fn spend(&self, reading: &TokenReading, value: u64, cost: u64) -> Decision {
-        let capacity = reading.anchor.quota.capacity();
-        let ahead = reading.ahead(value);
-        // A cost within the capacity is below 2^60 units, and so is `ahead`: neither shift nor sum wraps.
-        let fits = cost <= capacity
-            && ahead + (cost << reading.anchor.unit_bits) <= capacity << reading.anchor.unit_bits;
-        if !fits {
-            return Decision { admitted: false, value, figures: reading.figures(ahead, cost) };
+    fn spend(&self, reading: &TokenReading, value: u64, cost: u64) -> Option<u64> {
+        let Anchor { quota, unit_bits, .. } = reading.anchor;
+        // A cost within the capacity is below 2^60 units, and so is `value`: neither shift nor sum wraps.
+        if cost > quota.capacity() {
+            return None;
         }
-        let spent = ahead + (cost << reading.anchor.unit_bits);
-        let value = if cost == 0 { value } else { reading.position + spent };
-        Decision { admitted: true, value, figures: reading.figures(spent, cost) }
+        let spent = value.max(reading.position) + (cost << unit_bits);
+        let fits = spent <= reading.position + (quota.capacity() << unit_bits);
+        fits.then_some(if cost == 0 { value } else { spent })
     }
 
     #[inline]
-    fn status(&self, reading: &TokenReading, value: u64) -> Figures {
-        reading.figures(reading.ahead(value), 1)
+    fn figures(&self, reading: &TokenReading, value: u64, cost: u64) -> Figures {
+        let TokenReading { anchor, position } = *reading;
+        Figures::tokens(TokenFigures { anchor, position, ahead: reading.ahead(value), cost })
     }
 
     #[inline]

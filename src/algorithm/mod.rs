@@ -23,7 +23,7 @@ use crate::decision::Figures;
 /// 2. **Idle is absent.** A value at or below `position(r)` decides exactly as 0 does, at `r` and at every later
 ///    reading. 0 is the value of a key that was never seen. A key with such a value is forgotten at any moment.
 /// 3. **Spending.** An admitted cost above 0 leaves a value above `position(r)`.
-/// 4. **A refusal changes nothing.** A decision that does not admit gives back `v`.
+/// 4. **A refusal changes nothing.** There is nothing that [`spend`](Algorithm::spend) could write when it refuses.
 /// 5. **Splitting.** A cost of `n` is admitted iff `n` costs of 1 in a row would all be, at one reading (unless the
 ///    algorithm's own documentation says otherwise).
 /// 6. **Giving back.** [`refund`](Algorithm::refund) never raises a value; [`charge`](Algorithm::charge) never lowers
@@ -51,11 +51,11 @@ pub trait Algorithm: Send + Sync {
     /// The earliest reading, not before `reading`, whose position is at least `value`.
     fn catch_up(&self, reading: &Self::Reading, value: u64) -> Self::Reading;
 
-    /// Decides whether a key at `value` may spend `cost`.
-    fn spend(&self, reading: &Self::Reading, value: u64, cost: u64) -> Decision;
+    /// Decides whether a key at `value` may spend `cost`: its value from now on, or `None` when it may not.
+    fn spend(&self, reading: &Self::Reading, value: u64, cost: u64) -> Option<u64>;
 
-    /// Where a key at `value` stands; `retry_at` of the figures is for a cost of 1.
-    fn status(&self, reading: &Self::Reading, value: u64) -> Figures;
+    /// What a caller is told about a key that stands at `value` (after spending, if it was admitted) and asks for `cost`.
+    fn figures(&self, reading: &Self::Reading, value: u64, cost: u64) -> Figures;
 
     /// The value after spending `tokens` whether they are there or not.
     fn charge(&self, reading: &Self::Reading, value: u64, tokens: u64) -> u64;
@@ -65,15 +65,4 @@ pub trait Algorithm: Send + Sync {
 
     /// How much is lost when a key at `value` is forgotten by force; of several the one with the least gives way.
     fn debt(&self, reading: &Self::Reading, value: u64) -> u64;
-}
-
-/// What [`Algorithm::spend`] decided.
-#[derive(Clone, Copy, Debug)]
-pub struct Decision {
-    /// Whether the cost is admitted.
-    pub admitted: bool,
-    /// The key's value from now on; unchanged on a refusal.
-    pub value: u64,
-    /// What the caller is told.
-    pub figures: Figures,
 }

@@ -32,10 +32,11 @@ const LONGEST_UNIT_NANOS: u64 = 1_000;
 /// of 128 bits.
 const FRACTION_BITS: u32 = 122;
 
-/// Up to this much time after its anchor, 36 years, a slope's product has an exact floor: rounding the slope and the
-/// carry up by less than 2^-122 each adds less than `(2^60 + 1) / 2^122`, which is less than `1 / period` for every
-/// period up to 100 years (2^61.5 ns), and the exact value is a multiple of `1 / period`.
-const EXACT_NANOS: u64 = (1 << 60) - 1;
+/// Up to this much time after its anchor, 9 years, a slope's product has an exact floor and fits 64 bits. Exact: rounding
+/// the slope and the carry up by less than 2^-122 each adds less than `(2^58 + 1) / 2^122`, which is less than
+/// `1 / period` for every period up to 100 years (2^61.5 ns), and the exact value is a multiple of `1 / period`. Fits:
+/// 2^58 ns at 36.5 units/ns are less than 2^63.2 units.
+const EXACT_NANOS: u64 = (1 << 58) - 1;
 
 /// Where the axis stands at one time, and how it goes on from there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,12 +76,16 @@ impl Anchor {
         let period = u128::from(self.quota.period_nanos());
         let elapsed = u128::from(time.saturating_sub(self.time));
         // A product beyond 128 bits is far beyond the axis.
-        let numerator = elapsed.saturating_mul(self.units_per_period()).saturating_add(u128::from(self.carry));
+        let numerator =
+            elapsed.saturating_mul(self.units_per_period()).saturating_add(u128::from(self.carry));
         let room = u128::from(self.end() - self.position);
         if numerator / period > room {
             return (self.end(), 0);
         }
-        #[expect(clippy::cast_possible_truncation, reason = "a quotient within `room`, a remainder below `period`")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "a quotient within `room`, a remainder below `period`"
+        )]
         let (units, carry) = ((numerator / period) as u64, (numerator % period) as u64);
         (self.position + units, carry)
     }
@@ -108,7 +113,10 @@ impl Anchor {
         let (position, carry) = self.at(time);
         let forward = self.quota.capacity().saturating_sub(quota.capacity()) << self.unit_bits;
         let (period, old_period) = (u128::from(quota.period_nanos()), u128::from(self.quota.period_nanos()));
-        #[expect(clippy::cast_possible_truncation, reason = "carry < old_period, so the quotient is below period")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "carry < old_period, so the quotient is below period"
+        )]
         let carry = (u128::from(carry) * period / old_period) as u64;
         let new = Anchor { quota, unit_bits: self.unit_bits, time, position: position + forward, carry };
 
@@ -130,8 +138,8 @@ impl Anchor {
 fn finest_unit_bits(quota: Quota) -> u32 {
     let period = u128::from(quota.period_nanos());
     // A quota of zero tokens is laid out for one, so that a live change has room both ways.
-    let tokens = u128::from(quota.count().max(1)) * u128::from(LIFETIME_NANOS)
-        + u128::from(quota.capacity()) * period;
+    let tokens =
+        u128::from(quota.count().max(1)) * u128::from(LIFETIME_NANOS) + u128::from(quota.capacity()) * period;
     // `tokens / period` tokens, of which there is more than one, must fit in MAX_VALUE.
     (0..60).rev().find(|bits| tokens <= (u128::from(MAX_VALUE) * period) >> bits).unwrap_or(0)
 }
@@ -161,13 +169,12 @@ impl Slope {
         if elapsed > EXACT_NANOS {
             return None;
         }
-        // elapsed < 2^60, high < 2^64, low < 2^64, carry < 2^122: no sum below reaches 2^128.
+        // elapsed < 2^58, high < 2^64, low < 2^64, carry < 2^122: no sum below reaches 2^128.
         let carry = u128::from(self.carry_high) << 64 | u128::from(self.carry_low);
         let low = u128::from(elapsed) * u128::from(self.low) + carry;
         let high = u128::from(elapsed) * u128::from(self.high) + (low >> 64);
-        #[expect(clippy::cast_possible_truncation, reason = "2^124 >> 58 is 2^66 at most; callers cap at the end")]
-        let units = (high >> (FRACTION_BITS - 64)).min(u128::from(u64::MAX)) as u64;
-        Some(units)
+        #[expect(clippy::cast_possible_truncation, reason = "less than 2^63.2, see EXACT_NANOS")]
+        Some((high >> (FRACTION_BITS - 64)) as u64)
     }
 }
 

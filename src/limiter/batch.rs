@@ -4,7 +4,6 @@ use std::hash::{BuildHasher, Hash};
 use std::hint::black_box;
 
 use super::Limiter;
-use super::rules::AtReading;
 use crate::algorithm::Algorithm;
 use crate::decision::{Allowed, Denied};
 
@@ -48,10 +47,10 @@ impl<A: Algorithm, S: BuildHasher> Limiter<A, S> {
         }
         let now = self.timeline.now();
         let reading = self.algorithm.read(now.time);
-        let rule = AtReading { algorithm: &self.algorithm, reading, step: super::spend_step(now, 1) };
+        let rule = self.spend_rule(reading, 1);
         for (tag, home) in tags.iter().zip(homes).take(keys.len()) {
             let outcome = self.table.apply_at(home, *tag, &rule);
-            answers.push(self.answer(now, 1, outcome));
+            answers.push(self.answer(now, &reading, 1, outcome));
         }
     }
 }

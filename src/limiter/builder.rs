@@ -55,7 +55,7 @@ const MOST_KEYS: usize = 1 << 36;
 /// Busy keys that a page surely holds. Pages split one by one as their windows fill up, so their number varies: in 2500
 /// simulated tables, from 20 to 200 000 keys, none had fewer than 111 keys a page beyond the first four pages.
 const KEYS_PER_PAGE: usize = 100;
-const SPARE_PAGES: usize = 4;
+const SPARE_PAGES: u32 = 4;
 
 impl<A: Algorithm> Builder<A> {
     pub(super) fn new(algorithm: A) -> Builder<A> {
@@ -118,14 +118,15 @@ impl<A: Algorithm, S> Builder<A, S> {
     /// `build`, once the bounds are known to be right.
     pub(super) fn assemble(mut self) -> Limiter<A, S> {
         let clock = self.clock.unwrap_or_default();
+        // At most 2^36 / 100 + 4 pages.
+        let max_pages = u32::try_from(self.max_keys.div_ceil(KEYS_PER_PAGE))
+            .unwrap_or(u32::MAX - SPARE_PAGES)
+            + SPARE_PAGES;
         self.algorithm.start(clock.nanos());
         Limiter {
             algorithm: self.algorithm,
             timeline: Timeline::new(clock),
-            table: WordTable::new(
-                self.max_keys.div_ceil(KEYS_PER_PAGE) + SPARE_PAGES,
-                self.at_capacity == AtCapacity::ForgetSmallestDebt,
-            ),
+            table: WordTable::new(max_pages, self.at_capacity == AtCapacity::ForgetSmallestDebt),
             hasher: self.hasher,
             at_capacity: self.at_capacity,
         }

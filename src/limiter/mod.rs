@@ -19,7 +19,7 @@ use crate::clock::{Now, Timeline};
 use crate::decision::{Allowed, Denied, Status};
 use crate::quota::{Quota, QuotaError};
 use crate::store::{Outcome, Step, WordTable};
-use rules::{AtReading, write};
+use rules::{AtReading, Spent, write};
 
 /// Limits keys: may this one go on, and if not, when?
 ///
@@ -141,40 +141,69 @@ impl<A: Algorithm, S: BuildHasher> Limiter<A, S> {
 
     #[inline]
     fn spend_at(&self, now: Now, tag: u64, cost: u64) -> Result<Allowed, Denied> {
-        let outcome = self.apply(now, tag, spend_step(now, cost));
-        self.answer(now, cost, outcome)
+        let reading = self.algorithm.read(now.time);
+        let outcome = self.table.apply(tag, &self.spend_rule(reading, cost));
+        self.answer(now, &reading, cost, outcome)
     }
 
+    /// Spends, or refuses and writes nothing.
+    #[inline]
+    fn spend_rule(
+        &self,
+        reading: A::Reading,
+        cost: u64,
+    ) -> AtReading<'_, A, impl Fn(&A, &A::Reading, u64) -> Step<Spent>> {
+        let step =
+            move |algorithm: &A, reading: &A::Reading, value| match algorithm.spend(reading, value, cost) {
+                Some(spent) => write(value, spent, Spent { admitted: true, value: spent }),
+                None => Step::Keep(Spent { admitted: false, value }),
+            };
+        AtReading { algorithm: &self.algorithm, reading, step }
+    }
+
+    /// The answer to a check. Its figures are put together here, after the decision, so that a caller who does not look
+    /// at them does not pay for them.
     #[inline]
     fn answer(
         &self,
         now: Now,
+        reading: &A::Reading,
         cost: u64,
-        outcome: Outcome<Result<Allowed, Denied>>,
+        outcome: Outcome<Spent>,
     ) -> Result<Allowed, Denied> {
-        match outcome {
-            Outcome::Done(answer) => answer,
-            Outcome::NoRoom { soonest } => self.without_room(now, cost, soonest),
-        }
-    }
-
-    /// Lets `step` decide what becomes of a key's value at `now`.
-    #[inline]
-    fn apply<T>(&self, now: Now, tag: u64, step: impl Fn(&A, &A::Reading, u64) -> Step<T>) -> Outcome<T> {
-        let reading = self.algorithm.read(now.time);
-        self.table.apply(tag, &AtReading { algorithm: &self.algorithm, reading, step })
+        let (Spent { admitted, value }, forgotten_below) = match outcome {
+            Outcome::Done(spent, forgotten_below) => (spent, forgotten_below),
+            Outcome::NoRoom { soonest } => return self.without_room(now, reading, cost, soonest),
+        };
+        let reading = self.algorithm.catch_up(reading, forgotten_below);
+        let figures = self.algorithm.figures(&reading, value, cost).seen_at(now.clock);
+        if admitted { Ok(Allowed::new(figures)) } else { Err(Denied::new(figures)) }
     }
 
     /// The answer for a new key that cannot be kept.
     #[cold]
-    fn without_room(&self, now: Now, cost: u64, soonest: u64) -> Result<Allowed, Denied> {
-        let reading = self.algorithm.read(now.time);
-        let fresh = self.algorithm.spend(&reading, 0, cost).figures.seen_at(now.clock);
+    fn without_room(
+        &self,
+        now: Now,
+        reading: &A::Reading,
+        cost: u64,
+        soonest: u64,
+    ) -> Result<Allowed, Denied> {
+        let value = self.algorithm.spend(reading, 0, cost).unwrap_or(0);
+        let figures = self.algorithm.figures(reading, value, cost);
         if self.at_capacity == AtCapacity::AllowUntracked {
-            return Ok(Allowed::new(fresh));
+            return Ok(Allowed::new(figures.seen_at(now.clock)));
         }
-        let room_at = self.algorithm.spend(&reading, soonest, 0).figures.reset_at();
-        Err(Denied::no_room(fresh.limit(), room_at, now.clock))
+        let room_at = self.algorithm.figures(reading, soonest, 0).reset_at();
+        Err(Denied::no_room(figures.limit(), room_at, now.clock))
+    }
+
+    /// Lets `step` decide what becomes of a key's value.
+    fn apply<T, F>(&self, key: &(impl Hash + ?Sized), reading: A::Reading, step: F) -> Outcome<T>
+    where
+        F: Fn(&A, &A::Reading, u64) -> Step<T>,
+    {
+        self.table.apply(self.hasher.hash_one(key), &AtReading { algorithm: &self.algorithm, reading, step })
     }
 
     /// Where `key` stands: limit, tokens left, time to full, time to the next token. Spends nothing. O(1).
@@ -204,7 +233,7 @@ impl<A: Algorithm, S: BuildHasher> Limiter<A, S> {
     /// ```
     pub fn refund<K: Hash + ?Sized>(&self, key: &K, tokens: u64) {
         // A refund never asks for room: a key without a word is full.
-        let _ = self.apply(self.timeline.now(), self.hasher.hash_one(key), |algorithm, reading, value| {
+        let _ = self.apply(key, self.reading(), |algorithm, reading, value| {
             write(value, algorithm.refund(reading, value, tokens), ())
         });
     }
@@ -224,23 +253,23 @@ impl<A: Algorithm, S: BuildHasher> Limiter<A, S> {
     /// ```
     pub fn charge<K: Hash + ?Sized>(&self, key: &K, tokens: u64) -> Status {
         let now = self.timeline.now();
-        let status = |algorithm: &A, reading: &A::Reading, value| {
-            Status::new(algorithm.status(reading, value).seen_at(now.clock))
-        };
-        let outcome = self.apply(now, self.hasher.hash_one(key), |algorithm, reading, value| {
+        let reading = self.algorithm.read(now.time);
+        let outcome = self.apply(key, reading, |algorithm, reading, value| {
             let charged = algorithm.charge(reading, value, tokens);
-            write(value, charged, status(algorithm, reading, charged))
+            write(value, charged, charged)
         });
-        match outcome {
-            Outcome::Done(status) => status,
-            Outcome::NoRoom { .. } => status(&self.algorithm, &self.algorithm.read(now.time), 0),
-        }
+        let (value, forgotten_below) = match outcome {
+            Outcome::Done(value, forgotten_below) => (value, forgotten_below),
+            Outcome::NoRoom { .. } => (0, 0),
+        };
+        let reading = self.algorithm.catch_up(&reading, forgotten_below);
+        Status::new(self.algorithm.figures(&reading, value, 1).seen_at(now.clock))
     }
 
     /// Forgets what `key` has spent: it is full again. O(1).
     pub fn reset<K: Hash + ?Sized>(&self, key: &K) {
         // A reset never asks for room.
-        let _ = self.apply(self.timeline.now(), self.hasher.hash_one(key), |_, _, value| write(value, 0, ()));
+        let _ = self.apply(key, self.reading(), |_, _, value| write(value, 0, ()));
     }
 
     /// Forgets what all keys have spent. O(memory). A key that is checked meanwhile may keep that check's spending.
@@ -283,8 +312,12 @@ impl<A: Algorithm, S: BuildHasher> Limiter<A, S> {
         &self.algorithm
     }
 
+    fn reading(&self) -> A::Reading {
+        self.algorithm.read(self.timeline.now().time)
+    }
+
     fn position(&self) -> u64 {
-        self.algorithm.position(&self.algorithm.read(self.timeline.now().time))
+        self.algorithm.position(&self.reading())
     }
 }
 
@@ -322,22 +355,5 @@ impl<A: Algorithm + fmt::Debug, S> fmt::Debug for Limiter<A, S> {
             .field("table", &self.table)
             .field("at_capacity", &self.at_capacity)
             .finish_non_exhaustive()
-    }
-}
-
-/// `check`: spend, or refuse and write nothing.
-#[inline]
-fn spend_step<A: Algorithm>(
-    now: Now,
-    cost: u64,
-) -> impl Fn(&A, &A::Reading, u64) -> Step<Result<Allowed, Denied>> {
-    move |algorithm, reading, value| {
-        let decision = algorithm.spend(reading, value, cost);
-        let figures = decision.figures.seen_at(now.clock);
-        if decision.admitted {
-            write(value, decision.value, Ok(Allowed::new(figures)))
-        } else {
-            Step::Keep(Err(Denied::new(figures)))
-        }
     }
 }

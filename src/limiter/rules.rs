@@ -39,3 +39,10 @@ where
 pub(super) fn write<T>(old: u64, new: u64, answer: T) -> Step<T> {
     if new == old { Step::Keep(answer) } else { Step::Write(new, answer) }
 }
+
+/// What became of a check, and the key's value after it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Spent {
+    pub(super) admitted: bool,
+    pub(super) value: u64,
+}

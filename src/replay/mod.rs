@@ -17,6 +17,7 @@ mod reorder;
 mod report;
 mod simulate;
 mod table;
+mod text;
 
 use std::fmt;
 use std::io::{self, BufRead};

@@ -8,7 +8,9 @@ use crate::{BuildError, Clock, Gcra, Limiter, ManualClock, Quota};
 /// What several limits, side by side, do to the same requests.
 #[derive(Debug)]
 pub(super) struct Simulation {
-    /// The time of the first request, at which every clock starts.
+    /// Moves the clock of all limiters.
+    hand: ManualClock,
+    /// The time of the first request, which is the clock's zero.
     start: Option<i64>,
     requests: Vec<u64>,
     limits: Vec<SimulatedLimit>,
@@ -17,20 +19,23 @@ pub(super) struct Simulation {
 impl Simulation {
     /// One limiter for each quota, each for `max_keys` keys.
     pub(super) fn new(quotas: &[Quota], max_keys: usize) -> Result<Simulation, BuildError> {
-        let limits: Result<_, _> = quotas.iter().map(|quota| SimulatedLimit::new(*quota, max_keys)).collect();
-        Ok(Simulation { start: None, requests: Vec::new(), limits: limits? })
+        let (clock, hand) = Clock::manual();
+        let limits = quotas.iter().map(|quota| SimulatedLimit::new(*quota, max_keys, clock.clone()));
+        let limits = limits.collect::<Result<_, _>>()?;
+        Ok(Simulation { hand, start: None, requests: Vec::new(), limits })
     }
 
     /// Asks every limit about one request. Times must not step back.
     pub(super) fn request(&mut self, second: i64, key: KeyId) {
         let start = *self.start.get_or_insert(second);
-        let since_start = Duration::from_secs(second.abs_diff(start));
+        let now = Duration::from_secs(second.abs_diff(start));
+        self.hand.set(now);
         if key >= self.requests.len() {
             self.requests.resize(key + 1, 0);
         }
         self.requests[key] += 1;
         for limit in &mut self.limits {
-            limit.request(since_start, key);
+            limit.request(now, key);
         }
     }
 
@@ -50,7 +55,6 @@ impl Simulation {
 pub(super) struct SimulatedLimit {
     quota: Quota,
     limiter: Limiter<Gcra>,
-    clock: ManualClock,
     admitted: u64,
     longest_refusal: LongestRefusal,
     keys: Vec<KeyTally>,
@@ -75,12 +79,10 @@ pub(super) enum LongestRefusal {
 }
 
 impl SimulatedLimit {
-    fn new(quota: Quota, max_keys: usize) -> Result<SimulatedLimit, BuildError> {
-        let (clock, hands) = Clock::manual();
+    fn new(quota: Quota, max_keys: usize, clock: Clock) -> Result<SimulatedLimit, BuildError> {
         Ok(SimulatedLimit {
             quota,
             limiter: Limiter::builder(Gcra::new(quota)).max_keys(max_keys).clock(clock).build()?,
-            clock: hands,
             admitted: 0,
             longest_refusal: LongestRefusal::Lasted(Duration::ZERO),
             keys: Vec::new(),
@@ -88,7 +90,6 @@ impl SimulatedLimit {
     }
 
     fn request(&mut self, now: Duration, key: KeyId) {
-        self.clock.set(now);
         if key >= self.keys.len() {
             self.keys.resize(key + 1, KeyTally::default());
         }

@@ -4,9 +4,9 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
-use jiff::Timestamp;
 
 use super::report::{LimitReport, Report};
+use super::text::{count, date, duration, number, printable, share, shorten};
 
 /// One rule under the header.
 const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
@@ -40,7 +40,8 @@ pub fn write_table(report: &Report, out: &mut impl Write) -> io::Result<()> {
 fn write_summary(report: &Report, out: &mut impl Write) -> io::Result<()> {
     let file = if report.file == "-" { "standard input".to_owned() } else { printable(&report.file) };
     writeln!(out, "log    {file}")?;
-    write!(out, "lines  {}: {} requests", number(report.lines), number(report.requests()))?;
+    let requests = if report.requests() == 1 { "request" } else { "requests" };
+    write!(out, "lines  {}: {} {requests}", number(report.lines), number(report.requests()))?;
     if report.blank > 0 {
         write!(out, ", {} blank", number(report.blank))?;
     }
@@ -151,88 +152,4 @@ fn late_hint(report: &Report) -> String {
         "--reorder {}s would put the late lines in their place, if memory allows",
         report.longest_delay.as_secs()
     )
-}
-
-/// `1,234`.
-fn number(value: u64) -> String {
-    let digits = value.to_string();
-    let mut grouped = String::new();
-    for (position, digit) in digits.chars().enumerate() {
-        if position > 0 && (digits.len() - position) % 3 == 0 {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
-}
-
-/// A count without a share, in line with those that have one.
-fn count(value: u64) -> String {
-    format!("{}        ", number(value))
-}
-
-/// `1,234  56.7%`: a count and its share of the whole.
-fn share(part: u64, whole: u64) -> String {
-    format!("{} {:>7}", number(part), percent(part, whole))
-}
-
-/// A share to a tenth of a percent, where only nothing is `0.0%` and only everything `100.0%`.
-#[expect(clippy::cast_precision_loss, reason = "a tenth of a percent is shown")]
-fn percent(part: u64, whole: u64) -> String {
-    let percent = if part == 0 { 0.0 } else { part as f64 / whole as f64 * 100.0 };
-    if part > 0 && percent < 0.05 {
-        "<0.1%".to_owned()
-    } else if part < whole && percent >= 99.95 {
-        ">99.9%".to_owned()
-    } else {
-        format!("{percent:.1}%")
-    }
-}
-
-/// `3 d 4 h`, `1 h 30 min`, `2 min 5 s`, `1.5 s`: the two largest units.
-fn duration(time: Duration) -> String {
-    const UNITS: [(u64, &str); 4] = [(86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")];
-    let seconds = time.as_secs();
-    if seconds < 60 {
-        let text = format!("{:.3}", time.as_secs_f64());
-        return format!("{} s", text.trim_end_matches('0').trim_end_matches('.'));
-    }
-    let largest = UNITS.iter().position(|(unit, _)| seconds >= *unit).unwrap_or(UNITS.len() - 1);
-    let mut text = String::new();
-    let mut rest = seconds;
-    for (unit, name) in UNITS.iter().skip(largest).take(2) {
-        let times = rest / unit;
-        rest %= unit;
-        if times > 0 {
-            text.push_str(&format!(" {times} {name}"));
-        }
-    }
-    text.trim_start().to_owned()
-}
-
-fn date(time: Timestamp) -> impl std::fmt::Display {
-    time.strftime("%Y-%m-%d %H:%M:%S")
-}
-
-/// Whoever sends a request writes into the log. Nothing of it may steer the terminal.
-fn printable(text: &str) -> String {
-    let mut printable = String::new();
-    for character in text.chars() {
-        match character {
-            '"' | '\'' | '\\' => printable.push(character),
-            other => printable.extend(other.escape_debug()),
-        }
-    }
-    printable
-}
-
-/// At most `width` characters, with the middle left out: long paths differ at their ends.
-fn shorten(text: &str, width: usize) -> String {
-    let length = text.chars().count();
-    if length <= width {
-        return text.to_owned();
-    }
-    let start = width / 2;
-    let end = width - start - 1;
-    text.chars().take(start).chain(['…']).chain(text.chars().skip(length - end)).collect()
 }

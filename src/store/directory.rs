@@ -4,6 +4,7 @@
 //! reader that still uses a shorter one finds an older page, does not find its key there, and asks again under that
 //! page's lock.
 
+use super::pages::PageId;
 use crate::sync::{AtomicU32, OnceLock, Ordering};
 
 /// Bits beyond those that number the pages. Random tags use two (simulated, up to 12 000 pages); a hasher whose leading
@@ -17,19 +18,19 @@ pub(super) struct Directory {
 }
 
 impl Directory {
-    /// Everything in page 0, with room for `max_pages`.
-    pub(super) fn new(max_pages: usize) -> Directory {
+    /// Everything in the first page, with room for `max_pages`.
+    pub(super) fn new(max_pages: u32) -> Directory {
         let deepest = max_pages.next_power_of_two().trailing_zeros() + SPARE_BITS;
         Directory { depth: AtomicU32::new(0), levels: (0..=deepest).map(|_| OnceLock::new()).collect() }
     }
 
     /// The page of `tag`.
     #[inline]
-    pub(super) fn page_of(&self, tag: u64) -> usize {
+    pub(super) fn page_of(&self, tag: u64) -> PageId {
         // Acquire: pairs with the Release store in `split`, so that the level it names is filled.
         let depth = self.depth.load(Ordering::Acquire);
         // Acquire: pairs with the Release store in `split`, so that the new page is filled.
-        self.level(depth)[index(tag, depth)].load(Ordering::Acquire) as usize
+        PageId::from_bits(self.level(depth)[index(tag, depth)].load(Ordering::Acquire))
     }
 
     /// Whether a page of `depth` can split.
@@ -38,7 +39,7 @@ impl Directory {
     }
 
     /// Gives the upper half of the tags of `tag`'s page, which share `depth` bits, to `page`. One caller at a time.
-    pub(super) fn split(&self, tag: u64, depth: u32, page: u32) {
+    pub(super) fn split(&self, tag: u64, depth: u32, page: PageId) {
         // Relaxed: only `split` stores the depth, and its callers hold one lock.
         let mut levels = self.depth.load(Ordering::Relaxed);
         if depth == levels {
@@ -49,7 +50,7 @@ impl Directory {
         let upper = &self.level(levels)[first..first + (1 << (levels - depth - 1))];
         for entry in upper {
             // Release: pairs with the Acquire load in `page_of`.
-            entry.store(page, Ordering::Release);
+            entry.store(page.bits(), Ordering::Release);
         }
         // Release: pairs with the Acquire load in `page_of`.
         self.depth.store(levels, Ordering::Release);
@@ -73,7 +74,7 @@ impl Directory {
     #[inline]
     fn level(&self, depth: u32) -> &[AtomicU32] {
         // Only level 0 is not made by `double`.
-        self.levels[depth as usize].get_or_init(|| Box::new([AtomicU32::new(0)]))
+        self.levels[depth as usize].get_or_init(|| Box::new([AtomicU32::new(PageId::FIRST.bits())]))
     }
 }
 

@@ -35,92 +35,130 @@ pub(super) struct PageState {
     pub(super) depth: u32,
 }
 
-struct Chunk<const LINES: usize, const SLOTS: usize> {
-    lines: Box<[Lines<LINES, SLOTS>]>,
-    states: Box<[Mutex<PageState>]>,
-}
+/// Where a page is: its chunk's number, and in the last six bits its place there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct PageId(u32);
 
-/// All pages of a table, by number.
-///
-/// Page numbers 0, 1, 2-3, 4-7, ... 32-63 are a chunk each, so that a small limiter stays small; from 64 on every 64 pages
-/// are one: 256 KiB, which takes tens of microseconds to clear, and few enough chunks that their addresses stay
-/// in the first-level cache.
-pub(super) struct Pages<const LINES: usize, const SLOTS: usize> {
-    chunks: Box<[OnceLock<Chunk<LINES, SLOTS>>]>,
-}
+impl PageId {
+    pub(super) const FIRST: PageId = PageId(0);
 
-const FULL_CHUNK: usize = 64;
-/// Chunks before the first full one: 1 + log2 of [`FULL_CHUNK`].
-const SMALL_CHUNKS: usize = 7;
-
-/// Which chunk a page is in, and where.
-#[inline]
-fn place(page: usize) -> (usize, usize) {
-    if page >= FULL_CHUNK {
-        return (SMALL_CHUNKS - 1 + page / FULL_CHUNK, page % FULL_CHUNK);
+    /// The page that was added as the `n`th, from 0.
+    ///
+    /// Pages 0, 1, 2-3, 4-7, ... 32-63 are a chunk each, so that a small limiter stays small; from there on every 64 pages
+    /// are one: 256 KiB, which takes tens of microseconds to clear, and few enough chunks that their addresses
+    /// stay in the first-level cache.
+    pub(super) fn nth(n: u32) -> PageId {
+        if n >= FULL_CHUNK {
+            return PageId(n + (SMALL_CHUNKS - 1) * FULL_CHUNK);
+        }
+        let chunk = u32::BITS - n.leading_zeros();
+        let first = if chunk == 0 { 0 } else { 1 << (chunk - 1) };
+        PageId(chunk * FULL_CHUNK + n - first)
     }
-    let chunk = (usize::BITS - page.leading_zeros()) as usize;
-    (chunk, page - first_of_small(chunk))
+
+    pub(super) fn from_bits(bits: u32) -> PageId {
+        PageId(bits)
+    }
+
+    pub(super) fn bits(self) -> u32 {
+        self.0
+    }
+
+    #[inline]
+    fn chunk(self) -> usize {
+        (self.0 / FULL_CHUNK) as usize
+    }
+
+    #[inline]
+    fn offset(self) -> usize {
+        (self.0 % FULL_CHUNK) as usize
+    }
 }
 
-fn first_of_small(chunk: usize) -> usize {
-    if chunk == 0 { 0 } else { 1 << (chunk - 1) }
-}
+const FULL_CHUNK: u32 = 64;
+/// Chunks before the first full one: 1 + log2 of [`FULL_CHUNK`].
+const SMALL_CHUNKS: u32 = 7;
 
+/// How many pages a chunk has.
 fn chunk_pages(chunk: usize) -> usize {
-    if chunk >= SMALL_CHUNKS { FULL_CHUNK } else { first_of_small(chunk).max(1) }
+    match chunk {
+        0 => 1,
+        _ if chunk < SMALL_CHUNKS as usize => 1 << (chunk - 1),
+        _ => FULL_CHUNK as usize,
+    }
+}
+
+/// Chunks of something that there is one of for every page.
+type Chunks<T> = Box<[OnceLock<Box<[T]>>]>;
+
+/// All pages of a table.
+pub(super) struct Pages<const LINES: usize, const SLOTS: usize> {
+    lines: Chunks<Lines<LINES, SLOTS>>,
+    states: Chunks<Mutex<PageState>>,
 }
 
 impl<const LINES: usize, const SLOTS: usize> Pages<LINES, SLOTS> {
     /// Room for `max` pages; none of them is there yet.
-    pub(super) fn new(max: usize) -> Pages<LINES, SLOTS> {
-        let (last, _) = place(max.max(1) - 1);
-        Pages { chunks: (0..=last).map(|_| OnceLock::new()).collect() }
+    pub(super) fn new(max: u32) -> Pages<LINES, SLOTS> {
+        let chunks = PageId::nth(max.saturating_sub(1)).chunk() + 1;
+        Pages {
+            lines: (0..chunks).map(|_| OnceLock::new()).collect(),
+            states: (0..chunks).map(|_| OnceLock::new()).collect(),
+        }
     }
 
     /// A page's slots. Its chunk is made when it is first asked for.
     #[inline]
-    pub(super) fn lines(&self, page: usize) -> &Lines<LINES, SLOTS> {
-        let (chunk, offset) = place(page);
-        &self.chunk(chunk).lines[offset]
+    pub(super) fn lines(&self, page: PageId) -> &Lines<LINES, SLOTS> {
+        &self.lines[page.chunk()].get_or_init(|| new_lines(page))[page.offset()]
     }
 
-    pub(super) fn state(&self, page: usize) -> &Mutex<PageState> {
-        let (chunk, offset) = place(page);
-        &self.chunk(chunk).states[offset]
+    #[inline]
+    pub(super) fn state(&self, page: PageId) -> &Mutex<PageState> {
+        &self.states[page.chunk()].get_or_init(|| new_states(page))[page.offset()]
     }
 
     /// Bytes allocated.
     pub(super) fn bytes(&self) -> usize {
-        let made = |(i, chunk): (usize, &OnceLock<_>)| chunk.get().map_or(0, |_| chunk_pages(i));
-        let pages: usize = self.chunks.iter().enumerate().map(made).sum();
-        std::mem::size_of_val(&*self.chunks) + pages * Self::page_bytes()
-    }
-
-    /// Bytes of one page and its lock.
-    pub(super) const fn page_bytes() -> usize {
-        size_of::<Lines<LINES, SLOTS>>() + size_of::<Mutex<PageState>>()
-    }
-
-    #[inline]
-    fn chunk(&self, chunk: usize) -> &Chunk<LINES, SLOTS> {
-        self.chunks[chunk].get_or_init(|| Chunk::new(chunk_pages(chunk)))
+        let tables = size_of_val(&*self.lines) + size_of_val(&*self.states);
+        tables + chunk_bytes(&self.lines) + chunk_bytes(&self.states)
     }
 }
 
-impl<const LINES: usize, const SLOTS: usize> Chunk<LINES, SLOTS> {
-    #[cold]
-    fn new(pages: usize) -> Self {
-        let line = |_| Line { slots: std::array::from_fn(|_| Slot::vacant()) };
-        Chunk {
-            lines: (0..pages).map(|_| std::array::from_fn(line)).collect(),
-            states: (0..pages).map(|_| Mutex::new(PageState::default())).collect(),
-        }
-    }
+fn chunk_bytes<T>(chunks: &Chunks<T>) -> usize {
+    chunks.iter().filter_map(|chunk| chunk.get()).map(|chunk| size_of_val(&**chunk)).sum()
+}
+
+#[cold]
+#[inline(never)]
+fn new_lines<const LINES: usize, const SLOTS: usize>(page: PageId) -> Box<[Lines<LINES, SLOTS>]> {
+    let line = |_| Line { slots: std::array::from_fn(|_| Slot::vacant()) };
+    (0..chunk_pages(page.chunk())).map(|_| std::array::from_fn(line)).collect()
+}
+
+#[cold]
+#[inline(never)]
+fn new_states(page: PageId) -> Box<[Mutex<PageState>]> {
+    (0..chunk_pages(page.chunk())).map(|_| Mutex::new(PageState::default())).collect()
 }
 
 impl<const LINES: usize, const SLOTS: usize> fmt::Debug for Pages<LINES, SLOTS> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pages").field("bytes", &self.bytes()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, not(tollgate_loom)))]
+mod tests {
+    use super::{PageId, chunk_pages};
+
+    #[test]
+    fn pages_fill_their_chunks_one_after_the_other_without_a_gap() {
+        let mut expected = (0..).flat_map(|chunk| (0..chunk_pages(chunk)).map(move |offset| (chunk, offset)));
+        for n in 0..10_000 {
+            let id = PageId::nth(n);
+            assert_eq!(Some((id.chunk(), id.offset())), expected.next());
+        }
+        assert_eq!(PageId::nth(0), PageId::FIRST);
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::directory::Directory;
-use super::pages::{Line, PageState, Pages};
+use super::pages::{Line, PageId, PageState, Pages};
 use super::slot::{Slot, Word};
 use crate::sync::Mutex;
 
@@ -35,7 +35,8 @@ pub(crate) enum Step<T> {
 /// What became of a rule.
 #[derive(Debug)]
 pub(crate) enum Outcome<T> {
-    Done(T),
+    /// The answer, and the `forgotten_below` that it was decided with.
+    Done(T, u64),
     /// The key is new, its window is full of busy keys, no page can be added and none may be forgotten. `soonest` is
     /// the smallest value in the window.
     NoRoom { soonest: u64 },
@@ -60,7 +61,7 @@ pub(crate) struct TableStats {
 pub(crate) struct WordTable<const LINES: usize = 64, const SLOTS: usize = 4, const WINDOW: usize = 8> {
     directory: Directory,
     pages: Pages<LINES, SLOTS>,
-    max_pages: usize,
+    max_pages: u32,
     forget_at_capacity: bool,
     growth: Mutex<Growth>,
 }
@@ -79,8 +80,8 @@ enum Place<'a> {
 }
 
 impl<const LINES: usize, const SLOTS: usize, const WINDOW: usize> WordTable<LINES, SLOTS, WINDOW> {
-    pub(crate) fn new(max_pages: usize, forget_at_capacity: bool) -> Self {
-        let max_pages = max_pages.clamp(1, 1 << 31);
+    pub(crate) fn new(max_pages: u32, forget_at_capacity: bool) -> Self {
+        let max_pages = max_pages.max(1);
         WordTable {
             directory: Directory::new(max_pages),
             pages: Pages::new(max_pages),
@@ -88,11 +89,6 @@ impl<const LINES: usize, const SLOTS: usize, const WINDOW: usize> WordTable<LINE
             forget_at_capacity,
             growth: Mutex::new(Growth { pages: 1 }),
         }
-    }
-
-    /// The bytes of `max_pages` pages with everything that leads to them.
-    pub(crate) const fn page_bytes() -> usize {
-        Pages::<LINES, SLOTS>::page_bytes()
     }
 
     /// Applies `rule` to the key of `tag`. O(1): one window is searched, and at most once a page is split.
@@ -113,7 +109,7 @@ impl<const LINES: usize, const SLOTS: usize, const WINDOW: usize> WordTable<LINE
         for slot in &home.slots {
             if slot.seems_owned_by(tag) {
                 if let Some(answer) = slot.hit(tag, rule) {
-                    return Outcome::Done(answer);
+                    return Outcome::Done(answer, 0);
                 }
                 break;
             }
@@ -127,7 +123,7 @@ impl<const LINES: usize, const SLOTS: usize, const WINDOW: usize> WordTable<LINE
         loop {
             let page = self.directory.page_of(tag);
             if let Some(answer) = self.find(page, tag).and_then(|slot| slot.hit(tag, rule)) {
-                return Outcome::Done(answer);
+                return Outcome::Done(answer, 0);
             }
             let mut state = self.pages.state(page).lock();
             // The page may have been split since. Its splits happen under the lock just taken, so what the directory
@@ -140,57 +136,53 @@ impl<const LINES: usize, const SLOTS: usize, const WINDOW: usize> WordTable<LINE
         }
     }
 
-    /// `None`: a page was split, look again.
+    /// For holders of the page's lock. `None`: the page was split, look again.
     fn apply_locked<R: Rule>(
         &self,
-        page: usize,
+        page: PageId,
         state: &mut PageState,
         tag: u64,
         rule: &R,
     ) -> Option<Outcome<R::Answer>> {
         loop {
-            let position = rule.position().max(state.forgotten_below);
+            let since = state.forgotten_below;
+            let position = rule.position().max(since);
             let place = self.place_for(page, tag, position);
             if let Place::Found(slot) = place {
-                match slot.hit(tag, rule) {
-                    Some(answer) => return Some(Outcome::Done(answer)),
-                    // Vacated by a reset, which takes no lock.
-                    None => continue,
+                if let Some(answer) = slot.hit(tag, rule) {
+                    return Some(Outcome::Done(answer, 0));
                 }
+                // Vacated since, by a reset, which takes no lock.
+                continue;
             }
-            let (value, answer) = match rule.decide(0, state.forgotten_below) {
-                Step::Keep(answer) | Step::Write(0, answer) => return Some(Outcome::Done(answer)),
+            let (value, answer) = match rule.decide(0, since) {
+                Step::Keep(answer) | Step::Write(0, answer) => return Some(Outcome::Done(answer, since)),
                 Step::Write(value, answer) => (value, answer),
             };
-            let slot = match place {
-                Place::Found(_) => continue,
-                Place::Idle(slot, word) => {
-                    if !slot.vacate(word) {
-                        continue;
-                    }
-                    state.forgotten_below = state.forgotten_below.max(word.value());
-                    slot
-                }
-                Place::Full if self.split(page, state, tag, position) => return None,
-                Place::Full => {
-                    let (slot, word) = self.smallest_debt(page, tag, rule);
-                    if !self.forget_at_capacity {
-                        return Some(Outcome::NoRoom { soonest: word.value() });
-                    }
-                    if !slot.vacate(word) {
-                        continue;
-                    }
-                    state.forced += 1;
-                    slot
-                }
+            let (slot, word) = match place {
+                Place::Idle(slot, word) => (slot, word),
+                _ if self.split(page, state, tag, position) => return None,
+                _ => self.smallest_debt(page, tag, rule),
             };
-            slot.give_to(tag, value);
-            return Some(Outcome::Done(answer));
+            let busy = word.value() > position;
+            if busy && !self.forget_at_capacity {
+                return Some(Outcome::NoRoom { soonest: word.value() });
+            }
+            if slot.vacate(word) {
+                if busy {
+                    state.forced += 1;
+                } else {
+                    state.forgotten_below = since.max(word.value());
+                }
+                slot.give_to(tag, value);
+                return Some(Outcome::Done(answer, since));
+            }
+            // Its owner was faster.
         }
     }
 
     /// The slots a key may be in, nearest first.
-    fn window(&self, page: usize, tag: u64) -> impl Iterator<Item = &Slot> {
+    fn window(&self, page: PageId, tag: u64) -> impl Iterator<Item = &Slot> {
         let lines = self.pages.lines(page);
         let home = Self::home_line(tag);
         (0..WINDOW).flat_map(move |i| &lines[(home + i) % LINES].slots)
@@ -204,12 +196,12 @@ impl<const LINES: usize, const SLOTS: usize, const WINDOW: usize> WordTable<LINE
         bits % LINES
     }
 
-    fn find(&self, page: usize, tag: u64) -> Option<&Slot> {
+    fn find(&self, page: PageId, tag: u64) -> Option<&Slot> {
         self.window(page, tag).find(|slot| slot.seems_owned_by(tag) && !slot.word().is_vacant())
     }
 
     /// The key's own slot, or else the first idle one.
-    fn place_for(&self, page: usize, tag: u64, position: u64) -> Place<'_> {
+    fn place_for(&self, page: PageId, tag: u64, position: u64) -> Place<'_> {
         let mut place = Place::Full;
         for slot in self.window(page, tag) {
             let word = slot.word();
@@ -223,7 +215,7 @@ impl<const LINES: usize, const SLOTS: usize, const WINDOW: usize> WordTable<LINE
         place
     }
 
-    fn smallest_debt<R: Rule>(&self, page: usize, tag: u64, rule: &R) -> (&Slot, Word) {
+    fn smallest_debt<R: Rule>(&self, page: PageId, tag: u64, rule: &R) -> (&Slot, Word) {
         let home = &self.pages.lines(page)[Self::home_line(tag)].slots[0];
         let mut least = (home, home.word());
         for slot in self.window(page, tag) {
@@ -236,14 +228,14 @@ impl<const LINES: usize, const SLOTS: usize, const WINDOW: usize> WordTable<LINE
     }
 
     /// Moves half of a page's keys to a new page. `false` when there can be no more pages.
-    fn split(&self, page: usize, state: &mut PageState, tag: u64, position: u64) -> bool {
+    fn split(&self, page: PageId, state: &mut PageState, tag: u64, position: u64) -> bool {
         let mut growth = self.growth.lock();
-        if growth.pages as usize >= self.max_pages || !self.directory.can_split(state.depth) {
+        if growth.pages >= self.max_pages || !self.directory.can_split(state.depth) {
             return false;
         }
-        let new = growth.pages;
-        let mut new_state = self.pages.state(new as usize).lock();
-        self.move_upper_half(page, state, new as usize, position);
+        let new = PageId::nth(growth.pages);
+        let mut new_state = self.pages.state(new).lock();
+        self.move_upper_half(page, state, new, position);
         new_state.depth = state.depth + 1;
         new_state.forgotten_below = state.forgotten_below;
         drop(new_state);
@@ -255,7 +247,7 @@ impl<const LINES: usize, const SLOTS: usize, const WINDOW: usize> WordTable<LINE
 
     /// Moves the busy keys whose next tag bit is set to the same place in `new`, where nobody else is yet; forgets those
     /// that are idle. A key is nowhere for a moment: whoever looks for it finds its slot vacant and waits on the lock.
-    fn move_upper_half(&self, page: usize, state: &mut PageState, new: usize, position: u64) {
+    fn move_upper_half(&self, page: PageId, state: &mut PageState, new: PageId, position: u64) {
         let pairs = self.pages.lines(page).iter().zip(self.pages.lines(new));
         let slots = pairs.flat_map(|(from, to)| from.slots.iter().zip(&to.slots));
         for (from, to) in slots.filter(|(from, _)| (from.tag() << state.depth) >> 63 == 1) {
@@ -275,7 +267,7 @@ impl<const LINES: usize, const SLOTS: usize, const WINDOW: usize> WordTable<LINE
 
     /// Forgets every key.
     pub(crate) fn clear(&self) {
-        for page in 0..self.page_count() {
+        for page in self.pages().map(PageId::nth) {
             let _state = self.pages.state(page).lock();
             for slot in self.slots(page) {
                 while let word = slot.word()
@@ -291,35 +283,39 @@ impl<const LINES: usize, const SLOTS: usize, const WINDOW: usize> WordTable<LINE
     pub(crate) fn live(&self, position: u64) -> usize {
         // 1024 pages are 4 MiB to read and some 150 000 keys, of which the error is a few in a thousand.
         const SAMPLE: usize = 1024;
-        let pages = self.page_count();
-        let sample = pages.min(SAMPLE);
-        let busy = |page: usize| self.slots(page).filter(|slot| slot.word().value() > position).count();
-        let live: usize = (0..sample).map(|i| busy(i * pages / sample)).sum();
-        live * pages / sample
+        let pages = self.pages();
+        let busy = |page| self.slots(page).filter(|slot| slot.word().value() > position).count();
+        let step = pages.len().div_ceil(SAMPLE).max(1);
+        let sample = pages.len().div_ceil(step);
+        let live: usize = pages.clone().step_by(step).map(|n| busy(PageId::nth(n))).sum();
+        live * pages.len() / sample
     }
 
     pub(crate) fn stats(&self, position: u64) -> TableStats {
-        let pages = self.page_count();
+        let pages = self.pages();
         TableStats {
             live: self.live(position),
-            pages,
-            splits: pages as u64 - 1,
-            forced: (0..pages).map(|page| self.pages.state(page).lock().forced).sum(),
+            pages: pages.len(),
+            splits: pages.len() as u64 - 1,
+            forced: pages.map(|n| self.pages.state(PageId::nth(n)).lock().forced).sum(),
             bytes: size_of::<Self>() + self.directory.bytes() + self.pages.bytes(),
         }
     }
 
-    fn page_count(&self) -> usize {
-        self.growth.lock().pages as usize
+    /// The pages there are, in the order they were added.
+    fn pages(&self) -> std::ops::Range<u32> {
+        0..self.growth.lock().pages
     }
 
-    fn slots(&self, page: usize) -> impl Iterator<Item = &Slot> {
+    fn slots(&self, page: PageId) -> impl Iterator<Item = &Slot> {
         self.pages.lines(page).iter().flat_map(|line| &line.slots)
     }
 }
 
-impl<const LINES: usize, const SLOTS: usize, const WINDOW: usize> fmt::Debug for WordTable<LINES, SLOTS, WINDOW> {
+impl<const LINES: usize, const SLOTS: usize, const WINDOW: usize> fmt::Debug
+    for WordTable<LINES, SLOTS, WINDOW>
+{
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WordTable").field("pages", &self.page_count()).finish_non_exhaustive()
+        f.debug_struct("WordTable").field("pages", &self.pages().len()).finish_non_exhaustive()
     }
 }
