@@ -52,7 +52,7 @@ struct Request {
     arrival: u64,
     /// ...but is written when the response is complete, so many seconds later.
     duration: u64,
-    request: String,
+    method_and_path: String,
     status: u16,
     bytes: u64,
     agent: &'static str,
@@ -60,11 +60,11 @@ struct Request {
 
 impl Request {
     fn line(&self) -> String {
-        let Request { host, user, arrival, request, status, bytes, agent, .. } = self;
+        let Request { host, user, arrival, method_and_path, status, bytes, agent, .. } = self;
         let (minute, second) = (arrival / 60, arrival % 60);
         let mut line = format!("{host} - {user} [10/Mar/2025:08:{minute:02}:{second:02} +0000] ");
         // Writing to a string cannot fail.
-        let _ = write!(line, r#""{request} HTTP/1.1" {status} {bytes} "-" "{agent}""#);
+        let _ = write!(line, r#""{method_and_path} HTTP/1.1" {status} {bytes} "-" "{agent}""#);
         line
     }
 }
@@ -88,7 +88,7 @@ fn visitors(random: &mut Random, requests: &mut Vec<Request>) {
                     user,
                     arrival,
                     duration: if random.below(50) == 0 { random.below(40) } else { 0 },
-                    request: format!("GET {path}"),
+                    method_and_path: format!("GET {path}"),
                     status: 200,
                     bytes: 400 + random.below(20_000),
                     agent,
@@ -107,7 +107,7 @@ fn crawler(random: &mut Random, requests: &mut Vec<Request>) {
             user: "-",
             arrival,
             duration: 0,
-            request: format!("GET /archive/{number}"),
+            method_and_path: format!("GET /archive/{number}"),
             status: 200,
             bytes: 2_000 + random.below(9_000),
             agent: "ExampleBot/1.0 (+http://bot.example/)",
@@ -124,7 +124,7 @@ fn abuser(requests: &mut Vec<Request>) {
                 user: "-",
                 arrival,
                 duration: 0,
-                request: "POST /login".to_owned(),
+                method_and_path: "POST /login".to_owned(),
                 status: 401,
                 bytes: 58,
                 agent: "python-requests/2.32",

@@ -220,13 +220,15 @@ impl Timeline {
     pub(crate) fn now(&self) -> Now {
         let clock = self.clock.nanos();
         let noted = self.high_water.load(Ordering::Relaxed);
-        if clock > noted.saturating_add(self.slack) {
-            self.note(clock);
+        let time = clock.max(noted);
+        if time - noted > self.slack {
+            self.note(time);
         }
-        Now { clock, time: clock.max(noted) }
+        Now { clock, time }
     }
 
     #[cold]
+    #[inline(never)]
     fn note(&self, clock: u64) {
         self.high_water.fetch_max(clock, Ordering::Relaxed);
     }

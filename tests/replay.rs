@@ -1,5 +1,6 @@
 //! `tollgate replay`, from the command line to what it prints.
 #![cfg(feature = "cli")]
+#![allow(clippy::unwrap_used, reason = "in helpers of tests, too, to fail is to panic")]
 
 use std::fs;
 use std::io::Write as _;

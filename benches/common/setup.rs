@@ -25,7 +25,7 @@ pub(crate) const SHORT_LIVED: Setup = Setup { interval: 1_000_000, burst: 10, ma
 
 /// After this many fresh keys the limiters that do not forget by themselves are told to drop the idle ones, and the time
 /// counts: without it their memory grows without end. Of the powers of two from 2^13 to 2^20, the best for governor.
-pub(crate) const FORGET_EVERY: usize = 1 << 13;
+pub(crate) const FORGET_EVERY: usize = 1 << 16;
 
 /// Keys per call of `check_many`: what one read from a busy socket may bring. Half or twice as many make no
 /// difference, since a batch is worked off in smaller groups.

@@ -23,7 +23,14 @@ impl<const N: usize> DoubleCell<N> {
         }
     }
 
+    /// Whether the words are other than those it was made with.
+    ///
+    /// Relaxed: who acts on a `false` that is out of date reads what was in force a moment ago.
     #[inline]
+    pub(crate) fn is_replaced(&self) -> bool {
+        self.version.load(Ordering::Relaxed) != 0
+    }
+
     pub(crate) fn read(&self) -> [u64; N] {
         loop {
             // Acquire: pairs with the Release store of the version in `replace`, so the words it announces are seen.

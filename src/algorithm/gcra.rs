@@ -32,7 +32,32 @@ use crate::quota::{Quota, QuotaError};
 /// ```
 #[derive(Debug)]
 pub struct Gcra {
-    published: DoubleCell<WORDS>,
+    /// The axis as built. Most limiters keep their quota, and plain memory is cheaper to read than published words.
+    built: Axis,
+    /// The axis after the first `set_quota`.
+    changed: DoubleCell<WORDS>,
+}
+
+/// An anchor with what is worked out from it once.
+#[derive(Clone, Copy, Debug)]
+struct Axis {
+    anchor: Anchor,
+    slope: Slope,
+}
+
+impl Axis {
+    fn new(anchor: Anchor) -> Axis {
+        Axis { anchor, slope: Slope::new(&anchor) }
+    }
+
+    /// `None` years after the anchor.
+    #[inline]
+    fn read(&self, now: u64) -> Option<TokenReading> {
+        let anchor = self.anchor;
+        let units = self.slope.units(now.saturating_sub(anchor.time))?;
+        // Below 2^60 and 2^63.2.
+        Some(TokenReading { anchor, position: (anchor.position + units).min(anchor.end()) })
+    }
 }
 
 /// An anchor and its slope as words; see `pack`.
@@ -42,29 +67,45 @@ impl Gcra {
     /// Limits every key by `quota`.
     #[must_use]
     pub fn new(quota: Quota) -> Gcra {
-        Gcra { published: DoubleCell::new(pack(&Anchor::start(quota, 0))) }
+        Gcra::on(Axis::new(Anchor::start(quota, 0)))
     }
 
     /// The quota in force.
     #[must_use]
     pub fn quota(&self) -> Quota {
-        unpack(self.published.read()).0.quota
+        self.axis().anchor.quota
+    }
+
+    fn on(axis: Axis) -> Gcra {
+        Gcra { built: axis, changed: DoubleCell::new(pack(&axis)) }
+    }
+
+    fn axis(&self) -> Axis {
+        unpack(self.changed.read())
+    }
+
+    /// `read` after a change of quota, or by division years after the anchor.
+    #[inline(never)]
+    fn read_changed(&self, now: u64) -> TokenReading {
+        let axis = self.axis();
+        axis.read(now)
+            .unwrap_or_else(|| TokenReading { anchor: axis.anchor, position: axis.anchor.at(now).0 })
     }
 
     /// Another quota for every key from `now` on.
     pub(crate) fn set_quota(&self, quota: Quota, now: u64) -> Result<(), QuotaError> {
-        self.published.replace(|words| {
-            let (anchor, _) = unpack(words);
+        self.changed.replace(|words| {
+            let anchor = unpack(words).anchor;
             if anchor.quota == quota {
                 return Ok(words);
             }
-            anchor.requote(quota, now).map(|anchor| pack(&anchor))
+            Ok(pack(&Axis::new(anchor.requote(quota, now)?)))
         })
     }
 }
 
-fn pack(anchor: &Anchor) -> [u64; WORDS] {
-    let slope = Slope::new(anchor);
+fn pack(axis: &Axis) -> [u64; WORDS] {
+    let Axis { anchor, slope } = axis;
     [
         anchor.quota.count(),
         anchor.quota.period_nanos(),
@@ -80,13 +121,13 @@ fn pack(anchor: &Anchor) -> [u64; WORDS] {
     ]
 }
 
-#[inline]
-fn unpack(words: [u64; WORDS]) -> (Anchor, Slope) {
+fn unpack(words: [u64; WORDS]) -> Axis {
     let [count, period, capacity, unit_bits, time, position, carry, high, low, carry_high, carry_low] = words;
     let quota = Quota::from_words(count, period, capacity);
     // Masked to what a shift can take; the bits are below 60 anyway.
     let unit_bits = (unit_bits & 63) as u32;
-    (Anchor { quota, unit_bits, time, position, carry }, Slope { high, low, carry_high, carry_low })
+    let anchor = Anchor { quota, unit_bits, time, position, carry };
+    Axis { anchor, slope: Slope { high, low, carry_high, carry_low } }
 }
 
 /// A reading of the token clock.
@@ -117,18 +158,17 @@ impl Algorithm for Gcra {
     }
 
     fn start(&mut self, now: u64) {
-        *self = Gcra { published: DoubleCell::new(pack(&Anchor::start(self.quota(), now))) };
+        *self = Gcra::on(Axis::new(Anchor::start(self.quota(), now)));
     }
 
     #[inline]
     fn read(&self, now: u64) -> TokenReading {
-        let (anchor, slope) = unpack(self.published.read());
-        let position = match slope.units(now.saturating_sub(anchor.time)) {
-            // Below 2^60 and 2^63.2.
-            Some(units) => (anchor.position + units).min(anchor.end()),
-            None => anchor.at(now).0,
-        };
-        TokenReading { anchor, position }
+        if !self.changed.is_replaced()
+            && let Some(reading) = self.built.read(now)
+        {
+            return reading;
+        }
+        self.read_changed(now)
     }
 
     #[inline]

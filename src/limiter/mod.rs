@@ -142,8 +142,23 @@ impl<A: Algorithm, S: BuildHasher> Limiter<A, S> {
     #[inline]
     fn spend_at(&self, now: Now, tag: u64, cost: u64) -> Result<Allowed, Denied> {
         let reading = self.algorithm.read(now.time);
-        let outcome = self.table.apply(tag, &self.spend_rule(reading, cost));
-        self.answer(now, &reading, cost, outcome)
+        match self.table.hit(self.table.home(tag), tag, &self.spend_rule(reading, cost)) {
+            Some(spent) => self.answer(now, &reading, cost, spent),
+            None => self.spend_anywhere(now, tag, cost),
+        }
+    }
+
+    /// `spend_at` for a key that is not in its home line. Nothing but plain numbers is handed over, so that the common
+    /// case keeps all it knows in registers.
+    #[inline(never)]
+    fn spend_anywhere(&self, now: Now, tag: u64, cost: u64) -> Result<Allowed, Denied> {
+        let reading = self.algorithm.read(now.time);
+        match self.table.apply(tag, &self.spend_rule(reading, cost)) {
+            Outcome::Done(spent, forgotten_below) => {
+                self.answer(now, &self.algorithm.catch_up(&reading, forgotten_below), cost, spent)
+            }
+            Outcome::NoRoom { soonest } => self.without_room(now, &reading, cost, soonest),
+        }
     }
 
     /// Spends, or refuses and writes nothing.
@@ -164,20 +179,9 @@ impl<A: Algorithm, S: BuildHasher> Limiter<A, S> {
     /// The answer to a check. Its figures are put together here, after the decision, so that a caller who does not look
     /// at them does not pay for them.
     #[inline]
-    fn answer(
-        &self,
-        now: Now,
-        reading: &A::Reading,
-        cost: u64,
-        outcome: Outcome<Spent>,
-    ) -> Result<Allowed, Denied> {
-        let (Spent { admitted, value }, forgotten_below) = match outcome {
-            Outcome::Done(spent, forgotten_below) => (spent, forgotten_below),
-            Outcome::NoRoom { soonest } => return self.without_room(now, reading, cost, soonest),
-        };
-        let reading = self.algorithm.catch_up(reading, forgotten_below);
-        let figures = self.algorithm.figures(&reading, value, cost).seen_at(now.clock);
-        if admitted { Ok(Allowed::new(figures)) } else { Err(Denied::new(figures)) }
+    fn answer(&self, now: Now, reading: &A::Reading, cost: u64, spent: Spent) -> Result<Allowed, Denied> {
+        let figures = self.algorithm.figures(reading, spent.value, cost).seen_at(now.clock);
+        if spent.admitted { Ok(Allowed::new(figures)) } else { Err(Denied::new(figures)) }
     }
 
     /// The answer for a new key that cannot be kept.

@@ -1,5 +1,6 @@
 //! [`KeyTable`]: gives every distinct key a number, so that its text is held once.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 /// The number of a key: keys are numbered from zero in the order in which they are first seen.
@@ -28,7 +29,7 @@ impl KeyTable {
     }
 
     /// The text of every key, by number. Bytes that are not UTF-8 show as `U+FFFD`.
-    pub(super) fn texts(&self) -> Vec<std::borrow::Cow<'_, str>> {
+    pub(super) fn texts(&self) -> Vec<Cow<'_, str>> {
         let mut keys: Vec<(&[u8], KeyId)> = self.ids.iter().map(|(key, id)| (&**key, *id)).collect();
         keys.sort_unstable_by_key(|(_, id)| *id);
         keys.into_iter().map(|(key, _)| String::from_utf8_lossy(key)).collect()

@@ -36,7 +36,7 @@ impl<'a> LogLine<'a> {
     ///
     /// [`LineError`] names the first field that is not as the format has it.
     pub fn parse(line: &'a [u8]) -> Result<LogLine<'a>, LineError> {
-        let (host, user, rest) = parse_client(line)?;
+        let (Client { host, user }, rest) = parse_client(line)?;
         let (time, rest) = split_once(rest, b"] ").ok_or(LineError::NoTime)?;
         let second = parse_time(time)?;
         let (request, rest) = split_quoted(rest).ok_or(LineError::NoRequest)?;
@@ -46,8 +46,14 @@ impl<'a> LogLine<'a> {
     }
 }
 
-/// `host ident user [`: host, user, and what follows the bracket.
-fn parse_client(line: &[u8]) -> Result<(&[u8], &[u8], &[u8]), LineError> {
+/// Who sent the request.
+struct Client<'a> {
+    host: &'a [u8],
+    user: &'a [u8],
+}
+
+/// `host ident user [`, and what follows the bracket.
+fn parse_client(line: &[u8]) -> Result<(Client<'_>, &[u8]), LineError> {
     let (host, rest) = split_once(line, b" ").ok_or(LineError::NoClient)?;
     let (ident, rest) = split_once(rest, b" ").ok_or(LineError::NoClient)?;
     if host.is_empty() || ident.is_empty() || rest.starts_with(b"[") {
@@ -62,7 +68,7 @@ fn parse_client(line: &[u8]) -> Result<(&[u8], &[u8], &[u8]), LineError> {
     if user.is_empty() {
         return Err(LineError::NoClient);
     }
-    Ok((host, user, rest))
+    Ok((Client { host, user }, rest))
 }
 
 fn is_address(text: &[u8]) -> bool {

@@ -146,6 +146,7 @@ impl<'a> Replay<'a> {
             malformed: self.malformed,
             malformed_lines: self.malformed_lines,
             late: self.order.late(),
+            reorder: self.options.reorder,
             longest_delay: Duration::from_secs(self.order.longest_delay()),
             from: self.times.and_then(|(from, _)| timestamp(from)),
             to: self.times.and_then(|(_, to)| timestamp(to)),

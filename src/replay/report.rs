@@ -1,5 +1,6 @@
 //! [`Report`]: what a replay found, as plain values that print as JSON.
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::time::Duration;
 
@@ -29,7 +30,10 @@ pub struct Report {
     pub malformed_lines: Vec<MalformedLine>,
     /// Requests that came too late to be put in their place, and were decided at the time reached by then.
     pub late: u64,
-    /// How far out of order the worst of them was.
+    /// For how long lines were held back to sort them.
+    #[serde(skip)]
+    pub reorder: Duration,
+    /// How far out of order the worst of the late ones was.
     #[serde(skip)]
     pub longest_delay: Duration,
     /// The time of the earliest request.
@@ -153,7 +157,7 @@ fn refused_keys(limit: &SimulatedLimit, requests: &[u64]) -> Vec<KeyId> {
 }
 
 /// The keys in the order of what all limits together refused.
-fn rows(simulation: &Simulation, keys: &[KeyId], texts: &[std::borrow::Cow<'_, str>]) -> Vec<KeyRow> {
+fn rows(simulation: &Simulation, keys: &[KeyId], texts: &[Cow<'_, str>]) -> Vec<KeyRow> {
     let mut rows: Vec<KeyRow> = keys
         .iter()
         .map(|key| KeyRow {
@@ -166,7 +170,8 @@ fn rows(simulation: &Simulation, keys: &[KeyId], texts: &[std::borrow::Cow<'_, s
     rows
 }
 
+/// To the millisecond: the times of a log are whole seconds, and nanoseconds would pretend to more.
 #[expect(clippy::ref_option, reason = "the signature that serde calls")]
 fn as_seconds<S: Serializer>(time: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
-    time.map(|time| time.as_secs_f64()).serialize(serializer)
+    time.map(|time| (time.as_secs_f64() * 1e3).round() / 1e3).serialize(serializer)
 }

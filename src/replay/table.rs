@@ -141,15 +141,10 @@ fn hints(report: &Report) -> Vec<String> {
 
 fn late_hint(report: &Report) -> String {
     const DAY: Duration = Duration::from_secs(86_400);
-    let late = number(report.late);
-    if report.longest_delay > DAY {
-        return format!(
-            "{late} late lines, up to {} out of order: sort the log by time first",
-            duration(report.longest_delay)
-        );
+    let delay = report.longest_delay;
+    // Lines within the span are late only when more were held than fit; a longer span would not help then.
+    if delay > DAY || delay <= report.reorder {
+        return format!("late lines were up to {} out of order: sort the log by time first", duration(delay));
     }
-    format!(
-        "--reorder {}s would put the late lines in their place, if memory allows",
-        report.longest_delay.as_secs()
-    )
+    format!("--reorder {}s would put the late lines in their place", delay.as_secs())
 }

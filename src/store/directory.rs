@@ -25,7 +25,7 @@ impl Directory {
     }
 
     /// The page of `tag`.
-    #[inline]
+    #[inline(always)]
     pub(super) fn page_of(&self, tag: u64) -> PageId {
         // Acquire: pairs with the Release store in `split`, so that the level it names is filled.
         let depth = self.depth.load(Ordering::Acquire);
@@ -71,7 +71,7 @@ impl Directory {
         self.levels[depth as usize + 1].get_or_init(|| old.iter().flat_map(twice).collect());
     }
 
-    #[inline]
+    #[inline(always)]
     fn level(&self, depth: u32) -> &[AtomicU32] {
         // Only level 0 is not made by `double`.
         self.levels[depth as usize].get_or_init(|| Box::new([AtomicU32::new(PageId::FIRST.bits())]))
@@ -79,7 +79,7 @@ impl Directory {
 }
 
 /// The leading `depth` bits.
-#[inline]
+#[inline(always)]
 #[expect(clippy::cast_possible_truncation, reason = "at most as many bits as the directory has levels")]
 fn index(tag: u64, depth: u32) -> usize {
     // In two steps, because a shift by 64 wraps.

@@ -108,7 +108,7 @@ impl<const LINES: usize, const SLOTS: usize> Pages<LINES, SLOTS> {
     }
 
     /// A page's slots. Its chunk is made when it is first asked for.
-    #[inline]
+    #[inline(always)]
     pub(super) fn lines(&self, page: PageId) -> &Lines<LINES, SLOTS> {
         &self.lines[page.chunk()].get_or_init(|| new_lines(page))[page.offset()]
     }

@@ -92,33 +92,26 @@ impl<const LINES: usize, const SLOTS: usize, const WINDOW: usize> WordTable<LINE
     }
 
     /// Applies `rule` to the key of `tag`. O(1): one window is searched, and at most once a page is split.
-    #[inline]
     pub(crate) fn apply<R: Rule>(&self, tag: u64, rule: &R) -> Outcome<R::Answer> {
-        self.apply_at(self.home(tag), tag, rule)
+        match self.hit(self.home(tag), tag, rule) {
+            Some(answer) => Outcome::Done(answer, 0),
+            None => self.apply_beyond_home(tag, rule),
+        }
     }
 
     /// The line to look at first; it may be loaded before it is needed.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn home(&self, tag: u64) -> &Line<SLOTS> {
         &self.pages.lines(self.directory.page_of(tag))[Self::home_line(tag)]
     }
 
-    /// `apply`, from a home line that was looked up (possibly long) before.
-    #[inline]
-    pub(crate) fn apply_at<R: Rule>(&self, home: &Line<SLOTS>, tag: u64, rule: &R) -> Outcome<R::Answer> {
-        for slot in &home.slots {
-            if slot.seems_owned_by(tag) {
-                if let Some(answer) = slot.hit(tag, rule) {
-                    return Outcome::Done(answer, 0);
-                }
-                break;
-            }
-        }
-        self.apply_beyond_home(tag, rule)
+    /// `apply` for the common case, to be inlined: `None`, and nothing done, if the key is not in its home line.
+    #[inline(always)]
+    pub(crate) fn hit<R: Rule>(&self, home: &Line<SLOTS>, tag: u64, rule: &R) -> Option<R::Answer> {
+        home.slots.iter().find(|slot| slot.seems_owned_by(tag))?.hit(tag, rule)
     }
 
     /// Not in its home line: elsewhere in its window, moved, or new.
-    #[inline(never)]
     fn apply_beyond_home<R: Rule>(&self, tag: u64, rule: &R) -> Outcome<R::Answer> {
         loop {
             let page = self.directory.page_of(tag);
@@ -188,7 +181,7 @@ impl<const LINES: usize, const SLOTS: usize, const WINDOW: usize> WordTable<LINE
         (0..WINDOW).flat_map(move |i| &lines[(home + i) % LINES].slots)
     }
 
-    #[inline]
+    #[inline(always)]
     fn home_line(tag: u64) -> usize {
         // The directory uses the leading bits, this the trailing ones.
         #[expect(clippy::cast_possible_truncation, reason = "only trailing bits count")]
