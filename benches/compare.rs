@@ -16,10 +16,10 @@ use common::clocks::{ClockChoice, Coarse, Precise};
 use common::floor::{ClockRead, Empty, Floor, KeyHash, Swap, cache_miss};
 use common::keys;
 use common::options::Options;
-use common::rounds::{Sample, Work, arm, contenders, median, race, ratio};
+use common::rounds::{Sample, Work, arm, contenders, race, ratio};
 use common::setup::{ADMITTED, BATCH, FORGET_EVERY, OFTEN, REFUSED, SHORT_LIVED, Setup, live};
 use common::subject::{Answers, Key, Subject, Tollgate};
-use common::table::{Report, machine, time};
+use common::table::{Report, figure, machine, time};
 use common::threads::{Driven, drive, nanos_each};
 
 /// A quarter of a second or so per contender and round.
@@ -34,8 +34,9 @@ fn main() -> Outcome<()> {
     let rounds = options.rounds(ROUNDS);
     let mut report = Report::default();
     report.line(&format!(
-        "compare: {}; {rounds} interleaved rounds; nanoseconds of wall time per request",
-        machine()
+        "compare: {}; {} interleaved rounds; wall time per request, over all threads",
+        machine(),
+        rounds.measured
     ));
     against_governor(&options, &mut report)?;
     against_the_floor(&options, &mut report)?;
@@ -132,7 +133,7 @@ fn against_the_floor(options: &Options, report: &mut Report) -> Outcome<()> {
             let admitted = if ours { report.admitted(&name, &[*part], &samples[5..]) } else { String::new() };
             report.row(&[
                 (*part).to_owned(),
-                time(median(samples_of_part)),
+                figure(samples_of_part),
                 format!("{middle:.2}x ({low:.2}-{high:.2})"),
                 // The issue asks it of one thread.
                 if ours && threads == 1 { "1.3x".to_owned() } else { String::new() },
@@ -153,7 +154,8 @@ fn against_the_floor(options: &Options, report: &mut Report) -> Outcome<()> {
 
 /// The time per request, and what came of them.
 fn sample(driven: Driven, requests: usize, exact: RangeInclusive<u64>) -> Sample {
-    Sample { nanos: nanos_each(driven.wall, requests), slowest: None, admitted: driven.admitted, exact }
+    let nanos = nanos_each(driven.wall, requests);
+    Sample { nanos, slowest: None, admitted: driven.admitted, exact, waited: driven.waited }
 }
 
 /// All requests for one key.

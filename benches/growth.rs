@@ -7,6 +7,8 @@ mod common;
 
 use std::ops::RangeInclusive;
 
+use parking_lot::Mutex;
+
 use common::Outcome;
 use common::clocks::Precise;
 use common::floor::Empty;
@@ -31,7 +33,11 @@ fn main() -> Outcome<()> {
     let rounds = options.rounds(ROUNDS);
     let count = options.size(KEYS, 50_000);
     let mut report = Report::default();
-    report.line(&format!("growth: {}; {rounds} interleaved rounds; {count} fresh keys in each", machine()));
+    report.line(&format!(
+        "growth: {}; {} interleaved rounds; {count} fresh keys in each",
+        machine(),
+        rounds.measured
+    ));
     report.head(&[
         "work",
         "tollgate",
@@ -91,7 +97,13 @@ impl Work for Growth {
             range.map(|rank| u64::from(subject.check(&keys::key(rank as u64)))).sum()
         });
         let nanos = nanos_each(driven.wall, self.count);
-        Sample { nanos, slowest: None, admitted: driven.admitted, exact: all(self.count) }
+        Sample {
+            nanos,
+            slowest: None,
+            admitted: driven.admitted,
+            exact: all(self.count),
+            waited: driven.waited,
+        }
     }
 }
 
@@ -110,18 +122,28 @@ impl Work for Slowest {
 
     fn run<S: Subject<u64>>(&self, subject: &S) -> Sample {
         let clock = quanta::Clock::new();
-        let mut latencies = Histogram::new();
-        let mut admitted = 0;
-        for rank in 0..self.count as u64 {
-            let key = keys::key(rank);
-            let before = clock.raw();
-            let answer = subject.check(&key);
-            let after = clock.raw();
-            admitted += u64::from(answer);
-            latencies.record(clock.delta_as_nanos(before, after));
-        }
+        let latencies = Mutex::new(Histogram::new());
+        let driven = drive(1, self.count, |range| {
+            let mut latencies = latencies.lock();
+            let check = |rank| {
+                let key = keys::key(rank as u64);
+                let before = clock.raw();
+                let answer = subject.check(&key);
+                let after = clock.raw();
+                latencies.record(clock.delta_as_nanos(before, after));
+                u64::from(answer)
+            };
+            range.map(check).sum()
+        });
+        let latencies = latencies.into_inner();
         #[allow(clippy::cast_precision_loss, reason = "latencies are far below 2^53 ns")]
         let [nanos, slowest] = [latencies.all_but(1), latencies.max()].map(|latency| latency as f64);
-        Sample { nanos, slowest: Some(slowest), admitted, exact: all(self.count) }
+        Sample {
+            nanos,
+            slowest: Some(slowest),
+            admitted: driven.admitted,
+            exact: all(self.count),
+            waited: driven.waited,
+        }
     }
 }

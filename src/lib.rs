@@ -1,8 +1,45 @@
-//! Exact, in-memory rate limiting by key.
+//! Rate limiting by key, in memory: may this key go on, and if not, when?
+//!
+//! ```
+//! use tollgate::{Limiter, Quota};
+//!
+//! let limiter = Limiter::new(Quota::per_second(10).burst(20));
+//! match limiter.check("user:42") {
+//!     Ok(allowed) => println!("go on, {} left", allowed.remaining()),
+//!     Err(denied) => println!("retry in {:?}", denied.retry_after()),
+//! }
+//! ```
+//!
+//! - **Exact.** Decisions are those of integer arithmetic, at every rate from one token in a century to four billion a
+//!   second. `retry_after` is right to the nanosecond: allowed then, denied one nanosecond earlier.
+//! - **Fast.** A check of a known key takes no lock and allocates nothing; a refusal writes nothing.
+//! - **Bounded.** Memory has a maximum. Keys that are full again need none, and there is no sweeping task.
+//! - **Safe.** No unsafe code, no panics; every interleaving of the table's operations is model-checked.
+//!
+//! # Where to look
+//!
+//! | for | see |
+//! |---|---|
+//! | limiting keys | [`Limiter`] |
+//! | how many, in what time | [`Quota`], also from text: `"1000/h burst 50"` |
+//! | bounds on memory, clocks, hashers | [`Builder`], [`AtCapacity`], [`Clock`] |
+//! | what the answers mean | [`Allowed`], [`Denied`], [`Status`] |
+//! | an algorithm of your own | [`Algorithm`] |
+//! | how it works, how fast it is, where it ends | [`docs`] |
+//!
+//! # Features
+//!
+//! The default build is the library alone; features only add.
+//!
+//! | feature | adds |
+//! |---|---|
+//! | `cli` | the `tollgate` command: `tollgate replay access.log --limit 60/min` |
+//! | `full` | all of them |
 
 mod algorithm;
 mod clock;
 mod decision;
+pub mod docs;
 mod limiter;
 mod quota;
 #[cfg(feature = "cli")]
@@ -16,3 +53,9 @@ pub use clock::{Clock, ManualClock};
 pub use decision::{Allowed, Denied, Figures, Status};
 pub use limiter::{AtCapacity, BuildError, Builder, KeyHasher, Limiter, RandomState, Stats};
 pub use quota::{Quota, QuotaError, QuotaSyntax};
+
+/// Compiles and runs the README's programs.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+#[derive(Debug)]
+pub struct Readme;

@@ -57,7 +57,6 @@ impl Report {
             if samples.iter().any(|sample| !sample.exact.contains(&sample.admitted)) {
                 all_exact = false;
                 let wrong = format!("{name} {}", balance(samples));
-                // Writing to a string cannot fail.
                 let _ = write!(cell, "; {wrong}");
                 self.wrong.push(format!("{work}: {wrong}"));
             }
@@ -80,13 +79,19 @@ impl Report {
     }
 }
 
-/// An arm's median, with the slowest single request where each was timed.
-fn figure(samples: &[Sample]) -> String {
-    let nanos = time(median(samples));
-    match samples.iter().filter_map(|sample| sample.slowest).max_by(f64::total_cmp) {
-        Some(slowest) => format!("{nanos} (max {})", time(slowest)),
-        None => nanos,
+/// An arm's median, with the slowest single request where each was timed, and the number of rounds in which
+/// other programs had the core for too long.
+pub(crate) fn figure(samples: &[Sample]) -> String {
+    let mut figure = time(median(samples));
+    if let Some(slowest) = samples.iter().filter_map(|sample| sample.slowest).max_by(f64::total_cmp) {
+        // Writing to a string cannot fail.
+        let _ = write!(figure, " (max {})", time(slowest));
     }
+    let disturbed = samples.iter().filter(|sample| sample.is_disturbed()).count();
+    if disturbed > 0 {
+        let _ = write!(figure, " [{disturbed} disturbed]");
+    }
+    figure
 }
 
 /// A time in the unit that suits it.

@@ -15,6 +15,8 @@ pub(crate) struct Driven {
     /// From the first thread's first request to the last thread's last one.
     pub(crate) wall: Duration,
     pub(crate) admitted: u64,
+    /// The share of the threads' time in which they wanted to run and other programs had their cores.
+    pub(crate) waited: f64,
 }
 
 /// Lets `threads` threads work off the requests 0 to `requests` (exclusive). `work` answers a range of them and
@@ -22,35 +24,59 @@ pub(crate) struct Driven {
 pub(crate) fn drive<W: Fn(Range<usize>) -> u64 + Sync>(threads: usize, requests: usize, work: W) -> Driven {
     let pile = AtomicUsize::new(0);
     let run = || {
+        let waited_before = time_waited();
         let start = Instant::now();
         let mut admitted = 0;
-        loop {
+        let end = loop {
             let from = pile.fetch_add(CHUNK, Ordering::Relaxed);
             if from >= requests {
-                return (start, Instant::now(), admitted);
+                break Instant::now();
             }
             admitted += work(from..requests.min(from + CHUNK));
-        }
+        };
+        Part { start, end, admitted, waited: time_waited().saturating_sub(waited_before) }
     };
-    if threads == 1 {
-        let (start, end, admitted) = run();
-        return Driven { wall: end - start, admitted };
-    }
-    let barrier = Barrier::new(threads);
-    let mut results = vec![None; threads];
-    std::thread::scope(|scope| {
-        for result in &mut results {
-            scope.spawn(|| {
-                barrier.wait();
-                *result = Some(run());
-            });
-        }
-    });
-    let results = || results.iter().flatten();
-    let first = results().map(|&(start, ..)| start).min();
-    let last = results().map(|&(_, end, _)| end).max();
+    let parts = if threads == 1 {
+        vec![run()]
+    } else {
+        let barrier = Barrier::new(threads);
+        let mut parts = vec![None; threads];
+        std::thread::scope(|scope| {
+            for part in &mut parts {
+                scope.spawn(|| {
+                    barrier.wait();
+                    *part = Some(run());
+                });
+            }
+        });
+        parts.into_iter().flatten().collect()
+    };
+    let first = parts.iter().map(|part| part.start).min();
+    let last = parts.iter().map(|part| part.end).max();
     let wall = first.zip(last).map_or(Duration::ZERO, |(first, last)| last - first);
-    Driven { wall, admitted: results().map(|&(.., admitted)| admitted).sum() }
+    let waited: Duration = parts.iter().map(|part| part.waited).sum();
+    Driven {
+        wall,
+        admitted: parts.iter().map(|part| part.admitted).sum(),
+        waited: nanos_each(waited, threads) / nanos_each(wall, 1),
+    }
+}
+
+/// What one thread did.
+#[derive(Clone, Copy)]
+struct Part {
+    start: Instant,
+    end: Instant,
+    admitted: u64,
+    waited: Duration,
+}
+
+/// How long this thread has been ready to run and did not. Zero where the system does not tell in this way.
+fn time_waited() -> Duration {
+    // Nanoseconds on a core, nanoseconds waiting for one, time slices (Linux, Documentation/scheduler/sched-stats.rst).
+    let stats = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let waited = stats.split_whitespace().nth(1).and_then(|nanos| nanos.parse().ok());
+    Duration::from_nanos(waited.unwrap_or(0))
 }
 
 /// The nanoseconds for each of `count` that took `wall` together.

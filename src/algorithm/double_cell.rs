@@ -31,6 +31,7 @@ impl<const N: usize> DoubleCell<N> {
         self.version.load(Ordering::Relaxed) != 0
     }
 
+    #[inline]
     pub(crate) fn read(&self) -> [u64; N] {
         loop {
             // Acquire: pairs with the Release store of the version in `replace`, so the words it announces are seen.
@@ -72,5 +73,46 @@ impl<const N: usize> DoubleCell<N> {
     #[inline]
     fn index(version: u64) -> usize {
         usize::from(version & 1 == 1)
+    }
+}
+
+/// `RUSTFLAGS="--cfg tollgate_loom" cargo test --release --lib loom`
+#[cfg(all(test, tollgate_loom))]
+mod loom_tests {
+    use super::DoubleCell;
+    use crate::sync::{Arc, model, thread};
+
+    /// Fails without: the second look at the version, or either fence.
+    #[test]
+    fn readers_see_one_whole_set_of_words_and_never_an_older_one() {
+        model(|| {
+            let cell = Arc::new(DoubleCell::new([0, 0]));
+            let reader = {
+                let cell = Arc::clone(&cell);
+                thread::spawn(move || (cell.read(), cell.read()))
+            };
+            for n in 1..=2 {
+                assert_eq!(cell.replace(|old| if old == [n - 1; 2] { Ok([n; 2]) } else { Err(old) }), Ok(()));
+            }
+            let (first, second) = reader.join().unwrap();
+            assert!(first[0] == first[1] && second[0] == second[1], "a mix: {first:?}, {second:?}");
+            assert!(first <= second);
+            assert_eq!(cell.read(), [2; 2]);
+        });
+    }
+
+    /// Fails without: the writers' mutex.
+    #[test]
+    fn no_change_is_lost() {
+        model(|| {
+            let cell = Arc::new(DoubleCell::new([0]));
+            let add = |cell: &DoubleCell<1>| cell.replace(|[n]| Ok::<_, ()>([n + 1]));
+            let other = {
+                let cell = Arc::clone(&cell);
+                thread::spawn(move || add(&cell))
+            };
+            assert_eq!((add(&cell), other.join().unwrap()), (Ok(()), Ok(())));
+            assert_eq!(cell.read(), [2]);
+        });
     }
 }

@@ -50,14 +50,23 @@ impl Axis {
         Axis { anchor, slope: Slope::new(&anchor) }
     }
 
-    /// `None` years after the anchor.
     #[inline]
-    fn read(&self, now: u64) -> Option<TokenReading> {
+    fn read(self, now: u64) -> TokenReading {
         let anchor = self.anchor;
-        let units = self.slope.units(now.saturating_sub(anchor.time))?;
-        // Below 2^60 and 2^63.2.
-        Some(TokenReading { anchor, position: (anchor.position + units).min(anchor.end()) })
+        let position = match self.slope.units(now.saturating_sub(anchor.time)) {
+            // Below 2^60 and 2^63.2.
+            Some(units) => (anchor.position + units).min(anchor.end()),
+            None => position_by_division(anchor, now),
+        };
+        TokenReading { anchor, position }
     }
+}
+
+/// For times years after the anchor.
+#[cold]
+#[inline(never)]
+fn position_by_division(anchor: Anchor, now: u64) -> u64 {
+    anchor.at(now).0
 }
 
 /// An anchor and its slope as words; see `pack`.
@@ -80,16 +89,9 @@ impl Gcra {
         Gcra { built: axis, changed: DoubleCell::new(pack(&axis)) }
     }
 
+    #[inline]
     fn axis(&self) -> Axis {
         unpack(self.changed.read())
-    }
-
-    /// `read` after a change of quota, or by division years after the anchor.
-    #[inline(never)]
-    fn read_changed(&self, now: u64) -> TokenReading {
-        let axis = self.axis();
-        axis.read(now)
-            .unwrap_or_else(|| TokenReading { anchor: axis.anchor, position: axis.anchor.at(now).0 })
     }
 
     /// Another quota for every key from `now` on.
@@ -121,6 +123,7 @@ fn pack(axis: &Axis) -> [u64; WORDS] {
     ]
 }
 
+#[inline]
 fn unpack(words: [u64; WORDS]) -> Axis {
     let [count, period, capacity, unit_bits, time, position, carry, high, low, carry_high, carry_low] = words;
     let quota = Quota::from_words(count, period, capacity);
@@ -163,12 +166,8 @@ impl Algorithm for Gcra {
 
     #[inline]
     fn read(&self, now: u64) -> TokenReading {
-        if !self.changed.is_replaced()
-            && let Some(reading) = self.built.read(now)
-        {
-            return reading;
-        }
-        self.read_changed(now)
+        let axis = if self.changed.is_replaced() { self.axis() } else { self.built };
+        axis.read(now)
     }
 
     #[inline]

@@ -1,0 +1,44 @@
+//! The limiter against an exact model: whatever is done to it, every decision and every figure is the model's.
+
+mod model;
+
+use model::strategies::{magnitude, op, quota};
+use model::trace::Pair;
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+/// When a limiter is built: mostly at once, sometimes late.
+fn start() -> impl Strategy<Value = u64> {
+    prop_oneof![Just(0), magnitude()]
+}
+
+proptest! {
+    #[test]
+    fn a_few_keys_are_limited_exactly_as_the_model_says(
+        quota in quota(),
+        max_keys in prop::sample::select(vec![1, 100, 10_000]),
+        start in start(),
+        ops in vec(op(6), 1..120),
+    ) {
+        Pair::new(quota, max_keys, start).run(&ops);
+    }
+
+    /// Pages split, and idle keys' places are taken by others: none of it shows.
+    #[test]
+    fn many_keys_are_limited_exactly_as_the_model_says(
+        quota in quota(),
+        keys in prop::sample::select(vec![50, 500, 5_000]),
+        ops in vec(op(3_000), 1..120),
+    ) {
+        let mut pair = Pair::new(quota, 5_000, 0);
+        pair.run(&keys_in_turn(keys));
+        pair.run(&ops);
+        prop_assert_eq!(pair.limiter.len(), pair.model.len());
+        prop_assert_eq!(pair.limiter.stats().forgotten, 0);
+    }
+}
+
+/// One check of every key.
+fn keys_in_turn(keys: u64) -> Vec<model::trace::Op> {
+    (0..keys).map(|key| model::trace::Op::CheckMany { keys: vec![key] }).collect()
+}

@@ -1,0 +1,90 @@
+//! What proptest may throw at a limiter: quotas over the whole legal range, and operations around their edges.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+use tollgate::Quota;
+
+use super::trace::{Amount, Change, Op, Span};
+
+const MAX_PERIOD_NANOS: u64 = 36_525 * 86_400 * 1_000_000_000;
+
+/// A number of any magnitude up to 64 bits.
+pub fn magnitude() -> impl Strategy<Value = u64> {
+    (0..=64_u32, any::<u64>()).prop_map(|(bits, number)| number.checked_shr(64 - bits).unwrap_or(0))
+}
+
+/// Any legal quota: everyday ones, and any count, period and burst.
+pub fn quota() -> impl Strategy<Value = Quota> {
+    prop_oneof![everyday_quota(), any_quota()]
+}
+
+fn everyday_quota() -> impl Strategy<Value = Quota> {
+    let periods = prop::sample::select(vec![1, 60, 3_600, 86_400, 30 * 86_400]);
+    (1..2_000_u64, periods, prop::option::of(0..5_000_u64)).prop_map(|(count, seconds, burst)| {
+        let quota = Quota::new(count, Duration::from_secs(seconds)).expect("far below the highest rate");
+        burst.map_or(quota, |burst| quota.burst(burst))
+    })
+}
+
+/// Periods from 1 ns to 100 years, rates from 0 to the highest, any burst.
+fn any_quota() -> impl Strategy<Value = Quota> {
+    let period = magnitude().prop_map(|nanos| nanos.clamp(1, MAX_PERIOD_NANOS));
+    let burst = prop_oneof![Just(None), magnitude().prop_map(Some), Just(Some(u64::MAX))];
+    (period, count_portion(), burst).prop_map(|(period, portion, burst)| {
+        let most = u128::from(u32::MAX) * u128::from(period) / 1_000_000_000;
+        let count = u64::try_from((most * u128::from(portion)) >> 64).expect("less than the most");
+        let quota = Quota::new(count, Duration::from_nanos(period)).expect("at most the highest rate");
+        burst.map_or(quota, |burst| quota.burst(burst))
+    })
+}
+
+/// How much of the highest count, in 2^-64.
+fn count_portion() -> impl Strategy<Value = u64> {
+    prop_oneof![magnitude(), Just(u64::MAX)]
+}
+
+pub fn amount() -> impl Strategy<Value = Amount> {
+    prop_oneof![
+        4 => (0..4_u64).prop_map(Amount::Exactly),
+        2 => (-3..4_i8).prop_map(Amount::AroundCapacity),
+        2 => any::<u8>().prop_map(Amount::OfCapacity),
+        1 => magnitude().prop_map(Amount::Exactly),
+        1 => Just(Amount::Exactly(u64::MAX)),
+    ]
+}
+
+pub fn span() -> impl Strategy<Value = Span> {
+    prop_oneof![
+        3 => (0..4_u8, -2..3_i8).prop_map(|(tokens, more)| Span::Tokens(tokens, more)),
+        2 => any::<u8>().prop_map(Span::OfRefill),
+        2 => (0..62_u32, any::<u64>()).prop_map(|(bits, nanos)| Span::Nanos(nanos >> (63 - bits))),
+    ]
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    prop_oneof![
+        1 => quota().prop_map(Change::To),
+        3 => (0..64_u8, amount()).prop_map(|(sixteenths, burst)| Change::Scaled { sixteenths, burst }),
+        2 => amount().prop_map(Change::Burst),
+    ]
+}
+
+/// Operations on keys below `keys`.
+pub fn op(keys: u64) -> impl Strategy<Value = Op> {
+    let key = move || 0..keys;
+    prop_oneof![
+        12 => (key(), amount()).prop_map(|(key, cost)| Op::Check { key, cost }),
+        3 => prop::collection::vec(key(), 0..70).prop_map(|keys| Op::CheckMany { keys }),
+        3 => (key(), amount()).prop_map(|(key, tokens)| Op::Charge { key, tokens }),
+        3 => (key(), amount()).prop_map(|(key, tokens)| Op::Refund { key, tokens }),
+        3 => key().prop_map(|key| Op::Peek { key }),
+        1 => key().prop_map(|key| Op::Reset { key }),
+        1 => Just(Op::Clear),
+        2 => change().prop_map(Op::SetQuota),
+        8 => span().prop_map(Op::Advance),
+        2 => span().prop_map(Op::StepBack),
+        1 => magnitude().prop_map(Op::SetClock),
+        4 => Just(Op::ComeBack),
+    ]
+}
