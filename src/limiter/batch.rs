@@ -49,7 +49,7 @@ impl<A: Algorithm, S: BuildHasher> Limiter<A, S> {
         let reading = self.algorithm.read(now.time);
         let rule = self.spend_rule(reading, 1);
         for (tag, home) in tags.iter().zip(homes).take(keys.len()) {
-            answers.push(match self.table.hit(home, *tag, &rule) {
+            answers.push(match home.hit(*tag, &rule) {
                 Some(spent) => self.answer(now, &reading, 1, spent),
                 None => self.spend_anywhere(now, *tag, 1),
             });

@@ -142,7 +142,7 @@ impl<A: Algorithm, S: BuildHasher> Limiter<A, S> {
     #[inline]
     fn spend_at(&self, now: Now, tag: u64, cost: u64) -> Result<Allowed, Denied> {
         let reading = self.algorithm.read(now.time);
-        match self.table.hit(self.table.home(tag), tag, &self.spend_rule(reading, cost)) {
+        match self.table.home(tag).hit(tag, &self.spend_rule(reading, cost)) {
             Some(spent) => self.answer(now, &reading, cost, spent),
             None => self.spend_anywhere(now, tag, cost),
         }

@@ -14,14 +14,23 @@ const SPARE_BITS: u32 = 4;
 #[derive(Debug)]
 pub(super) struct Directory {
     depth: AtomicU32,
-    levels: Box<[OnceLock<Box<[AtomicU32]>>]>,
+    deepest: u32,
+    /// By depth. Inline, and masked when indexed, because the way to a page is on every check's path.
+    levels: [OnceLock<Box<[AtomicU32]>>; LEVELS as usize],
 }
+
+/// Pages are numbered by 32 bits.
+const LEVELS: u32 = 32;
 
 impl Directory {
     /// Everything in the first page, with room for `max_pages`.
     pub(super) fn new(max_pages: u32) -> Directory {
         let deepest = max_pages.next_power_of_two().trailing_zeros() + SPARE_BITS;
-        Directory { depth: AtomicU32::new(0), levels: (0..=deepest).map(|_| OnceLock::new()).collect() }
+        Directory {
+            depth: AtomicU32::new(0),
+            deepest: deepest.min(LEVELS - 1),
+            levels: std::array::from_fn(|_| OnceLock::new()),
+        }
     }
 
     /// The page of `tag`.
@@ -29,13 +38,13 @@ impl Directory {
     pub(super) fn page_of(&self, tag: u64) -> PageId {
         // Acquire: pairs with the Release store in `split`, so that the level it names is filled.
         let depth = self.depth.load(Ordering::Acquire);
-        // Acquire: pairs with the Release store in `split`, so that the new page is filled.
+        // Acquire: pairs with the Release store in `split`, so that keys that moved are found without asking under the lock.
         PageId::from_bits(self.level(depth)[index(tag, depth)].load(Ordering::Acquire))
     }
 
     /// Whether a page of `depth` can split.
     pub(super) fn can_split(&self, depth: u32) -> bool {
-        (depth as usize) + 1 < self.levels.len()
+        depth < self.deepest
     }
 
     /// Gives the upper half of the tags of `tag`'s page, which share `depth` bits, to `page`. One caller at a time.
@@ -74,13 +83,13 @@ impl Directory {
     #[inline(always)]
     fn level(&self, depth: u32) -> &[AtomicU32] {
         // Only level 0 is not made by `double`.
-        self.levels[depth as usize].get_or_init(|| Box::new([AtomicU32::new(PageId::FIRST.bits())]))
+        self.levels[(depth % LEVELS) as usize]
+            .get_or_init(|| Box::new([AtomicU32::new(PageId::FIRST.bits())]))
     }
 }
 
 /// The leading `depth` bits.
 #[inline(always)]
-#[expect(clippy::cast_possible_truncation, reason = "at most as many bits as the directory has levels")]
 fn index(tag: u64, depth: u32) -> usize {
     // In two steps, because a shift by 64 wraps.
     ((tag >> 1) >> (63 - depth)) as usize

@@ -248,7 +248,7 @@ fn a_slot_is_reset_and_reused_with_an_equal_value() {
 }
 
 /// The same, and Ann is back with the same value before the stalled thread goes on: its exchange must not bring back what
-/// was reset. Fails without: the generation that a reset takes.
+/// was reset. Fails without: the new generation.
 #[test]
 fn a_slot_is_given_away_and_taken_back_with_an_equal_value() {
     model(|| {
@@ -263,8 +263,8 @@ fn a_slot_is_given_away_and_taken_back_with_an_equal_value() {
     });
 }
 
-/// A refund that empties a word vacates the slot, and a stalled hit does not write over the next owner. Fails without: the new
-/// generation of an emptied word.
+/// A refund that empties a word vacates the slot, and a stalled hit does not write over the next owner. Fails without: treating an
+/// emptied word as nobody's.
 #[test]
 fn a_refund_empties_a_slot_that_is_reused() {
     model(|| {

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::slot::Slot;
+use super::table::Rule;
 use crate::sync::{Mutex, OnceLock};
 
 /// Slots of one cache line: 4 × 16 bytes.
@@ -13,6 +14,13 @@ pub(crate) struct Line<const SLOTS: usize> {
 }
 
 impl<const SLOTS: usize> Line<SLOTS> {
+    /// Applies `rule` to the key of `tag`, whose home line this is: the common case, to be inlined. `None`, and nothing done, if
+    /// the key is not here.
+    #[inline(always)]
+    pub(crate) fn hit<R: Rule>(&self, tag: u64, rule: &R) -> Option<R::Answer> {
+        self.slots.iter().find(|slot| slot.seems_owned_by(tag))?.hit(tag, rule)
+    }
+
     /// Loads something of the line, to have it near.
     #[inline]
     pub(crate) fn touch(&self) -> bool {

@@ -42,17 +42,14 @@ impl Word {
         self.value() == 0
     }
 
-    /// The same owner with another value; value 0 is no owner, which takes the next generation.
+    /// Another value in the same generation; value 0 vacates.
     #[inline]
     pub(super) fn with_value(self, value: u64) -> Word {
-        if value == 0 {
-            return self.vacated();
-        }
         Word(value << Word::GENERATION_BITS | self.0 & Word::GENERATION_MASK)
     }
 
-    #[inline]
-    pub(super) fn vacated(self) -> Word {
+    /// Vacant, in the next generation.
+    fn vacated(self) -> Word {
         Word(self.0.wrapping_add(1) & Word::GENERATION_MASK)
     }
 }

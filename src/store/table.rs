@@ -93,7 +93,7 @@ impl<const LINES: usize, const SLOTS: usize, const WINDOW: usize> WordTable<LINE
 
     /// Applies `rule` to the key of `tag`. O(1): one window is searched, and at most once a page is split.
     pub(crate) fn apply<R: Rule>(&self, tag: u64, rule: &R) -> Outcome<R::Answer> {
-        match self.hit(self.home(tag), tag, rule) {
+        match self.home(tag).hit(tag, rule) {
             Some(answer) => Outcome::Done(answer, 0),
             None => self.apply_beyond_home(tag, rule),
         }
@@ -103,12 +103,6 @@ impl<const LINES: usize, const SLOTS: usize, const WINDOW: usize> WordTable<LINE
     #[inline(always)]
     pub(crate) fn home(&self, tag: u64) -> &Line<SLOTS> {
         &self.pages.lines(self.directory.page_of(tag))[Self::home_line(tag)]
-    }
-
-    /// `apply` for the common case, to be inlined: `None`, and nothing done, if the key is not in its home line.
-    #[inline(always)]
-    pub(crate) fn hit<R: Rule>(&self, home: &Line<SLOTS>, tag: u64, rule: &R) -> Option<R::Answer> {
-        home.slots.iter().find(|slot| slot.seems_owned_by(tag))?.hit(tag, rule)
     }
 
     /// Not in its home line: elsewhere in its window, moved, or new.
@@ -121,10 +115,10 @@ impl<const LINES: usize, const SLOTS: usize, const WINDOW: usize> WordTable<LINE
             let mut state = self.pages.state(page).lock();
             // The page may have been split since. Its splits happen under the lock just taken, so what the directory
             // says now about this tag stays true while it is held.
-            if self.directory.page_of(tag) == page {
-                if let Some(outcome) = self.apply_locked(page, &mut state, tag, rule) {
-                    return outcome;
-                }
+            if self.directory.page_of(tag) == page
+                && let Some(outcome) = self.apply_locked(page, &mut state, tag, rule)
+            {
+                return outcome;
             }
         }
     }

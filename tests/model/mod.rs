@@ -2,7 +2,12 @@
 //!
 //! It shares no code with the crate: integers have no bounds, waits are found by halving intervals, and nothing is ever
 //! forgotten. `tests/` and `fuzz/` both use it.
-#![allow(dead_code, unreachable_pub, missing_docs, reason = "shared by several test programs, each of which uses a part")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    missing_docs,
+    reason = "shared by several test programs, each of which uses a part"
+)]
 
 mod axis;
 pub mod strategies;
@@ -14,7 +19,8 @@ use std::time::Duration;
 use num_bigint::BigUint;
 use tollgate::Quota;
 
-pub use axis::{Axis, Refusal, big, greatest_value};
+use axis::greatest_value;
+pub use axis::{Axis, Refusal};
 
 /// What a caller is told about a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -130,7 +136,8 @@ impl Model {
     }
 
     fn figures(&self, key: u64, cost: u64) -> Figures {
-        let (word, position, capacity) = (self.word(key), self.axis.position(self.time), self.axis.capacity());
+        let (word, position, capacity) =
+            (self.word(key), self.axis.position(self.time), self.axis.capacity());
         let needed = &word + self.axis.units(cost);
         let full_at = self.axis.least_time(|position| word <= *position);
         let fits_at = self.axis.least_time(|position| needed <= position + &capacity);
@@ -139,7 +146,9 @@ impl Model {
             limit: self.quota().capacity(),
             remaining: self.axis.whole_tokens(&left.min(capacity)),
             reset_after: full_at.map_or(Duration::MAX, |time| self.wait_until(time)),
-            retry_after: fits_at.filter(|_| cost <= self.quota().capacity()).map(|time| self.wait_until(time)),
+            retry_after: fits_at
+                .filter(|_| cost <= self.quota().capacity())
+                .map(|time| self.wait_until(time)),
         }
     }
 

@@ -9,6 +9,12 @@ use super::trace::{Amount, Change, Op, Span};
 
 const MAX_PERIOD_NANOS: u64 = 36_525 * 86_400 * 1_000_000_000;
 
+/// `1 / part` of the usual number of cases, which `PROPTEST_CASES` sets. Nothing is written beside the tests.
+pub fn cases(part: u32) -> ProptestConfig {
+    let usual = ProptestConfig::default();
+    ProptestConfig { cases: usual.cases.div_ceil(part), failure_persistence: None, ..usual }
+}
+
 /// A number of any magnitude up to 64 bits.
 pub fn magnitude() -> impl Strategy<Value = u64> {
     (0..=64_u32, any::<u64>()).prop_map(|(bits, number)| number.checked_shr(64 - bits).unwrap_or(0))

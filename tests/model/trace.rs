@@ -10,12 +10,27 @@ use super::{Figures, Model, Refusal};
 /// interesting ones likely.
 #[derive(Clone, Debug)]
 pub enum Op {
-    Check { key: u64, cost: Amount },
-    CheckMany { keys: Vec<u64> },
-    Charge { key: u64, tokens: Amount },
-    Refund { key: u64, tokens: Amount },
-    Peek { key: u64 },
-    Reset { key: u64 },
+    Check {
+        key: u64,
+        cost: Amount,
+    },
+    CheckMany {
+        keys: Vec<u64>,
+    },
+    Charge {
+        key: u64,
+        tokens: Amount,
+    },
+    Refund {
+        key: u64,
+        tokens: Amount,
+    },
+    Peek {
+        key: u64,
+    },
+    Reset {
+        key: u64,
+    },
     Clear,
     SetQuota(Change),
     Advance(Span),
@@ -23,7 +38,7 @@ pub enum Op {
     StepBack(Span),
     /// Sets the clock to any time.
     SetClock(u64),
-    /// Waits until the last refused check would pass, if ever: less by a nanosecond it is refused again.
+    /// After a refused check: waits as long as it was told to.
     ComeBack,
 }
 
@@ -52,7 +67,10 @@ pub enum Span {
 pub enum Change {
     To(Quota),
     /// The rate times so many 16ths, and another burst.
-    Scaled { sixteenths: u8, burst: Amount },
+    Scaled {
+        sixteenths: u8,
+        burst: Amount,
+    },
     Burst(Amount),
 }
 
@@ -106,7 +124,14 @@ pub struct Pair {
     pub limiter: Limiter,
     hand: ManualClock,
     pub model: Model,
-    refused: Option<(u64, u64, Duration)>,
+    /// The last operation, if it was a check that may come back.
+    refused: Option<Refused>,
+}
+
+struct Refused {
+    key: u64,
+    cost: u64,
+    wait: Duration,
 }
 
 impl Pair {
@@ -127,28 +152,33 @@ impl Pair {
 
     pub fn apply(&mut self, op: &Op) {
         let quota = self.model.quota();
+        let refused = self.refused.take();
         match op {
             Op::Check { key, cost } => self.check(*key, cost.tokens(quota)),
             Op::CheckMany { keys } => self.check_many(keys),
             Op::Charge { key, tokens } => self.charge(*key, tokens.tokens(quota)),
             Op::Refund { key, tokens } => self.refund(*key, tokens.tokens(quota)),
-            Op::Peek { key } => assert_eq!(of_status(self.limiter.peek(key)), self.model.peek(*key)),
+            Op::Peek { key } => self.peek(*key),
             Op::Reset { key } => self.reset(*key),
             Op::Clear => self.clear(),
-            Op::SetQuota(change) => self.set_quota(*change),
+            Op::SetQuota(change) => self.change_quota(*change),
             Op::Advance(span) => self.set_clock(self.model.clock().saturating_add(span.nanos(quota))),
             Op::StepBack(span) => self.set_clock(self.model.clock().saturating_sub(span.nanos(quota))),
             Op::SetClock(clock) => self.set_clock(*clock),
-            Op::ComeBack => self.come_back(),
+            Op::ComeBack => self.come_back(refused),
         }
     }
 
     pub fn check(&mut self, key: u64, cost: u64) {
         let told = of_check(self.limiter.check_n(&key, cost));
         if let Err(Figures { retry_after: Some(wait), .. }) = &told {
-            self.refused = Some((key, cost, *wait));
+            self.refused = Some(Refused { key, cost, wait: *wait });
         }
         assert_eq!(told, self.model.check_n(key, cost), "key {key}, cost {cost}, {:?}", self.model);
+    }
+
+    pub fn peek(&mut self, key: u64) {
+        assert_eq!(of_status(self.limiter.peek(&key)), self.model.peek(key), "key {key}, {:?}", self.model);
     }
 
     fn check_many(&mut self, keys: &[u64]) {
@@ -159,12 +189,12 @@ impl Pair {
         assert_eq!(told, expected, "keys {keys:?}, {:?}", self.model);
     }
 
-    fn charge(&mut self, key: u64, tokens: u64) {
+    pub fn charge(&mut self, key: u64, tokens: u64) {
         let told = of_status(self.limiter.charge(&key, tokens));
         assert_eq!(told, self.model.charge(key, tokens), "key {key}, {tokens} tokens, {:?}", self.model);
     }
 
-    fn refund(&mut self, key: u64, tokens: u64) {
+    pub fn refund(&mut self, key: u64, tokens: u64) {
         self.limiter.refund(&key, tokens);
         self.model.refund(key, tokens);
     }
@@ -179,8 +209,13 @@ impl Pair {
         self.model.clear();
     }
 
-    fn set_quota(&mut self, change: Change) {
-        let Some(quota) = change.quota(self.model.quota()) else { return };
+    fn change_quota(&mut self, change: Change) {
+        if let Some(quota) = change.quota(self.model.quota()) {
+            self.set_quota(quota);
+        }
+    }
+
+    pub fn set_quota(&mut self, quota: Quota) {
         let told = self.limiter.set_quota(quota);
         match self.model.set_quota(quota) {
             Ok(()) => assert_eq!(told, Ok(())),
@@ -189,22 +224,22 @@ impl Pair {
         assert_eq!(self.limiter.algorithm().quota(), self.model.quota());
     }
 
-    fn set_clock(&mut self, clock: u64) {
+    pub fn set_clock(&mut self, clock: u64) {
         self.hand.set(Duration::from_nanos(clock));
         self.model.set_clock(clock);
-        // A wait counts from the clock of its answer.
-        self.refused = None;
     }
 
     /// "After that long the same check is allowed, and one nanosecond earlier it is not."
-    fn come_back(&mut self) {
-        let Some((key, cost, wait)) = self.refused.take() else { return };
-        self.set_clock(self.model.clock() + u64::try_from(wait.as_nanos()).expect("the clock reaches it") - 1);
+    fn come_back(&mut self, refused: Option<Refused>) {
+        let Some(Refused { key, cost, wait }) = refused else { return };
+        let wait = u64::try_from(wait.as_nanos()).expect("the clock reaches it");
+        self.set_clock(self.model.clock() + wait - 1);
         self.check(key, cost);
-        assert_eq!(self.refused.map(|(_, _, wait)| wait), Some(Duration::from_nanos(1)));
+        let again = self.refused.take().expect("it is too early by a nanosecond");
+        assert_eq!(again.wait, Duration::from_nanos(1), "{:?}", self.model);
         self.set_clock(self.model.clock() + 1);
-        assert!(self.limiter.check_n(&key, cost).is_ok(), "refused after waiting, {:?}", self.model);
-        assert!(self.model.check_n(key, cost).is_ok());
+        self.check(key, cost);
+        assert!(self.refused.is_none(), "refused after waiting, {:?}", self.model);
     }
 }
 

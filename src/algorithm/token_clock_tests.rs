@@ -1,0 +1,181 @@
+//! The token clock against unbounded integers: every number it gives is the exact one.
+
+use num_bigint::BigUint;
+use proptest::prelude::*;
+
+use super::token_clock::{Anchor, EXACT_NANOS, MAX_VALUE, Slope};
+use crate::quota::{MAX_PERIOD_NANOS, MAX_TOKENS_PER_SECOND, Quota};
+
+fn big(number: impl Into<BigUint>) -> BigUint {
+    number.into()
+}
+
+/// A number of any magnitude up to 64 bits.
+fn magnitude() -> impl Strategy<Value = u64> {
+    (0..=64_u32, any::<u64>()).prop_map(|(bits, number)| number.checked_shr(64 - bits).unwrap_or(0))
+}
+
+/// So much of `whole`, in 2^-64.
+fn portion(whole: u128, part: u64) -> u64 {
+    u64::try_from(big(whole) * part >> 64_u32).unwrap()
+}
+
+/// Any legal quota, also the longest, the fastest and the largest.
+fn quota() -> impl Strategy<Value = Quota> {
+    let period = prop_oneof![magnitude().prop_map(|nanos| nanos.clamp(1, MAX_PERIOD_NANOS)), Just(MAX_PERIOD_NANOS)];
+    let part = prop_oneof![magnitude(), any::<u64>(), Just(u64::MAX)];
+    let burst = prop_oneof![magnitude(), 0..10_u64, Just(u64::MAX)];
+    (period, part, burst).prop_map(|(period, part, burst)| {
+        let most = u128::from(MAX_TOKENS_PER_SECOND) * u128::from(period) / 1_000_000_000;
+        Quota::from_words(portion(most + 1, part), period, 0).burst(burst)
+    })
+}
+
+/// Any anchor that a limiter can have: as built, or in the middle of the axis with a fraction left over.
+fn anchor() -> impl Strategy<Value = Anchor> {
+    let part = || prop_oneof![Just(0), any::<u64>(), Just(u64::MAX)];
+    (quota(), magnitude(), part(), part()).prop_map(|(quota, time, position, carry)| {
+        let start = Anchor::start(quota, time);
+        let position = portion(u128::from(start.end()) + 1, position);
+        Anchor { position, carry: portion(u128::from(quota.period_nanos()), carry), ..start }
+    })
+}
+
+/// Times before, at and after the anchor, near and far.
+fn elapsed() -> impl Strategy<Value = u64> {
+    prop_oneof![magnitude(), Just(EXACT_NANOS), Just(EXACT_NANOS + 1), Just(u64::MAX)]
+}
+
+/// `carry + elapsed × units a period`, over the period.
+fn exact_units(anchor: &Anchor, elapsed: u64) -> (BigUint, BigUint) {
+    let period = big(anchor.quota.period_nanos());
+    let numerator = (big(anchor.quota.count()) << anchor.unit_bits) * elapsed + anchor.carry;
+    (&numerator / &period, numerator % period)
+}
+
+/// What a quotient of the axis is in 128 bits.
+fn exact_position(anchor: &Anchor, time: u64) -> BigUint {
+    let (units, _) = exact_units(anchor, time.saturating_sub(anchor.time));
+    (units + anchor.position).min(big(anchor.end()))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_position_is_the_exact_floor_and_the_carry_the_rest(anchor in anchor(), elapsed in elapsed()) {
+        let time = anchor.time.saturating_add(elapsed);
+        let (position, carry) = anchor.at(time);
+        prop_assert_eq!(big(position), exact_position(&anchor, time));
+        if position < anchor.end() {
+            prop_assert_eq!(big(carry), exact_units(&anchor, time - anchor.time).1);
+        }
+        prop_assert!(carry < anchor.quota.period_nanos());
+    }
+
+    #[test]
+    fn a_time_before_the_anchor_counts_as_the_anchor(anchor in anchor(), early in magnitude()) {
+        prop_assert_eq!(anchor.at(anchor.time.saturating_sub(early)), (anchor.position, anchor.carry));
+    }
+
+    #[test]
+    fn a_slope_gives_the_exact_floor_for_as_long_as_it_says(anchor in anchor(), elapsed in elapsed()) {
+        let units = Slope::new(&anchor).units(elapsed);
+        prop_assert_eq!(units.is_some(), elapsed <= EXACT_NANOS);
+        if let Some(units) = units {
+            prop_assert_eq!(big(units), exact_units(&anchor, elapsed).0);
+        }
+    }
+
+    /// The rounding error is largest where the exact quotient is a whole number: one less would refuse whoever is on
+    /// time.
+    #[test]
+    fn a_slope_is_exact_where_whole_units_are_due(anchor in anchor(), elapsed in elapsed(), units in any::<u64>()) {
+        let slope = Slope::new(&anchor);
+        let per_period = big(anchor.quota.count()) << anchor.unit_bits;
+        prop_assume!(per_period > BigUint::ZERO);
+        // The first nanosecond of some unit near `elapsed`, and the last one before it.
+        let unit = exact_units(&anchor, elapsed.min(EXACT_NANOS)).0 % (big(units) + 1_u8) + 1_u8;
+        let first = (unit * anchor.quota.period_nanos() - anchor.carry + &per_period - 1_u8) / per_period;
+        for nanos in [first.clone(), first - 1_u8] {
+            let Ok(nanos) = u64::try_from(nanos) else { continue };
+            if let Some(units) = slope.units(nanos) {
+                prop_assert_eq!(big(units), exact_units(&anchor, nanos).0);
+            }
+        }
+    }
+
+    #[test]
+    fn the_time_of_a_position_is_the_least_time_at_which_it_is_reached(anchor in anchor(), part in any::<u64>(), near in any::<bool>()) {
+        let ahead = if near { part % 4 } else { portion(u128::from(MAX_VALUE - anchor.position) + 1, part) };
+        let position = anchor.position.saturating_add(ahead);
+        match anchor.time_of(position) {
+            None => prop_assert!(exact_position(&anchor, u64::MAX) < big(position)),
+            Some(time) => {
+                prop_assert!(exact_position(&anchor, time) >= big(position));
+                prop_assert!(time == anchor.time || exact_position(&anchor, time - 1) < big(position));
+            }
+        }
+    }
+
+    /// Position, fraction and room after a change, or a reason to refuse it that is true.
+    #[test]
+    fn another_quota_goes_on_where_the_old_one_stood(anchor in anchor(), quota in related_quota(), elapsed in elapsed()) {
+        let time = anchor.time.saturating_add(elapsed);
+        let quota = quota.of(anchor.quota);
+        let Ok(new) = anchor.requote(quota, time) else { return Ok(()) };
+        let (_, carry) = anchor.at(time);
+        let forward = big(anchor.quota.capacity().saturating_sub(quota.capacity())) << anchor.unit_bits;
+        prop_assert_eq!(big(new.position), exact_position(&anchor, time) + forward);
+        prop_assert_eq!(big(new.carry), big(carry) * quota.period_nanos() / anchor.quota.period_nanos());
+        prop_assert_eq!((new.quota, new.time, new.unit_bits), (quota, time, anchor.unit_bits));
+        prop_assert!(big(new.position) + (big(quota.capacity()) << new.unit_bits) <= big(MAX_VALUE));
+        prop_assert!(exact_units(&new, YEAR_NANOS).0 <= big(new.end() - new.position));
+        prop_assert!(quota.count() == 0 || exact_units(&Anchor { carry: 0, ..new }, 1_000).0 >= BigUint::from(1_u8));
+    }
+
+    /// Positions never step back at the moment of a change, whichever side a caller is on.
+    #[test]
+    fn a_change_never_moves_the_position_back(anchor in anchor(), quota in related_quota(), elapsed in elapsed()) {
+        let time = anchor.time.saturating_add(elapsed);
+        if let Ok(new) = anchor.requote(quota.of(anchor.quota), time) {
+            prop_assert!(new.at(time).0 >= anchor.at(time).0);
+        }
+    }
+
+    #[test]
+    fn the_axis_lasts_150_years_and_one_bit_more_would_not(quota in quota()) {
+        let Anchor { unit_bits, .. } = Anchor::start(quota, 0);
+        let lasts = |bits: u32| {
+            let tokens = big(quota.count().max(1)) * LIFETIME_NANOS + big(quota.capacity()) * quota.period_nanos();
+            tokens << bits <= big(MAX_VALUE) * quota.period_nanos()
+        };
+        prop_assert!(unit_bits == 0 || lasts(unit_bits));
+        prop_assert!(!lasts(unit_bits + 1));
+    }
+}
+
+const YEAR_NANOS: u64 = 31_557_600 * 1_000_000_000;
+const LIFETIME_NANOS: u64 = 150 * YEAR_NANOS;
+
+/// A quota that a running limiter may well accept.
+#[derive(Clone, Copy, Debug)]
+struct Related {
+    sixteenths: u64,
+    period_stretch: u64,
+    burst: u64,
+}
+
+fn related_quota() -> impl Strategy<Value = Related> {
+    (0..64_u64, 1..1_000_u64, prop_oneof![0..100_u64, magnitude()])
+        .prop_map(|(sixteenths, period_stretch, burst)| Related { sixteenths, period_stretch, burst })
+}
+
+impl Related {
+    fn of(self, old: Quota) -> Quota {
+        let count = portion(u128::from(old.count()) * u128::from(self.sixteenths), 1 << 60);
+        let nanos = (old.period_nanos() / 1_000).saturating_mul(self.period_stretch).clamp(1, MAX_PERIOD_NANOS);
+        let period = std::time::Duration::from_nanos(nanos);
+        Quota::new(count, period).unwrap_or(old).burst(self.burst)
+    }
+}
