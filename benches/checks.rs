@@ -22,7 +22,7 @@ fn main() -> Outcome<()> {
     // As for criterion itself: without `--bench` this is `cargo test`, which wants one pass over small tables.
     let measuring = std::env::args().any(|arg| arg == "--bench");
     let live = if measuring { 1_000_000 } else { 1_000 };
-    // Half of criterion's default each: there are some twenty benchmarks, and these are steady.
+    // Half of criterion's defaults, because there are some twenty benchmarks.
     let mut criterion = Criterion::default()
         .warm_up_time(Duration::from_millis(1_500))
         .measurement_time(Duration::from_millis(2_500))

@@ -22,11 +22,11 @@ use common::subject::{Answers, Key, Subject, Tollgate};
 use common::table::{Report, figure, machine, time};
 use common::threads::{Driven, drive, nanos_each};
 
-/// A quarter of a second or so per contender and round.
+/// About a tenth of a second per contender and round where a request takes 20 to 30 ns.
 const REQUESTS: usize = 4_000_000;
 /// "A million live keys" is the size at which every contender's table has outgrown the second-level cache.
 const LIVE: usize = 1_000_000;
-/// An odd number, so that the median is a round that happened; more move it by less than a percent.
+/// An odd number, so that the median is a round that happened; and few enough for a run of some minutes.
 const ROUNDS: usize = 9;
 
 fn main() -> Outcome<()> {

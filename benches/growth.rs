@@ -25,7 +25,7 @@ use common::threads::{drive, nanos_each};
 const KEYS: usize = 10_000_000;
 /// A small bucket, since each key asks once.
 const BURST: u32 = 10;
-/// Fewer than elsewhere: each takes seconds, and ten million requests vary little.
+/// Fewer than elsewhere: each takes seconds.
 const ROUNDS: usize = 5;
 
 fn main() -> Outcome<()> {

@@ -2,6 +2,8 @@
 
 mod model;
 
+use std::time::Duration;
+
 use model::strategies::{amount, cases, quota, span};
 use model::trace::{Amount, Op, Pair, Span};
 use num_bigint::BigUint;
@@ -88,19 +90,25 @@ proptest! {
     }
 }
 
-/// The unit in the bound is needed: a key that spends just before the axis moves on by a unit gets almost all of that unit.
+/// The unit in the bound is needed: who spends just before the axis moves on by a unit gets almost all of that unit.
 #[test]
 fn nearly_a_whole_unit_more_is_really_admitted() {
-    let quota = Quota::per_second(3).burst(1);
-    // A unit is 4.97 ns.
-    let spent_at = Span::Nanos(4);
-    let refilled = Span::Nanos(333_333_334 - 4);
-    let (pair, admitted) =
-        admissions(quota, &[(spent_at, Amount::Exactly(1)), (refilled, Amount::Exactly(1))]);
-    assert_eq!(admitted.iter().map(|admission| admission.tokens).sum::<u64>(), 2);
-    let excess = worst_excess(&pair, &admitted).unwrap();
+    let quota = Quota::per_second(333).burst(50);
     let unit = BigUint::from(quota.period().as_nanos());
-    assert!(&excess * 10_u8 > &unit * 7_u8 && excess < unit, "{excess} of {unit}");
+    // A unit is 5.7 ns: spending at many fractions of it, and tokens that are due at many.
+    let cases = (0..200).flat_map(|start| (1..50).map(move |tokens| (start, tokens)));
+    let worst = cases.filter_map(|(start, tokens)| {
+        let pair = Pair::new(quota, 10, 0);
+        pair.hand.set(Duration::from_nanos(start));
+        assert!(pair.limiter.check_n(&0, 50).is_ok());
+        let wait = pair.limiter.check_n(&0, tokens).unwrap_err().retry_after().unwrap();
+        pair.hand.advance(wait);
+        assert!(pair.limiter.check_n(&0, tokens).is_ok());
+        let nanos = start + u64::try_from(wait.as_nanos()).unwrap();
+        worst_excess(&pair, &[Admission { nanos: start, tokens: 50 }, Admission { nanos, tokens }])
+    });
+    let worst = worst.max().unwrap();
+    assert!(&worst * 100_u8 > &unit * 99_u8 && worst < unit, "{worst} of {unit}");
 }
 
 /// "One unit is then less than 10 ns of refill (coarser only where a full refill itself takes centuries)."

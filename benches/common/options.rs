@@ -57,5 +57,5 @@ impl Options {
     }
 }
 
-/// On a machine that compiles something beside, about every third sample is disturbed: four attempts leave 1 in 80.
+/// A choice: enough to get past a short disturbance, and a bound on the time when the machine stays busy.
 const ATTEMPTS: usize = 4;

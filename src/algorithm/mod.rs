@@ -3,6 +3,8 @@
 mod double_cell;
 mod gcra;
 pub(crate) mod token_clock;
+#[cfg(all(test, not(tollgate_loom)))]
+mod token_clock_tests;
 
 pub use gcra::{Gcra, TokenReading};
 pub use token_clock::MAX_VALUE;

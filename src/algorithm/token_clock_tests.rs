@@ -3,8 +3,14 @@
 use num_bigint::BigUint;
 use proptest::prelude::*;
 
-use super::token_clock::{Anchor, EXACT_NANOS, MAX_VALUE, Slope};
+use super::token_clock::{Anchor, MAX_VALUE, Slope};
 use crate::quota::{MAX_PERIOD_NANOS, MAX_TOKENS_PER_SECOND, Quota};
+
+const YEAR_NANOS: u64 = 31_557_600 * 1_000_000_000;
+const LIFETIME_NANOS: u64 = 150 * YEAR_NANOS;
+
+/// For how long after its anchor a slope is documented to be good.
+const SLOPE_NANOS: u64 = 9 * YEAR_NANOS;
 
 fn big(number: impl Into<BigUint>) -> BigUint {
     number.into()
@@ -15,14 +21,15 @@ fn magnitude() -> impl Strategy<Value = u64> {
     (0..=64_u32, any::<u64>()).prop_map(|(bits, number)| number.checked_shr(64 - bits).unwrap_or(0))
 }
 
-/// So much of `whole`, in 2^-64.
+/// So much of `whole`, in 2^-64; less than `whole`.
 fn portion(whole: u128, part: u64) -> u64 {
     u64::try_from(big(whole) * part >> 64_u32).unwrap()
 }
 
 /// Any legal quota, also the longest, the fastest and the largest.
 fn quota() -> impl Strategy<Value = Quota> {
-    let period = prop_oneof![magnitude().prop_map(|nanos| nanos.clamp(1, MAX_PERIOD_NANOS)), Just(MAX_PERIOD_NANOS)];
+    let period =
+        prop_oneof![magnitude().prop_map(|nanos| nanos.clamp(1, MAX_PERIOD_NANOS)), Just(MAX_PERIOD_NANOS)];
     let part = prop_oneof![magnitude(), any::<u64>(), Just(u64::MAX)];
     let burst = prop_oneof![magnitude(), 0..10_u64, Just(u64::MAX)];
     (period, part, burst).prop_map(|(period, part, burst)| {
@@ -34,16 +41,21 @@ fn quota() -> impl Strategy<Value = Quota> {
 /// Any anchor that a limiter can have: as built, or in the middle of the axis with a fraction left over.
 fn anchor() -> impl Strategy<Value = Anchor> {
     let part = || prop_oneof![Just(0), any::<u64>(), Just(u64::MAX)];
-    (quota(), magnitude(), part(), part()).prop_map(|(quota, time, position, carry)| {
-        let start = Anchor::start(quota, time);
-        let position = portion(u128::from(start.end()) + 1, position);
-        Anchor { position, carry: portion(u128::from(quota.period_nanos()), carry), ..start }
-    })
+    let place = (magnitude(), part(), part());
+    (quota(), proptest::option::of(related_quota()), place).prop_map(
+        |(quota, change, (time, position, carry))| {
+            let built = Anchor::start(quota, time);
+            // The fastest and the slowest slopes come from changes of the quota.
+            let start = change.and_then(|change| built.requote(change.of(quota), time).ok()).unwrap_or(built);
+            let position = portion(u128::from(start.end()) + 1, position);
+            Anchor { position, carry: portion(u128::from(start.quota.period_nanos()), carry), ..start }
+        },
+    )
 }
 
 /// Times before, at and after the anchor, near and far.
 fn elapsed() -> impl Strategy<Value = u64> {
-    prop_oneof![magnitude(), Just(EXACT_NANOS), Just(EXACT_NANOS + 1), Just(u64::MAX)]
+    prop_oneof![magnitude(), Just(SLOPE_NANOS), Just((1 << 58) - 1), Just(1 << 58), Just(u64::MAX)]
 }
 
 /// `carry + elapsed × units a period`, over the period.
@@ -81,7 +93,7 @@ proptest! {
     #[test]
     fn a_slope_gives_the_exact_floor_for_as_long_as_it_says(anchor in anchor(), elapsed in elapsed()) {
         let units = Slope::new(&anchor).units(elapsed);
-        prop_assert_eq!(units.is_some(), elapsed <= EXACT_NANOS);
+        prop_assert!(units.is_some() || elapsed > SLOPE_NANOS);
         if let Some(units) = units {
             prop_assert_eq!(big(units), exact_units(&anchor, elapsed).0);
         }
@@ -95,7 +107,7 @@ proptest! {
         let per_period = big(anchor.quota.count()) << anchor.unit_bits;
         prop_assume!(per_period > BigUint::ZERO);
         // The first nanosecond of some unit near `elapsed`, and the last one before it.
-        let unit = exact_units(&anchor, elapsed.min(EXACT_NANOS)).0 % (big(units) + 1_u8) + 1_u8;
+        let unit = exact_units(&anchor, elapsed.min(SLOPE_NANOS)).0 % (big(units) + 1_u8) + 1_u8;
         let first = (unit * anchor.quota.period_nanos() - anchor.carry + &per_period - 1_u8) / per_period;
         for nanos in [first.clone(), first - 1_u8] {
             let Ok(nanos) = u64::try_from(nanos) else { continue };
@@ -131,7 +143,8 @@ proptest! {
         prop_assert_eq!((new.quota, new.time, new.unit_bits), (quota, time, anchor.unit_bits));
         prop_assert!(big(new.position) + (big(quota.capacity()) << new.unit_bits) <= big(MAX_VALUE));
         prop_assert!(exact_units(&new, YEAR_NANOS).0 <= big(new.end() - new.position));
-        prop_assert!(quota.count() == 0 || exact_units(&Anchor { carry: 0, ..new }, 1_000).0 >= BigUint::from(1_u8));
+        let in_a_microsecond = exact_units(&Anchor { carry: 0, ..new }, 1_000).0;
+        prop_assert!(quota.count() == 0 || in_a_microsecond >= big(1_u8));
     }
 
     /// Positions never step back at the moment of a change, whichever side a caller is on.
@@ -155,9 +168,6 @@ proptest! {
     }
 }
 
-const YEAR_NANOS: u64 = 31_557_600 * 1_000_000_000;
-const LIFETIME_NANOS: u64 = 150 * YEAR_NANOS;
-
 /// A quota that a running limiter may well accept.
 #[derive(Clone, Copy, Debug)]
 struct Related {
@@ -173,8 +183,10 @@ fn related_quota() -> impl Strategy<Value = Related> {
 
 impl Related {
     fn of(self, old: Quota) -> Quota {
-        let count = portion(u128::from(old.count()) * u128::from(self.sixteenths), 1 << 60);
-        let nanos = (old.period_nanos() / 1_000).saturating_mul(self.period_stretch).clamp(1, MAX_PERIOD_NANOS);
+        let count = (u128::from(old.count()) * u128::from(self.sixteenths) / 16).min(u64::MAX.into());
+        let count = u64::try_from(count).unwrap();
+        let nanos =
+            (old.period_nanos() / 1_000).saturating_mul(self.period_stretch).clamp(1, MAX_PERIOD_NANOS);
         let period = std::time::Duration::from_nanos(nanos);
         Quota::new(count, period).unwrap_or(old).burst(self.burst)
     }

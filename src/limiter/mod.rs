@@ -153,7 +153,7 @@ impl<A: Algorithm, S: BuildHasher> Limiter<A, S> {
     #[inline(never)]
     fn spend_anywhere(&self, now: Now, tag: u64, cost: u64) -> Result<Allowed, Denied> {
         let reading = self.algorithm.read(now.time);
-        match self.table.apply(tag, &self.spend_rule(reading, cost)) {
+        match self.table.apply_beyond_home(tag, &self.spend_rule(reading, cost)) {
             Outcome::Done(spent, forgotten_below) => {
                 self.answer(now, &self.algorithm.catch_up(&reading, forgotten_below), cost, spent)
             }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::slot::Slot;
 use super::table::Rule;
-use crate::sync::{Mutex, OnceLock};
+use crate::sync::{AtomicU64, Mutex, OnceLock, Ordering};
 
 /// Slots of one cache line: 4 × 16 bytes.
 #[repr(align(64))]
@@ -41,6 +41,32 @@ pub(super) struct PageState {
     pub(super) forced: u64,
     /// How many leading bits all tags of this page share.
     pub(super) depth: u32,
+}
+
+/// What goes with a page's slots.
+#[derive(Debug)]
+pub(super) struct Head {
+    /// A bit for every line: whether a key whose home it is may be in a later line of its window. Most lines never
+    /// overflow, so most newcomers are known to be new after a look at one line.
+    overflowed: AtomicU64,
+    pub(super) state: Mutex<PageState>,
+}
+
+impl Head {
+    fn new() -> Head {
+        Head { overflowed: AtomicU64::new(0), state: Mutex::new(PageState::default()) }
+    }
+
+    /// Relaxed: who sees no bit where there is one now does not find the key, and asks again under the lock.
+    pub(super) fn has_overflowed(&self, line: usize) -> bool {
+        self.overflowed.load(Ordering::Relaxed) >> (line % 64) & 1 == 1
+    }
+
+    /// For holders of the lock. Relaxed: see `has_overflowed`.
+    pub(super) fn note_overflow(&self, line: usize, overflowed: bool) {
+        let others = self.overflowed.load(Ordering::Relaxed) & !(1 << (line % 64));
+        self.overflowed.store(others | u64::from(overflowed) << (line % 64), Ordering::Relaxed);
+    }
 }
 
 /// Where a page is: its chunk's number, and in the last six bits its place there.
@@ -102,7 +128,7 @@ type Chunks<T> = Box<[OnceLock<Box<[T]>>]>;
 /// All pages of a table.
 pub(super) struct Pages<const LINES: usize, const SLOTS: usize> {
     lines: Chunks<Lines<LINES, SLOTS>>,
-    states: Chunks<Mutex<PageState>>,
+    heads: Chunks<Head>,
 }
 
 impl<const LINES: usize, const SLOTS: usize> Pages<LINES, SLOTS> {
@@ -111,7 +137,7 @@ impl<const LINES: usize, const SLOTS: usize> Pages<LINES, SLOTS> {
         let chunks = PageId::nth(max.saturating_sub(1)).chunk() + 1;
         Pages {
             lines: (0..chunks).map(|_| OnceLock::new()).collect(),
-            states: (0..chunks).map(|_| OnceLock::new()).collect(),
+            heads: (0..chunks).map(|_| OnceLock::new()).collect(),
         }
     }
 
@@ -122,14 +148,14 @@ impl<const LINES: usize, const SLOTS: usize> Pages<LINES, SLOTS> {
     }
 
     #[inline]
-    pub(super) fn state(&self, page: PageId) -> &Mutex<PageState> {
-        &self.states[page.chunk()].get_or_init(|| new_states(page))[page.offset()]
+    pub(super) fn head(&self, page: PageId) -> &Head {
+        &self.heads[page.chunk()].get_or_init(|| new_heads(page))[page.offset()]
     }
 
     /// Bytes allocated.
     pub(super) fn bytes(&self) -> usize {
-        let tables = size_of_val(&*self.lines) + size_of_val(&*self.states);
-        tables + chunk_bytes(&self.lines) + chunk_bytes(&self.states)
+        let tables = size_of_val(&*self.lines) + size_of_val(&*self.heads);
+        tables + chunk_bytes(&self.lines) + chunk_bytes(&self.heads)
     }
 }
 
@@ -146,8 +172,8 @@ fn new_lines<const LINES: usize, const SLOTS: usize>(page: PageId) -> Box<[Lines
 
 #[cold]
 #[inline(never)]
-fn new_states(page: PageId) -> Box<[Mutex<PageState>]> {
-    (0..chunk_pages(page.chunk())).map(|_| Mutex::new(PageState::default())).collect()
+fn new_heads(page: PageId) -> Box<[Head]> {
+    (0..chunk_pages(page.chunk())).map(|_| Head::new()).collect()
 }
 
 impl<const LINES: usize, const SLOTS: usize> fmt::Debug for Pages<LINES, SLOTS> {

@@ -110,6 +110,16 @@ impl Slot {
         self.exchange(word, word.vacated()) == word
     }
 
+    /// Vacates the slot, whatever its word is: the last value. For holders of the page's lock.
+    pub(super) fn take(&self) -> u64 {
+        loop {
+            let word = self.word();
+            if word.is_vacant() || self.vacate(word) {
+                return word.value();
+            }
+        }
+    }
+
     /// Gives a vacant slot to a key. For holders of the page's lock, under which alone a vacant word changes.
     pub(super) fn give_to(&self, tag: u64, value: u64) {
         let word = self.word();

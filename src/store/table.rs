@@ -73,10 +73,10 @@ struct Growth {
 }
 
 /// Where a key without a word could go.
-enum Place<'a> {
-    Found(&'a Slot),
-    Idle(&'a Slot, Word),
-    Full,
+struct Place<'a> {
+    line: usize,
+    slot: &'a Slot,
+    word: Word,
 }
 
 impl<const LINES: usize, const SLOTS: usize, const WINDOW: usize> WordTable<LINES, SLOTS, WINDOW> {
@@ -105,14 +105,15 @@ impl<const LINES: usize, const SLOTS: usize, const WINDOW: usize> WordTable<LINE
         &self.pages.lines(self.directory.page_of(tag))[Self::home_line(tag)]
     }
 
-    /// Not in its home line: elsewhere in its window, moved, or new.
-    fn apply_beyond_home<R: Rule>(&self, tag: u64, rule: &R) -> Outcome<R::Answer> {
+    /// `apply` for a key that was not found in its home line: it is elsewhere in its window, has moved, or is new.
+    pub(crate) fn apply_beyond_home<R: Rule>(&self, tag: u64, rule: &R) -> Outcome<R::Answer> {
         loop {
             let page = self.directory.page_of(tag);
+            let head = self.pages.head(page);
             if let Some(answer) = self.find(page, tag).and_then(|slot| slot.hit(tag, rule)) {
                 return Outcome::Done(answer, 0);
             }
-            let mut state = self.pages.state(page).lock();
+            let mut state = head.state.lock();
             // The page may have been split since. Its splits happen under the lock just taken, so what the directory
             // says now about this tag stays true while it is held.
             if self.directory.page_of(tag) == page
@@ -134,8 +135,7 @@ impl<const LINES: usize, const SLOTS: usize, const WINDOW: usize> WordTable<LINE
         loop {
             let since = state.forgotten_below;
             let position = rule.position().max(since);
-            let place = self.place_for(page, tag, position);
-            if let Place::Found(slot) = place {
+            if let Some(slot) = self.find_and_tidy(page, state, tag, position) {
                 if let Some(answer) = slot.hit(tag, rule) {
                     return Some(Outcome::Done(answer, 0));
                 }
@@ -146,33 +146,35 @@ impl<const LINES: usize, const SLOTS: usize, const WINDOW: usize> WordTable<LINE
                 Step::Keep(answer) | Step::Write(0, answer) => return Some(Outcome::Done(answer, since)),
                 Step::Write(value, answer) => (value, answer),
             };
-            let (slot, word) = match place {
-                Place::Idle(slot, word) => (slot, word),
-                _ if self.split(page, state, tag, position) => return None,
-                _ => self.smallest_debt(page, tag, rule),
+            let place = match self.first_idle(page, tag, position) {
+                Some(place) => place,
+                None if self.split(page, state, tag, position) => return None,
+                None => self.smallest_debt(page, tag, rule),
             };
-            let busy = word.value() > position;
+            let busy = place.word.value() > position;
             if busy && !self.forget_at_capacity {
-                return Some(Outcome::NoRoom { soonest: word.value() });
+                return Some(Outcome::NoRoom { soonest: place.word.value() });
             }
-            if slot.vacate(word) {
+            if place.slot.vacate(place.word) {
                 if busy {
                     state.forced += 1;
                 } else {
-                    state.forgotten_below = since.max(word.value());
+                    state.forgotten_below = since.max(place.word.value());
                 }
-                slot.give_to(tag, value);
+                if place.line != Self::home_line(tag) {
+                    self.pages.head(page).note_overflow(Self::home_line(tag), true);
+                }
+                place.slot.give_to(tag, value);
                 return Some(Outcome::Done(answer, since));
             }
             // Its owner was faster.
         }
     }
 
-    /// The slots a key may be in, nearest first.
-    fn window(&self, page: PageId, tag: u64) -> impl Iterator<Item = &Slot> {
-        let lines = self.pages.lines(page);
+    /// The lines a key may be in, nearest first.
+    fn window(tag: u64) -> impl Iterator<Item = usize> {
         let home = Self::home_line(tag);
-        (0..WINDOW).flat_map(move |i| &lines[(home + i) % LINES].slots)
+        (0..WINDOW).map(move |i| (home + i) % LINES)
     }
 
     #[inline(always)]
@@ -183,32 +185,77 @@ impl<const LINES: usize, const SLOTS: usize, const WINDOW: usize> WordTable<LINE
         bits % LINES
     }
 
+    /// The slot of a key that has one.
     fn find(&self, page: PageId, tag: u64) -> Option<&Slot> {
-        self.window(page, tag).find(|slot| slot.seems_owned_by(tag) && !slot.word().is_vacant())
-    }
-
-    /// The key's own slot, or else the first idle one.
-    fn place_for(&self, page: PageId, tag: u64, position: u64) -> Place<'_> {
-        let mut place = Place::Full;
-        for slot in self.window(page, tag) {
-            let word = slot.word();
-            if slot.tag() == tag && !word.is_vacant() {
-                return Place::Found(slot);
-            }
-            if word.value() <= position && matches!(place, Place::Full) {
-                place = Place::Idle(slot, word);
+        let lines = self.pages.lines(page);
+        let reach = if self.pages.head(page).has_overflowed(Self::home_line(tag)) { WINDOW } else { 1 };
+        for line in Self::window(tag).take(reach) {
+            for slot in &lines[line].slots {
+                if slot.seems_owned_by(tag) && !slot.word().is_vacant() {
+                    return Some(slot);
+                }
             }
         }
-        place
+        None
     }
 
-    fn smallest_debt<R: Rule>(&self, page: PageId, tag: u64, rule: &R) -> (&Slot, Word) {
-        let home = &self.pages.lines(page)[Self::home_line(tag)].slots[0];
-        let mut least = (home, home.word());
-        for slot in self.window(page, tag) {
-            let word = slot.word();
-            if rule.debt(word.value()) < rule.debt(least.1.value()) {
-                least = (slot, word);
+    /// `find`, for holders of the page's lock. On the way it forgets idle keys that lie beyond this same home line, and if
+    /// none is left there, the line counts as not overflowed again.
+    fn find_and_tidy(&self, page: PageId, state: &mut PageState, tag: u64, position: u64) -> Option<&Slot> {
+        let (home, head) = (Self::home_line(tag), self.pages.head(page));
+        if !head.has_overflowed(home) {
+            return self.find(page, tag);
+        }
+        let lines = self.pages.lines(page);
+        let mut overflowed = false;
+        for line in Self::window(tag) {
+            for slot in &lines[line].slots {
+                let (owner, word) = (slot.tag(), slot.word());
+                if word.is_vacant() || Self::home_line(owner) != home {
+                    continue;
+                }
+                if owner == tag {
+                    return Some(slot);
+                }
+                if line == home {
+                    continue;
+                }
+                if word.value() <= position && slot.vacate(word) {
+                    state.forgotten_below = state.forgotten_below.max(word.value());
+                } else {
+                    overflowed = true;
+                }
+            }
+        }
+        head.note_overflow(home, overflowed);
+        None
+    }
+
+    /// The nearest slot that nobody needs at `position`.
+    fn first_idle(&self, page: PageId, tag: u64, position: u64) -> Option<Place<'_>> {
+        let lines = self.pages.lines(page);
+        for line in Self::window(tag) {
+            for slot in &lines[line].slots {
+                let word = slot.word();
+                if word.value() <= position {
+                    return Some(Place { line, slot, word });
+                }
+            }
+        }
+        None
+    }
+
+    fn smallest_debt<R: Rule>(&self, page: PageId, tag: u64, rule: &R) -> Place<'_> {
+        let lines = self.pages.lines(page);
+        let home = Self::home_line(tag);
+        let slot = &lines[home].slots[0];
+        let mut least = Place { line: home, slot, word: slot.word() };
+        for line in Self::window(tag) {
+            for slot in &lines[line].slots {
+                let word = slot.word();
+                if rule.debt(word.value()) < rule.debt(least.word.value()) {
+                    least = Place { line, slot, word };
+                }
             }
         }
         least
@@ -221,7 +268,7 @@ impl<const LINES: usize, const SLOTS: usize, const WINDOW: usize> WordTable<LINE
             return false;
         }
         let new = PageId::nth(growth.pages);
-        let mut new_state = self.pages.state(new).lock();
+        let mut new_state = self.pages.head(new).state.lock();
         self.move_upper_half(page, state, new, position);
         new_state.depth = state.depth + 1;
         new_state.forgotten_below = state.forgotten_below;
@@ -235,19 +282,22 @@ impl<const LINES: usize, const SLOTS: usize, const WINDOW: usize> WordTable<LINE
     /// Moves the busy keys whose next tag bit is set to the same place in `new`, where nobody else is yet; forgets those
     /// that are idle. A key is nowhere for a moment: whoever looks for it finds its slot vacant and waits on the lock.
     fn move_upper_half(&self, page: PageId, state: &mut PageState, new: PageId, position: u64) {
-        let pairs = self.pages.lines(page).iter().zip(self.pages.lines(new));
-        let slots = pairs.flat_map(|(from, to)| from.slots.iter().zip(&to.slots));
-        for (from, to) in slots.filter(|(from, _)| (from.tag() << state.depth) >> 63 == 1) {
-            let word = loop {
-                let word = from.word();
-                if word.is_vacant() || from.vacate(word) {
-                    break word;
+        let pairs = self.pages.lines(page).iter().zip(self.pages.lines(new)).enumerate();
+        for (line, (from, to)) in pairs {
+            for (from, to) in from.slots.iter().zip(&to.slots) {
+                let tag = from.tag();
+                if (tag << state.depth) >> 63 == 0 {
+                    continue;
                 }
-            };
-            if word.value() <= position {
-                state.forgotten_below = state.forgotten_below.max(word.value());
-            } else {
-                to.give_to(from.tag(), word.value());
+                let value = from.take();
+                if value <= position {
+                    state.forgotten_below = state.forgotten_below.max(value);
+                    continue;
+                }
+                if line != Self::home_line(tag) {
+                    self.pages.head(new).note_overflow(Self::home_line(tag), true);
+                }
+                to.give_to(tag, value);
             }
         }
     }
@@ -255,12 +305,9 @@ impl<const LINES: usize, const SLOTS: usize, const WINDOW: usize> WordTable<LINE
     /// Forgets every key.
     pub(crate) fn clear(&self) {
         for page in self.pages().map(PageId::nth) {
-            let _state = self.pages.state(page).lock();
+            let _state = self.pages.head(page).state.lock();
             for slot in self.slots(page) {
-                while let word = slot.word()
-                    && !word.is_vacant()
-                    && !slot.vacate(word)
-                {}
+                slot.take();
             }
         }
     }
@@ -284,7 +331,7 @@ impl<const LINES: usize, const SLOTS: usize, const WINDOW: usize> WordTable<LINE
             live: self.live(position),
             pages: pages.len(),
             splits: pages.len() as u64 - 1,
-            forced: pages.map(|n| self.pages.state(PageId::nth(n)).lock().forced).sum(),
+            forced: pages.map(|n| self.pages.head(PageId::nth(n)).state.lock().forced).sum(),
             bytes: size_of::<Self>() + self.directory.bytes() + self.pages.bytes(),
         }
     }

@@ -122,7 +122,7 @@ fn nanos_for(quota: Quota, tokens: u64) -> u64 {
 /// The two that must agree.
 pub struct Pair {
     pub limiter: Limiter,
-    hand: ManualClock,
+    pub hand: ManualClock,
     pub model: Model,
     /// The last operation, if it was a check that may come back.
     refused: Option<Refused>,
