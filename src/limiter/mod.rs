@@ -139,7 +139,7 @@ impl<A: Algorithm, S: BuildHasher> Limiter<A, S> {
         self.spend_at(self.timeline.now(), tag, cost)
     }
 
-    #[inline]
+    #[inline(always)]
     fn spend_at(&self, now: Now, tag: u64, cost: u64) -> Result<Allowed, Denied> {
         let reading = self.algorithm.read(now.time);
         match self.table.home(tag).hit(tag, &self.spend_rule(reading, cost)) {
@@ -178,7 +178,7 @@ impl<A: Algorithm, S: BuildHasher> Limiter<A, S> {
 
     /// The answer to a check. Its figures are put together here, after the decision, so that a caller who does not look
     /// at them does not pay for them.
-    #[inline]
+    #[inline(always)]
     fn answer(&self, now: Now, reading: &A::Reading, cost: u64, spent: Spent) -> Result<Allowed, Denied> {
         let figures = self.algorithm.figures(reading, spent.value, cost).seen_at(now.clock);
         if spent.admitted { Ok(Allowed::new(figures)) } else { Err(Denied::new(figures)) }

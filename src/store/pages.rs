@@ -21,6 +21,16 @@ impl<const SLOTS: usize> Line<SLOTS> {
         self.slots.iter().find(|slot| slot.seems_owned_by(tag))?.hit(tag, rule)
     }
 
+    /// The slot of a key that has one here.
+    pub(super) fn find(&self, tag: u64) -> Option<&Slot> {
+        self.slots.iter().find(|slot| slot.seems_owned_by(tag) && !slot.word().is_vacant())
+    }
+
+    /// A slot that is nobody's.
+    pub(super) fn vacant(&self) -> Option<&Slot> {
+        self.slots.iter().find(|slot| slot.word().is_vacant())
+    }
+
     /// Loads something of the line, to have it near.
     #[inline]
     pub(crate) fn touch(&self) -> bool {
@@ -60,6 +70,11 @@ impl Head {
     /// Relaxed: who sees no bit where there is one now does not find the key, and asks again under the lock.
     pub(super) fn has_overflowed(&self, line: usize) -> bool {
         self.overflowed.load(Ordering::Relaxed) >> (line % 64) & 1 == 1
+    }
+
+    /// For holders of the lock: all bits. Relaxed: see `has_overflowed`.
+    pub(super) fn set_overflowed(&self, lines: u64) {
+        self.overflowed.store(lines, Ordering::Relaxed);
     }
 
     /// For holders of the lock. Relaxed: see `has_overflowed`.

@@ -110,7 +110,9 @@ impl<const LINES: usize, const SLOTS: usize, const WINDOW: usize> WordTable<LINE
         loop {
             let page = self.directory.page_of(tag);
             let head = self.pages.head(page);
-            if let Some(answer) = self.find(page, tag).and_then(|slot| slot.hit(tag, rule)) {
+            if head.has_overflowed(Self::home_line(tag))
+                && let Some(answer) = self.find(page, tag).and_then(|slot| slot.hit(tag, rule))
+            {
                 return Outcome::Done(answer, 0);
             }
             let mut state = head.state.lock();
@@ -159,7 +161,7 @@ impl<const LINES: usize, const SLOTS: usize, const WINDOW: usize> WordTable<LINE
                 if busy {
                     state.forced += 1;
                 } else {
-                    state.forgotten_below = since.max(place.word.value());
+                    state.forgotten_below = state.forgotten_below.max(place.word.value());
                 }
                 if place.line != Self::home_line(tag) {
                     self.pages.head(page).note_overflow(Self::home_line(tag), true);
@@ -188,25 +190,17 @@ impl<const LINES: usize, const SLOTS: usize, const WINDOW: usize> WordTable<LINE
     /// The slot of a key that has one.
     fn find(&self, page: PageId, tag: u64) -> Option<&Slot> {
         let lines = self.pages.lines(page);
-        let reach = if self.pages.head(page).has_overflowed(Self::home_line(tag)) { WINDOW } else { 1 };
-        for line in Self::window(tag).take(reach) {
-            for slot in &lines[line].slots {
-                if slot.seems_owned_by(tag) && !slot.word().is_vacant() {
-                    return Some(slot);
-                }
-            }
-        }
-        None
+        Self::window(tag).find_map(|line| lines[line].find(tag))
     }
 
     /// `find`, for holders of the page's lock. On the way it forgets idle keys that lie beyond this same home line, and if
     /// none is left there, the line counts as not overflowed again.
     fn find_and_tidy(&self, page: PageId, state: &mut PageState, tag: u64, position: u64) -> Option<&Slot> {
         let (home, head) = (Self::home_line(tag), self.pages.head(page));
-        if !head.has_overflowed(home) {
-            return self.find(page, tag);
-        }
         let lines = self.pages.lines(page);
+        if !head.has_overflowed(home) {
+            return lines[home].find(tag);
+        }
         let mut overflowed = false;
         for line in Self::window(tag) {
             for slot in &lines[line].slots {
@@ -270,6 +264,8 @@ impl<const LINES: usize, const SLOTS: usize, const WINDOW: usize> WordTable<LINE
         let new = PageId::nth(growth.pages);
         let mut new_state = self.pages.head(new).state.lock();
         self.move_upper_half(page, state, new, position);
+        self.bring_home(page);
+        self.bring_home(new);
         new_state.depth = state.depth + 1;
         new_state.forgotten_below = state.forgotten_below;
         drop(new_state);
@@ -282,24 +278,42 @@ impl<const LINES: usize, const SLOTS: usize, const WINDOW: usize> WordTable<LINE
     /// Moves the busy keys whose next tag bit is set to the same place in `new`, where nobody else is yet; forgets those
     /// that are idle. A key is nowhere for a moment: whoever looks for it finds its slot vacant and waits on the lock.
     fn move_upper_half(&self, page: PageId, state: &mut PageState, new: PageId, position: u64) {
-        let pairs = self.pages.lines(page).iter().zip(self.pages.lines(new)).enumerate();
-        for (line, (from, to)) in pairs {
-            for (from, to) in from.slots.iter().zip(&to.slots) {
-                let tag = from.tag();
-                if (tag << state.depth) >> 63 == 0 {
-                    continue;
-                }
-                let value = from.take();
-                if value <= position {
-                    state.forgotten_below = state.forgotten_below.max(value);
-                    continue;
-                }
-                if line != Self::home_line(tag) {
-                    self.pages.head(new).note_overflow(Self::home_line(tag), true);
-                }
+        for (from, to) in self.slots(page).zip(self.slots(new)) {
+            let tag = from.tag();
+            if (tag << state.depth) >> 63 == 0 {
+                continue;
+            }
+            let value = from.take();
+            if value > position {
                 to.give_to(tag, value);
+            } else {
+                state.forgotten_below = state.forgotten_below.max(value);
             }
         }
+    }
+
+    /// Moves the keys that are beyond their home line as near to it as there is room now. Keys in their home lines are found
+    /// without a lock and with one cache miss.
+    fn bring_home(&self, page: PageId) {
+        let lines = self.pages.lines(page);
+        let mut overflowed = 0;
+        for (line, slots) in lines.iter().map(|line| &line.slots).enumerate() {
+            for slot in slots {
+                let tag = slot.tag();
+                if slot.word().is_vacant() || line == Self::home_line(tag) {
+                    continue;
+                }
+                let mut nearer = Self::window(tag).take_while(|near| *near != line);
+                let place = nearer.find_map(|near| Some((near, lines[near].vacant()?)));
+                if let Some((_, vacant)) = place {
+                    vacant.give_to(tag, slot.take());
+                }
+                if place.is_none_or(|(near, _)| near != Self::home_line(tag)) {
+                    overflowed |= 1 << Self::home_line(tag);
+                }
+            }
+        }
+        self.pages.head(page).set_overflowed(overflowed);
     }
 
     /// Forgets every key.
