@@ -1,14 +1,16 @@
 //! What must hold of any limiter whatever its history, stated without a model: histories are compared with each other.
 
 mod model;
+#[path = "model/strategies.rs"]
+mod strategies;
 
 use std::time::Duration;
 
 use model::Figures;
-use model::strategies::{amount, cases, magnitude, op, quota, span};
 use model::trace::{Op, Pair, of_status};
 use proptest::collection::vec;
 use proptest::prelude::*;
+use strategies::{amount, cases, magnitude, op, quota, span};
 
 /// Limiters with the same history: as many as `N`.
 fn with_history<const N: usize>(quota: tollgate::Quota, history: &[Op]) -> [Pair; N] {

@@ -1,7 +1,7 @@
 //! Real threads on real keys. What they are admitted in all is measured by the limiter's own clock.
 
 use std::sync::Barrier;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -136,14 +136,13 @@ fn while_quotas_flap_nothing_is_admitted_that_neither_of_them_allows() {
     let wide = Quota::new(70_001, Duration::from_nanos(999_999_937)).unwrap().burst(5_000);
     let clock = Clock::monotonic();
     let limiter = Limiter::builder(Gcra::new(wide)).clock(clock.clone()).build().unwrap();
-    let stop = AtomicBool::new(false);
     let before = clock.now();
     let deadline = before + Duration::from_millis(500);
     let (mut flaps, mut admitted) = (0, 0);
     thread::scope(|scope| {
         let flapping = scope.spawn(|| {
             let mut flaps = 0_u64;
-            while !stop.load(Ordering::Relaxed) {
+            while clock.now() < deadline {
                 assert_eq!(limiter.set_quota(narrow), Ok(()));
                 assert_eq!(limiter.set_quota(wide), Ok(()));
                 flaps += 1;
@@ -161,13 +160,13 @@ fn while_quotas_flap_nothing_is_admitted_that_neither_of_them_allows() {
                     }
                     Err(denied) => {
                         assert!([10, 5_000].contains(&denied.limit()));
-                        assert!(denied.retry_after().unwrap() <= Duration::from_millis(2));
+                        // However long: the key may have spent under a quota that came after this reading.
+                        assert!(denied.retry_after().is_some());
                     }
                 }
             }
             admitted
         });
-        stop.store(true, Ordering::Relaxed);
         flaps = flapping.join().unwrap();
     });
     let elapsed = clock.now() - before;

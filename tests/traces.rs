@@ -1,11 +1,13 @@
 //! The limiter against an exact model: whatever is done to it, every decision and every figure is the model's.
 
 mod model;
+#[path = "model/strategies.rs"]
+mod strategies;
 
-use model::strategies::{cases, magnitude, op, quota};
 use model::trace::{Op, Pair};
 use proptest::collection::vec;
 use proptest::prelude::*;
+use strategies::{cases, magnitude, op, quota};
 
 /// When a limiter is built: mostly at once, sometimes late.
 fn start() -> impl Strategy<Value = u64> {

@@ -11,14 +11,18 @@ use crate::quota::{Quota, QuotaError};
 /// **State**: one word per key, the position on the token axis up to which it has spent. Admitted iff
 /// `max(word, position) + cost <= position + capacity`.
 ///
-/// **Worst case** in any half-open window of length W: `capacity + rate × W` tokens. With a burst equal to the
-/// count L that is 2L − 1 in one period (a full burst, then the refill); with `burst(1)` it is L.
+/// **Worst case** in any half-open window of length W: `capacity + rate × W` tokens, with W measured to one unit of the axis
+/// (below 10 ns, see Exactness). With a burst equal to the count L that is 2L − 1 in one period (a full burst, then the
+/// refill); with `burst(1)` it is L.
 ///
-/// **Cost**: O(1), a few nanoseconds. **Exactness**: decisions are those of exact integer arithmetic. A token
-/// comes no later than one unit of the axis, at most 10 ns (longer only where a full refill takes centuries, or after
-/// [`set_quota`](crate::Limiter::set_quota), which allows up to 1 µs), and never early. The axis lasts at least 150
-/// years at the quota it was built with; above 2 × 10⁸ tokens/s less, down to 4 years at 2³² − 1 tokens/s with the
-/// largest burst. At its end nothing more is admitted once a key's tokens are spent.
+/// **Cost**: O(1), a few nanoseconds.
+///
+/// **Exactness**: decisions are those of exact integer arithmetic on whole units of the axis. A unit is 4 to 10 ns of refill
+/// (longer only where a full refill takes centuries, or after [`set_quota`](crate::Limiter::set_quota), which allows
+/// up to 1 µs). A token is never late, so a request that comes exactly when its token is due is admitted; it may come
+/// early by less than one unit, which does not add up over time. The axis lasts at least 150 years at the
+/// quota it was built with; above 2 × 10⁸ tokens/s less, down to 4 years at 2³² − 1 tokens/s with the largest burst. At its
+/// end nothing more is admitted once a key's tokens are spent.
 ///
 /// **Source**: ITU-T I.371 (virtual scheduling form), with tokens in place of time as the unit. The proof that nothing
 /// is over-admitted is in `src/docs/design.md`.

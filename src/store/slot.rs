@@ -95,7 +95,7 @@ impl Slot {
             }
             let (seen, answer) = match rule.decide(word.value(), 0) {
                 Step::Write(value, answer) => (self.exchange(word, word.with_value(value)), answer),
-                // Relaxed: the tag's Acquire above keeps this load behind it.
+                // Acquire: as the first load. The Acquire of the tag keeps it from being done earlier.
                 Step::Keep(answer) => (Word(self.word.load(Ordering::Acquire)), answer),
             };
             if seen == word {

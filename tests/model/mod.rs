@@ -10,7 +10,6 @@
 )]
 
 mod axis;
-pub mod strategies;
 pub mod trace;
 
 use std::collections::HashMap;

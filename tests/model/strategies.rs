@@ -1,11 +1,12 @@
 //! What proptest may throw at a limiter: quotas over the whole legal range, and operations around their edges.
+#![allow(dead_code, unreachable_pub, reason = "shared by several test programs, each of which uses a part")]
 
 use std::time::Duration;
 
 use proptest::prelude::*;
 use tollgate::Quota;
 
-use super::trace::{Amount, Change, Op, Span};
+use crate::model::trace::{Amount, Change, Op, Span};
 
 const MAX_PERIOD_NANOS: u64 = 36_525 * 86_400 * 1_000_000_000;
 
