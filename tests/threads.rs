@@ -30,22 +30,27 @@ fn refill(quota: Quota, elapsed: Duration) -> u64 {
 }
 
 /// Eight threads ask for one key as fast as they can. The reading before the first call and the one after the last
-/// enclose every time at which the limiter can have decided.
+/// enclose every time at which the limiter can have decided. The bursts last half a second or more, so that nothing is lost
+/// while a busy machine lets none of the threads run.
 #[test]
-fn a_hot_key_is_admitted_its_burst_and_rate_and_no_more() {
+fn a_hot_key_is_admitted_its_burst_and_rate_no_more_and_no_less() {
     for quota in [
-        Quota::per_second(100_000).burst(100),
-        Quota::per_second(1_000_000).burst(20_000),
+        Quota::per_second(100_000).burst(50_000),
+        Quota::per_second(1_000_000).burst(500_000),
         Quota::per_second(50),
     ] {
         let clock = Clock::monotonic();
         let limiter = Limiter::builder(Gcra::new(quota)).clock(clock.clone()).build().unwrap();
-        let deadline = clock.now() + Duration::from_millis(400);
         let before = clock.now();
+        let deadline = before + Duration::from_millis(300);
         let admitted = in_threads(|_| {
             let mut admitted = 0;
-            while clock.now() < deadline {
-                admitted += u64::from(limiter.check("hot").is_ok());
+            // Who was held up beyond the deadline still takes what is there.
+            let (mut is_allowed, mut is_early) = (true, true);
+            while is_allowed || is_early {
+                is_early = clock.now() < deadline;
+                is_allowed = limiter.check("hot").is_ok();
+                admitted += u64::from(is_allowed);
             }
             admitted
         });
@@ -53,7 +58,6 @@ fn a_hot_key_is_admitted_its_burst_and_rate_and_no_more() {
         // The unit of the axis by which the bound is exceeded at most is far below a token.
         let most = quota.capacity() + refill(quota, elapsed) + 1;
         assert!(admitted <= most, "{admitted} of {most} in {elapsed:?}");
-        // The demand ends at the deadline, and a thread may have been the only one awake for a while before.
         let supply = quota.capacity() + refill(quota, deadline - before);
         assert!(admitted * 100 >= supply * 95, "{admitted} of {supply} until the deadline");
     }

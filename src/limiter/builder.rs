@@ -46,7 +46,7 @@ pub struct Builder<A, S = RandomState> {
     at_capacity: AtCapacity,
 }
 
-/// A million keys: at most 42 MB.
+/// A million keys: at most 43 MB.
 const DEFAULT_MAX_KEYS: usize = 1_000_000;
 
 /// 2^31 pages of 100 keys, above a terabyte of memory for less.
@@ -72,7 +72,7 @@ impl<A: Algorithm> Builder<A> {
 impl<A: Algorithm, S> Builder<A, S> {
     /// How many busy keys surely fit at once; default 1 000 000, from 1 to 2³⁶.
     ///
-    /// Memory grows with the keys that are busy, up to a bound of 42 bytes for each of `max_keys` plus 64 KiB
+    /// Memory grows with the keys that are busy, up to a bound of 43 bytes for each of `max_keys` plus 64 KiB
     /// (typically 29 bytes a key, because the bound leaves room for chance). Beyond it
     /// [`at_capacity`](Builder::at_capacity) decides. Memory that was needed once is used again, and given back when the
     /// limiter is dropped.

@@ -43,7 +43,7 @@ use rules::{AtReading, Spent, write};
 /// # Memory
 ///
 /// A key that is full again needs no memory; its place goes to the next key. At most
-/// [`max_keys`](Builder::max_keys) busy keys surely fit (default 1 000 000, at most 42 MB); an empty limiter takes less than 64 KiB.
+/// [`max_keys`](Builder::max_keys) busy keys surely fit (default 1 000 000, at most 43 MB); an empty limiter takes less than 64 KiB.
 ///
 /// # Type parameters
 ///

@@ -9,7 +9,7 @@ use crate::sync::{AtomicU32, OnceLock, Ordering};
 
 /// Bits beyond those that number the pages. Random tags use two (simulated, up to 12 000 pages); a hasher whose leading
 /// bits hardly differ would go on doubling the directory for nothing.
-const SPARE_BITS: u32 = 4;
+const SPARE_BITS: u32 = 3;
 
 #[derive(Debug)]
 pub(super) struct Directory {

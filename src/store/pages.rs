@@ -128,12 +128,12 @@ const FULL_CHUNK: u32 = 64;
 /// Chunks before the first full one: 1 + log2 of [`FULL_CHUNK`].
 const SMALL_CHUNKS: u32 = 7;
 
-/// How many pages a chunk has.
-fn chunk_pages(chunk: usize) -> usize {
+/// How many pages a chunk has at most, and how many there are before it.
+fn chunk_pages(chunk: u32) -> (u32, u32) {
     match chunk {
-        0 => 1,
-        _ if chunk < SMALL_CHUNKS as usize => 1 << (chunk - 1),
-        _ => FULL_CHUNK as usize,
+        0 => (1, 0),
+        _ if chunk < SMALL_CHUNKS => (1 << (chunk - 1), 1 << (chunk - 1)),
+        _ => (FULL_CHUNK, (chunk - SMALL_CHUNKS + 1) * FULL_CHUNK),
     }
 }
 
@@ -142,6 +142,7 @@ type Chunks<T> = Box<[OnceLock<Box<[T]>>]>;
 
 /// All pages of a table.
 pub(super) struct Pages<const LINES: usize, const SLOTS: usize> {
+    max: u32,
     lines: Chunks<Lines<LINES, SLOTS>>,
     heads: Chunks<Head>,
 }
@@ -151,6 +152,7 @@ impl<const LINES: usize, const SLOTS: usize> Pages<LINES, SLOTS> {
     pub(super) fn new(max: u32) -> Pages<LINES, SLOTS> {
         let chunks = PageId::nth(max.saturating_sub(1)).chunk() + 1;
         Pages {
+            max,
             lines: (0..chunks).map(|_| OnceLock::new()).collect(),
             heads: (0..chunks).map(|_| OnceLock::new()).collect(),
         }
@@ -159,12 +161,31 @@ impl<const LINES: usize, const SLOTS: usize> Pages<LINES, SLOTS> {
     /// A page's slots. Its chunk is made when it is first asked for.
     #[inline(always)]
     pub(super) fn lines(&self, page: PageId) -> &Lines<LINES, SLOTS> {
-        &self.lines[page.chunk()].get_or_init(|| new_lines(page))[page.offset()]
+        &self.lines[page.chunk()].get_or_init(|| self.new_lines(page))[page.offset()]
     }
 
     #[inline]
     pub(super) fn head(&self, page: PageId) -> &Head {
-        &self.heads[page.chunk()].get_or_init(|| new_heads(page))[page.offset()]
+        &self.heads[page.chunk()].get_or_init(|| self.new_heads(page))[page.offset()]
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn new_lines(&self, page: PageId) -> Box<[Lines<LINES, SLOTS>]> {
+        let line = |_| Line { slots: std::array::from_fn(|_| Slot::vacant()) };
+        (0..self.chunk_size(page)).map(|_| std::array::from_fn(line)).collect()
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn new_heads(&self, page: PageId) -> Box<[Head]> {
+        (0..self.chunk_size(page)).map(|_| Head::new()).collect()
+    }
+
+    /// How many pages `page`'s chunk needs: the last one stops at the maximum.
+    fn chunk_size(&self, page: PageId) -> u32 {
+        let (pages, before) = chunk_pages(page.0 / FULL_CHUNK);
+        pages.min(self.max - before)
     }
 
     /// Bytes allocated.
@@ -176,19 +197,6 @@ impl<const LINES: usize, const SLOTS: usize> Pages<LINES, SLOTS> {
 
 fn chunk_bytes<T>(chunks: &Chunks<T>) -> usize {
     chunks.iter().filter_map(|chunk| chunk.get()).map(|chunk| size_of_val(&**chunk)).sum()
-}
-
-#[cold]
-#[inline(never)]
-fn new_lines<const LINES: usize, const SLOTS: usize>(page: PageId) -> Box<[Lines<LINES, SLOTS>]> {
-    let line = |_| Line { slots: std::array::from_fn(|_| Slot::vacant()) };
-    (0..chunk_pages(page.chunk())).map(|_| std::array::from_fn(line)).collect()
-}
-
-#[cold]
-#[inline(never)]
-fn new_heads(page: PageId) -> Box<[Head]> {
-    (0..chunk_pages(page.chunk())).map(|_| Head::new()).collect()
 }
 
 impl<const LINES: usize, const SLOTS: usize> fmt::Debug for Pages<LINES, SLOTS> {
@@ -203,10 +211,15 @@ mod tests {
 
     #[test]
     fn pages_fill_their_chunks_one_after_the_other_without_a_gap() {
-        let mut expected = (0..).flat_map(|chunk| (0..chunk_pages(chunk)).map(move |offset| (chunk, offset)));
-        for n in 0..10_000 {
-            let id = PageId::nth(n);
-            assert_eq!(Some((id.chunk(), id.offset())), expected.next());
+        let mut n = 0;
+        for chunk in 0..100 {
+            let (pages, before) = chunk_pages(chunk);
+            assert_eq!(before, n);
+            for offset in 0..pages {
+                let id = PageId::nth(n);
+                assert_eq!((id.chunk(), id.offset()), (chunk as usize, offset as usize));
+                n += 1;
+            }
         }
         assert_eq!(PageId::nth(0), PageId::FIRST);
     }
