@@ -36,6 +36,9 @@
 //! | `cli` | the `tollgate` command: `tollgate replay access.log --limit 60/min` |
 //! | `full` | all of them |
 
+// A test that fails is meant to panic.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
 mod algorithm;
 mod clock;
 mod decision;
