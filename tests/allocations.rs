@@ -1,6 +1,7 @@
 //! Who is known, refused, looked at or new costs no allocation; only a page does.
 //!
 //! One test, so that nobody else allocates meanwhile.
+#![allow(clippy::unwrap_used, reason = "in helpers of tests, too, to fail is to panic")]
 
 use std::alloc::System;
 use std::time::Duration;

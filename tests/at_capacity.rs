@@ -1,4 +1,5 @@
 //! The bound on memory, and what happens to new keys when it is reached.
+#![allow(clippy::unwrap_used, reason = "in helpers of tests, too, to fail is to panic")]
 
 use std::time::Duration;
 
@@ -132,7 +133,7 @@ mod deny_new {
             };
             let wait = denied.retry_after().unwrap();
             assert_eq!(denied.reset_after(), wait);
-            hand.advance(wait - Duration::from_nanos(1));
+            hand.advance(wait.saturating_sub(Duration::from_nanos(1)));
             let denied = limiter.check(&key).unwrap_err();
             assert_eq!(denied.retry_after(), Some(Duration::from_nanos(1)));
             hand.advance(Duration::from_nanos(1));

@@ -1,4 +1,5 @@
 //! The end of time, the end of the axis, and quotas that change without rest.
+#![allow(clippy::unwrap_used, reason = "in helpers of tests, too, to fail is to panic")]
 
 mod model;
 
@@ -11,6 +12,10 @@ const SECOND: u64 = 1_000_000_000;
 const YEAR: u64 = 31_557_600 * SECOND;
 const END_OF_TIME: Duration = Duration::from_nanos(u64::MAX);
 
+fn before_the_end(nanos: u64) -> Duration {
+    Duration::from_nanos(u64::MAX - nanos)
+}
+
 fn limiter_at(quota: Quota, start: Duration) -> (Limiter, ManualClock) {
     let (clock, hand) = Clock::manual();
     hand.set(start);
@@ -22,7 +27,7 @@ fn limiter(quota: Quota) -> (Limiter, ManualClock) {
 }
 
 fn drain(limiter: &Limiter, key: &str) -> u64 {
-    (0..).find(|_| limiter.check(key).is_err()).unwrap()
+    (0..u64::MAX).find(|_| limiter.check(key).is_err()).unwrap()
 }
 
 /// Beyond the axis no position is left to count on: nothing may come for free there, nor panic.
@@ -60,16 +65,15 @@ fn a_limiter_built_at_the_end_of_its_clock_grants_one_burst_and_then_nothing() {
 /// The clock's last nanosecond is a time like any other; the one after it never comes.
 #[test]
 fn a_wait_until_the_clocks_last_nanosecond_is_told_and_a_longer_one_is_not() {
-    for (early, wait) in [(1, Some(Duration::from_secs(1))), (0, Some(Duration::from_secs(1)))] {
-        let start = END_OF_TIME - Duration::from_secs(1) - Duration::from_nanos(early);
-        let (limiter, hand) = limiter_at(Quota::per_second(1), start);
+    for early in [1, 0] {
+        let (limiter, hand) = limiter_at(Quota::per_second(1), before_the_end(SECOND + early));
         assert!(limiter.check("key").is_ok());
-        assert_eq!(limiter.check("key").unwrap_err().retry_after(), wait);
+        assert_eq!(limiter.check("key").unwrap_err().retry_after(), Some(Duration::from_secs(1)));
         assert_eq!(limiter.peek("key").reset_after(), Duration::from_secs(1));
         hand.advance(Duration::from_secs(1));
         assert!(limiter.check("key").is_ok());
     }
-    let (limiter, _hand) = limiter_at(Quota::per_second(1), END_OF_TIME - Duration::from_nanos(SECOND - 1));
+    let (limiter, _hand) = limiter_at(Quota::per_second(1), before_the_end(SECOND - 1));
     assert!(limiter.check("key").is_ok());
     assert_eq!(limiter.check("key").unwrap_err().retry_after(), None);
     assert_eq!(limiter.peek("key").reset_after(), Duration::MAX);

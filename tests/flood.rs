@@ -1,4 +1,5 @@
 //! A flood of fresh keys against a limiter at its bound: who was refused stays refused, memory stays, work stays.
+#![allow(clippy::unwrap_used, reason = "in helpers of tests, too, to fail is to panic")]
 
 use std::time::Duration;
 

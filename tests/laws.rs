@@ -1,4 +1,5 @@
 //! What must hold of any limiter whatever its history, stated without a model: histories are compared with each other.
+#![allow(clippy::unwrap_used, reason = "in helpers of tests, too, to fail is to panic")]
 
 mod model;
 #[path = "model/strategies.rs"]

@@ -1,4 +1,5 @@
 //! Quotas: their text form, what is out of range, and what the errors say.
+#![allow(clippy::unwrap_used, reason = "in helpers of tests, too, to fail is to panic")]
 
 mod model;
 #[path = "model/strategies.rs"]
@@ -14,10 +15,11 @@ use tollgate::{Clock, Gcra, Limiter, Quota, QuotaError, QuotaSyntax};
 const TIERS: [Quota; 3] =
     [Quota::per_second(10), Quota::per_minute(100).burst(5), Quota::per_day(1).burst(u64::MAX)];
 
+const CAPACITY: u64 = TIERS[1].capacity();
+
 #[test]
 fn constants_are_quotas() {
     assert_eq!(TIERS.map(|quota| quota.capacity()), [10, 5, 1 << 59]);
-    const CAPACITY: u64 = TIERS[1].capacity();
     assert_eq!(CAPACITY, 5);
 }
 
@@ -35,7 +37,7 @@ fn text_is_what_the_documentation_says() {
         ("3/µs", 3, 1_000, 3),
         ("0/s", 0, 1_000_000_000, 0),
         ("0/s burst 9", 0, 1_000_000_000, 0),
-        ("5/S BURST 1".to_lowercase().leak(), 5, 1_000_000_000, 1),
+        ("6/HOUR", 6, 3_600_000_000_000, 6),
     ];
     for (text, count, nanos, capacity) in cases {
         let quota: Quota = text.parse().unwrap();
@@ -45,6 +47,16 @@ fn text_is_what_the_documentation_says() {
             "{text}"
         );
     }
+}
+
+#[test]
+fn a_quota_prints_in_its_longest_whole_unit_and_its_burst_only_if_it_has_one_of_its_own() {
+    for text in
+        ["10/s", "5/2s", "1/90s", "100/min", "1000/h burst 50", "7/36525d", "3/1001ns burst 0", "0/s", "4/ns"]
+    {
+        assert_eq!(text.parse::<Quota>().unwrap().to_string(), text);
+    }
+    assert_eq!("1/120s".parse::<Quota>().unwrap().to_string(), "1/2min");
 }
 
 #[test]

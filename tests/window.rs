@@ -1,4 +1,5 @@
 //! The bound of DESIGN: in any window of length W at most `capacity + rate × (W + one unit of the axis)`, and why the unit.
+#![allow(clippy::unwrap_used, reason = "in helpers of tests, too, to fail is to panic")]
 
 mod model;
 #[path = "model/strategies.rs"]

@@ -102,7 +102,9 @@ impl Step {
             Step::Reset(key) => Op::Reset { key: key.into() },
             Step::Clear => Op::Clear,
             Step::SetQuota(quota) => Op::SetQuota(Change::To(quota.quota()?)),
-            Step::Scale(sixteenths, burst) => Op::SetQuota(Change::Scaled { sixteenths, burst: burst.into() }),
+            Step::Scale(sixteenths, burst) => {
+                Op::SetQuota(Change::Scaled { sixteenths, burst: burst.into() })
+            }
             Step::Burst(burst) => Op::SetQuota(Change::Burst(burst.into())),
             Step::Advance(time) => Op::Advance(time.into()),
             Step::StepBack(time) => Op::StepBack(time.into()),

@@ -14,7 +14,6 @@
 //! For a caller who is not late both times are one, and where nobody is late the two accounts are the same exact model.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, Hasher};
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -85,6 +84,7 @@ impl Audited {
                 least_time <= self.latest,
                 "{call:?} was admitted too early by all accounts, {account:?}"
             );
+            // A cost of zero spends nothing, and so moves nothing.
             if cost > 0 {
                 account.least = account.least.max(least_time) + cost;
                 account.most = account.most.max(self.latest) + cost;
@@ -95,12 +95,11 @@ impl Audited {
     }
 }
 
-/// A tag whose window is one of two that overlap, in a page that its leading bits choose.
+/// A tag with random leading bits, which choose a page; its window is one of two that overlap, or now and then any other.
 fn tag(key: u64) -> u64 {
-    let spread = ahash::RandomState::with_seeds(1, 2, 3, 4).build_hasher();
-    let mut hasher = spread;
-    hasher.write_u64(key);
-    (hasher.finish() & !63) | (key % 2 * 3)
+    let random = ahash::RandomState::with_seeds(1, 2, 3, 4).hash_one(key);
+    let line = if key.is_multiple_of(4) { random % 64 } else { key % 2 * 3 };
+    random & !63 | line
 }
 
 fn calls(keys: u64, longest_wait: u64, oldest: u64) -> impl Strategy<Value = Vec<Call>> {
@@ -151,19 +150,24 @@ proptest! {
     }
 }
 
-/// The case itself, step by step: forgotten because others had seen a later time, found fresh in the past.
-#[test]
-fn a_caller_from_before_a_keys_burst_was_forgotten_gets_no_second_burst() {
-    let quota = Quota::per_second(1).burst(5);
+fn limiter() -> Limiter<Gcra> {
     let (clock, _hand) = Clock::manual();
-    let limiter = Limiter::builder(Gcra::new(quota)).max_keys(1).clock(clock).build().unwrap();
-    let at = |seconds: u64| Now { clock: seconds * TOKEN, time: seconds * TOKEN };
-    let (key, same_line) = (64, [128, 192, 256, 320]);
-    assert!(limiter.spend_at(at(0), key, 5).is_ok());
-    // Full again after 5 s; four others take the places of its line.
-    for other in same_line {
-        assert!(limiter.spend_at(at(5), other, 5).is_ok());
-    }
+    let builder = Limiter::builder(Gcra::new(Quota::per_second(1).burst(5)));
+    builder.max_keys(1_000).clock(clock).build().unwrap()
+}
+
+fn at(seconds: u64) -> Now {
+    Now { clock: seconds * TOKEN, time: seconds * TOKEN }
+}
+
+/// Key `n` of those whose window begins at `line`; odd ones go to the new page when the first is split.
+fn key(line: u64, n: u64) -> u64 {
+    (n % 2) << 63 | n << 8 | line
+}
+
+/// `key` has spent its burst at 0 s, was full at 5 s, and was forgotten then.
+#[track_caller]
+fn assert_no_second_burst(limiter: &Limiter<Gcra>, key: u64) {
     // Two threads that took their time at 0 s. The first is decided at 5 s, when the key was full again.
     assert!(limiter.spend_at(at(0), key, 5).is_ok());
     assert!(limiter.spend_at(at(0), key, 1).is_err());
@@ -173,14 +177,62 @@ fn a_caller_from_before_a_keys_burst_was_forgotten_gets_no_second_burst() {
     assert!(limiter.spend_at(at(6), key, 1).is_err());
 }
 
+#[test]
+fn a_late_caller_of_a_key_whose_place_was_taken_gets_no_second_burst() {
+    let limiter = limiter();
+    assert!(limiter.spend_at(at(0), key(0, 1), 5).is_ok());
+    for other in 2..6 {
+        assert!(limiter.spend_at(at(5), key(0, other), 5).is_ok());
+    }
+    assert_no_second_burst(&limiter, key(0, 1));
+}
+
+#[test]
+fn a_late_caller_of_a_key_that_was_tidied_away_beyond_its_line_gets_no_second_burst() {
+    let limiter = limiter();
+    for neighbour in 2..6 {
+        assert!(limiter.spend_at(at(0), key(0, neighbour), 1).is_ok());
+    }
+    assert!(limiter.spend_at(at(0), key(0, 1), 5).is_ok());
+    // The line is busy again when a newcomer looks around.
+    for neighbour in 2..7 {
+        assert!(limiter.spend_at(at(5), key(0, neighbour), 5).is_ok());
+    }
+    assert_no_second_burst(&limiter, key(0, 1));
+}
+
+#[test]
+fn a_late_caller_of_a_key_that_was_idle_when_its_page_was_split_gets_no_second_burst() {
+    let limiter = limiter();
+    assert!(limiter.spend_at(at(0), key(40, 1), 5).is_ok());
+    // One more than a window holds.
+    for other in 0..33 {
+        assert!(limiter.spend_at(at(5), key(0, other), 5).is_ok());
+    }
+    assert_eq!(limiter.stats().splits, 1);
+    assert_no_second_burst(&limiter, key(40, 1));
+}
+
+#[test]
+fn a_late_caller_of_a_key_that_was_forgotten_before_its_page_was_split_gets_no_second_burst() {
+    let limiter = limiter();
+    assert!(limiter.spend_at(at(0), key(40, 1), 5).is_ok());
+    for other in (3..11).step_by(2) {
+        assert!(limiter.spend_at(at(5), key(40, other), 5).is_ok());
+    }
+    for other in 0..33 {
+        assert!(limiter.spend_at(at(5), key(0, other), 5).is_ok());
+    }
+    assert_eq!(limiter.stats().splits, 1);
+    assert_no_second_burst(&limiter, key(40, 1));
+}
+
 /// How long a late caller has to wait counts from the time it took.
 #[test]
 fn a_late_callers_figures_count_from_its_own_time() {
-    let (clock, _hand) = Clock::manual();
-    let limiter = Limiter::builder(Gcra::new(Quota::per_second(1).burst(2))).clock(clock).build().unwrap();
-    let at = |nanos: u64| Now { clock: nanos, time: nanos };
-    assert!(limiter.spend_at(at(9 * TOKEN), 64, 2).is_ok());
-    let denied = limiter.spend_at(at(4 * TOKEN), 64, 1).unwrap_err();
+    let limiter = limiter();
+    assert!(limiter.spend_at(at(9), key(0, 1), 5).is_ok());
+    let denied = limiter.spend_at(at(4), key(0, 1), 1).unwrap_err();
     assert_eq!(denied.retry_after(), Some(std::time::Duration::from_secs(6)));
-    assert_eq!(denied.reset_after(), std::time::Duration::from_secs(7));
+    assert_eq!(denied.reset_after(), std::time::Duration::from_secs(10));
 }

@@ -1,4 +1,10 @@
 //! The token axis from first principles: unbounded integers, no shortcuts.
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "in helpers of tests, too, to fail is to panic"
+)]
 
 use num_bigint::BigUint;
 use tollgate::Quota;

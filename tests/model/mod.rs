@@ -3,6 +3,12 @@
 //! It shares no code with the crate: integers have no bounds, waits are found by halving intervals, and nothing is ever
 //! forgotten. `tests/` and `fuzz/` both use it.
 #![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "in helpers of tests, too, to fail is to panic"
+)]
+#![allow(
     dead_code,
     unreachable_pub,
     missing_docs,

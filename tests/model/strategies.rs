@@ -1,4 +1,10 @@
 //! What proptest may throw at a limiter: quotas over the whole legal range, and operations around their edges.
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "in helpers of tests, too, to fail is to panic"
+)]
 #![allow(dead_code, unreachable_pub, reason = "shared by several test programs, each of which uses a part")]
 
 use std::time::Duration;

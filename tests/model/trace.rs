@@ -1,4 +1,10 @@
 //! A limiter and its model side by side: every operation is done to both, and whatever they tell must agree.
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "in helpers of tests, too, to fail is to panic"
+)]
 
 use std::time::Duration;
 
@@ -165,7 +171,7 @@ impl Pair {
             Op::Advance(span) => self.set_clock(self.model.clock().saturating_add(span.nanos(quota))),
             Op::StepBack(span) => self.set_clock(self.model.clock().saturating_sub(span.nanos(quota))),
             Op::SetClock(clock) => self.set_clock(*clock),
-            Op::ComeBack => self.come_back(refused),
+            Op::ComeBack => self.come_back(refused.as_ref()),
         }
     }
 
@@ -230,8 +236,8 @@ impl Pair {
     }
 
     /// "After that long the same check is allowed, and one nanosecond earlier it is not."
-    fn come_back(&mut self, refused: Option<Refused>) {
-        let Some(Refused { key, cost, wait }) = refused else { return };
+    fn come_back(&mut self, refused: Option<&Refused>) {
+        let Some(&Refused { key, cost, wait }) = refused else { return };
         let wait = u64::try_from(wait.as_nanos()).expect("the clock reaches it");
         self.set_clock(self.model.clock() + wait - 1);
         self.check(key, cost);
