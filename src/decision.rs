@@ -15,7 +15,7 @@ pub struct Figures {
 
 #[derive(Clone, Copy, Debug)]
 enum Source {
-    Given { limit: u64, remaining: u64, reset_at: u64, retry_at: Option<u64> },
+    Given { limit: u64, remaining: u64, reset_at: Option<u64>, retry_at: Option<u64> },
     Tokens(TokenFigures),
 }
 
@@ -30,16 +30,13 @@ pub(crate) struct TokenFigures {
     pub(crate) cost: u64,
 }
 
-/// The time that never comes.
-const NEVER: u64 = u64::MAX;
-
 impl Figures {
     /// Figures that an algorithm has worked out itself. Times are nanoseconds on the limiter's clock.
     ///
-    /// `limit` and `remaining` are in tokens. `reset_at` is when the key will be full again (`u64::MAX`: never), and
-    /// `retry_at` the least time at which the cost that was asked for fits (`None`: never).
+    /// `limit` and `remaining` are in tokens. `reset_at` is when the key will be full again, and `retry_at` the least time
+    /// at which the cost that was asked for fits; `None` is never.
     #[must_use]
-    pub fn new(limit: u64, remaining: u64, reset_at: u64, retry_at: Option<u64>) -> Figures {
+    pub fn new(limit: u64, remaining: u64, reset_at: Option<u64>, retry_at: Option<u64>) -> Figures {
         Figures { source: Source::Given { limit, remaining, reset_at, retry_at }, clock: 0 }
     }
 
@@ -68,7 +65,7 @@ impl Figures {
         }
     }
 
-    pub(crate) fn reset_at(&self) -> u64 {
+    pub(crate) fn reset_at(&self) -> Option<u64> {
         match &self.source {
             Source::Given { reset_at, .. } => *reset_at,
             Source::Tokens(figures) => figures.reset_at(),
@@ -83,10 +80,7 @@ impl Figures {
     }
 
     fn reset_after(&self) -> Duration {
-        match self.reset_at() {
-            NEVER => Duration::MAX,
-            time => self.wait_until(time),
-        }
+        self.reset_at().map_or(Duration::MAX, |time| self.wait_until(time))
     }
 
     fn retry_after(&self) -> Option<Duration> {
@@ -103,11 +97,8 @@ impl TokenFigures {
         self.anchor.capacity_units().saturating_sub(self.ahead) >> self.anchor.unit_bits
     }
 
-    fn reset_at(&self) -> u64 {
-        if self.ahead == 0 {
-            return 0;
-        }
-        self.anchor.time_of(self.position + self.ahead).unwrap_or(NEVER)
+    fn reset_at(&self) -> Option<u64> {
+        if self.ahead == 0 { Some(0) } else { self.anchor.time_of(self.position + self.ahead) }
     }
 
     /// The least time at which `word + cost <= position + capacity`.
@@ -167,11 +158,10 @@ impl Denied {
         Denied { figures, at_capacity: false }
     }
 
-    /// No room for a new key until `retry_at`.
+    /// No room for a new key until `room_at`.
     #[cold]
-    pub(crate) fn no_room(limit: u64, retry_at: u64, clock: u64) -> Denied {
-        let retry = if retry_at == NEVER { None } else { Some(retry_at) };
-        Denied { figures: Figures::new(limit, 0, retry_at, retry).seen_at(clock), at_capacity: true }
+    pub(crate) fn no_room(limit: u64, room_at: Option<u64>, clock: u64) -> Denied {
+        Denied { figures: Figures::new(limit, 0, room_at, room_at).seen_at(clock), at_capacity: true }
     }
 
     /// The most tokens a key can hold: the quota's burst, or a window's limit.
@@ -180,7 +170,7 @@ impl Denied {
         self.figures.limit()
     }
 
-    /// Whole tokens left: fewer than the cost that was asked for.
+    /// Whole tokens left, not enough for the cost; 0 when the key was refused for want of room.
     #[must_use]
     pub fn remaining(&self) -> u64 {
         self.figures.remaining()

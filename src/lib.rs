@@ -14,7 +14,7 @@
 //!   second. `retry_after` is right to the nanosecond: allowed then, denied one nanosecond earlier.
 //! - **Fast.** A check of a known key takes no lock and allocates nothing; a refusal writes nothing.
 //! - **Bounded.** Memory has a maximum. Keys that are full again need none, and there is no sweeping task.
-//! - **Safe.** No unsafe code, no panics; every interleaving of the table's operations is model-checked.
+//! - **Safe.** No unsafe code, no panics; the table's operations are model-checked against each other's interleavings.
 //!
 //! # Where to look
 //!
@@ -55,7 +55,7 @@ pub use algorithm::{Algorithm, Gcra, MAX_VALUE, TokenReading};
 pub use clock::{Clock, ManualClock};
 pub use decision::{Allowed, Denied, Figures, Status};
 pub use limiter::{AtCapacity, BuildError, Builder, KeyHasher, Limiter, RandomState, Stats};
-pub use quota::{Quota, QuotaError, QuotaSyntax};
+pub use quota::{Excerpt, Quota, QuotaError, QuotaSyntax};
 
 /// Compiles and runs the README's programs.
 #[cfg(doctest)]

@@ -102,7 +102,11 @@ impl Quota {
     /// use std::time::Duration;
     /// use tollgate::{Quota, QuotaError};
     ///
-    /// assert!(Quota::new(1, Duration::from_secs(30 * 86_400)).is_ok());
+    /// const MONTHLY: Quota = match Quota::new(1, Duration::from_secs(30 * 86_400)) {
+    ///     Ok(quota) => quota,
+    ///     Err(_) => panic!("out of range"),
+    /// };
+    /// assert_eq!(MONTHLY.count(), 1);
     /// assert!(matches!(Quota::new(1, Duration::ZERO), Err(QuotaError::Period { .. })));
     /// ```
     pub const fn new(count: u64, period: Duration) -> Result<Quota, QuotaError> {
@@ -195,13 +199,13 @@ impl FromStr for Quota {
     type Err = QuotaError;
 
     fn from_str(text: &str) -> Result<Quota, QuotaError> {
-        let syntax = |problem| QuotaError::Syntax { text: shorten(text), problem };
+        let syntax = |problem| QuotaError::Syntax { text: Excerpt::of(text), problem };
         let (rate, burst) = match text.split_once("burst") {
-            Some((rate, burst)) => (rate, Some(whole_number(burst).map_err(syntax)?)),
+            Some((rate, burst)) => (rate, Some(whole_number(burst, "burst").map_err(syntax)?)),
             None => (text, None),
         };
         let (count, period) = rate.split_once('/').ok_or_else(|| syntax(QuotaSyntax::NoSlash))?;
-        let count = whole_number(count).map_err(syntax)?;
+        let count = whole_number(count, "count").map_err(syntax)?;
         let quota = Quota::new(count, parse_period(period).map_err(syntax)?)?;
         Ok(match burst {
             Some(burst) => quota.burst(burst),
@@ -215,7 +219,7 @@ fn parse_period(text: &str) -> Result<Duration, QuotaSyntax> {
     let text = text.trim();
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (times, unit) = text.split_at(digits);
-    let times = if times.is_empty() { 1 } else { whole_number(times)? };
+    let times = if times.is_empty() { 1 } else { whole_number(times, "period")? };
     let unit = unit.trim();
     let (nanos, _) = UNITS
         .iter()
@@ -226,26 +230,52 @@ fn parse_period(text: &str) -> Result<Duration, QuotaSyntax> {
 }
 
 /// Plain decimal digits: no sign, no point, no separators.
-fn whole_number(text: &str) -> Result<u64, QuotaSyntax> {
+fn whole_number(text: &str, field: &'static str) -> Result<u64, QuotaSyntax> {
     let text = text.trim();
     if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
-        return Err(QuotaSyntax::Number);
+        return Err(QuotaSyntax::Number { field });
     }
-    text.parse().map_err(|_| QuotaSyntax::TooLarge)
+    text.parse().map_err(|_| QuotaSyntax::TooLarge { field })
 }
 
-/// Error messages quote the input, but not a megabyte of it.
-fn shorten(text: &str) -> String {
-    const SHOWN: usize = 60;
-    let mut short: String = text.chars().take(SHOWN).collect();
-    if short.len() < text.len() {
-        short.push('…');
+/// The beginning of a text, at most 60 bytes: enough for a message to quote, and `Copy`, so that [`QuotaError`] is too and
+/// [`Quota::new`] can be used in constants.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Excerpt {
+    bytes: [u8; Excerpt::LONGEST],
+    len: usize,
+    cut: bool,
+}
+
+impl Excerpt {
+    const LONGEST: usize = 60;
+
+    fn of(text: &str) -> Excerpt {
+        let ends = text.char_indices().map(|(start, c)| start + c.len_utf8());
+        let len = ends.take_while(|end| *end <= Excerpt::LONGEST).last().unwrap_or(0);
+        let mut bytes = [0; Excerpt::LONGEST];
+        bytes[..len].copy_from_slice(&text.as_bytes()[..len]);
+        Excerpt { bytes, len, cut: len < text.len() }
     }
-    short
+}
+
+impl fmt::Display for Excerpt {
+    /// The text, with `…` where it was cut.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Cut between characters, so always valid.
+        f.write_str(std::str::from_utf8(&self.bytes[..self.len]).unwrap_or_default())?;
+        f.write_str(if self.cut { "…" } else { "" })
+    }
+}
+
+impl fmt::Debug for Excerpt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.to_string())
+    }
 }
 
 /// Why a quota was refused. The message names the value and says what to change.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum QuotaError {
     /// The period is zero or longer than 100 years.
@@ -263,7 +293,7 @@ pub enum QuotaError {
     /// The text is not of the form `COUNT/PERIOD [burst BURST]`.
     Syntax {
         /// What was given (its beginning, when it is long).
-        text: String,
+        text: Excerpt,
         /// Which part of it is wrong.
         problem: QuotaSyntax,
     },
@@ -287,10 +317,16 @@ pub enum QuotaError {
 pub enum QuotaSyntax {
     /// There is no `/` between count and period.
     NoSlash,
-    /// A count, period or burst is not a whole number.
-    Number,
+    /// A number is missing, or not a whole number.
+    Number {
+        /// `count`, `period` or `burst`.
+        field: &'static str,
+    },
     /// A number does not fit into 64 bits.
-    TooLarge,
+    TooLarge {
+        /// `count`, `period` or `burst`.
+        field: &'static str,
+    },
     /// The period's unit is missing or unknown.
     Unit,
 }
@@ -329,11 +365,11 @@ impl std::error::Error for QuotaError {}
 
 impl fmt::Display for QuotaSyntax {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            QuotaSyntax::NoSlash => "there is no '/' between count and period",
-            QuotaSyntax::Number => "count, period and burst must be whole numbers",
-            QuotaSyntax::TooLarge => "a number is larger than 18446744073709551615",
-            QuotaSyntax::Unit => "the period's unit must be one of ns, us, ms, s, min, h, d",
-        })
+        match self {
+            QuotaSyntax::NoSlash => f.write_str("there is no '/' between count and period"),
+            QuotaSyntax::Number { field } => write!(f, "the {field} must be a whole number"),
+            QuotaSyntax::TooLarge { field } => write!(f, "the {field} is larger than {}", u64::MAX),
+            QuotaSyntax::Unit => f.write_str("the period's unit must be one of ns, us, ms, s, min, h, d"),
+        }
     }
 }

@@ -87,27 +87,28 @@ fn text_that_is_no_quota_is_refused_with_the_part_that_is_wrong() {
     let cases = [
         ("", QuotaSyntax::NoSlash),
         ("10", QuotaSyntax::NoSlash),
-        ("/s", QuotaSyntax::Number),
-        ("ten/s", QuotaSyntax::Number),
-        ("-1/s", QuotaSyntax::Number),
-        ("+1/s", QuotaSyntax::Number),
-        ("1.5/s", QuotaSyntax::Number),
-        ("1_000/s", QuotaSyntax::Number),
-        ("10/s burst", QuotaSyntax::Number),
-        ("10/s burst many", QuotaSyntax::Number),
-        ("10/s burst 5 burst 6", QuotaSyntax::Number),
+        ("/s", QuotaSyntax::Number { field: "count" }),
+        ("ten/s", QuotaSyntax::Number { field: "count" }),
+        ("-1/s", QuotaSyntax::Number { field: "count" }),
+        ("+1/s", QuotaSyntax::Number { field: "count" }),
+        ("1.5/s", QuotaSyntax::Number { field: "count" }),
+        ("1_000/s", QuotaSyntax::Number { field: "count" }),
+        ("10/s burst", QuotaSyntax::Number { field: "burst" }),
+        ("10/s burst many", QuotaSyntax::Number { field: "burst" }),
+        ("10/s burst 5 burst 6", QuotaSyntax::Number { field: "burst" }),
         ("10/", QuotaSyntax::Unit),
         ("10/5", QuotaSyntax::Unit),
         ("10/fortnight", QuotaSyntax::Unit),
         ("10/s/s", QuotaSyntax::Unit),
         ("10/s 5", QuotaSyntax::Unit),
-        ("18446744073709551616/s", QuotaSyntax::TooLarge),
-        ("1/18446744073709551616s", QuotaSyntax::TooLarge),
-        ("1/s burst 18446744073709551616", QuotaSyntax::TooLarge),
+        ("18446744073709551616/s", QuotaSyntax::TooLarge { field: "count" }),
+        ("1/18446744073709551616s", QuotaSyntax::TooLarge { field: "period" }),
+        ("1/s burst 18446744073709551616", QuotaSyntax::TooLarge { field: "burst" }),
     ];
     for (text, problem) in cases {
         let error = text.parse::<Quota>().unwrap_err();
-        assert_eq!(error, QuotaError::Syntax { text: text.to_owned(), problem }, "{text}");
+        let QuotaError::Syntax { text: quoted, problem: found } = error else { panic!("{error:?}") };
+        assert_eq!((quoted.to_string().as_str(), found), (text, problem));
         assert!(error.to_string().contains(&format!("\"{text}\"")), "{error}");
     }
 }
@@ -141,6 +142,18 @@ fn a_period_or_rate_out_of_range_is_refused_with_its_value() {
 fn a_long_text_is_quoted_in_part() {
     let error = "é".repeat(100_000).parse::<Quota>().unwrap_err().to_string();
     assert!(error.len() < 500 && error.contains('…'));
+    let whole = "é".repeat(30);
+    let error = whole.parse::<Quota>().unwrap_err().to_string();
+    assert!(error.contains(&format!("\"{whole}\"")), "{error}");
+}
+
+#[test]
+fn a_quota_of_any_period_can_be_a_constant() {
+    const MONTHLY: Quota = match Quota::new(3, Duration::from_secs(30 * 86_400)) {
+        Ok(quota) => quota.burst(9),
+        Err(_) => panic!("out of range"),
+    };
+    assert_eq!(MONTHLY, "3/30d burst 9".parse().unwrap());
 }
 
 #[test]

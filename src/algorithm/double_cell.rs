@@ -46,12 +46,15 @@ impl<const N: usize> DoubleCell<N> {
         }
     }
 
-    /// Replaces the words by what `change` makes of them. Writers take turns.
-    pub(crate) fn replace<E>(&self, change: impl FnOnce([u64; N]) -> Result<[u64; N], E>) -> Result<(), E> {
+    /// Replaces the words by what `change` makes of them; `None` leaves them. Writers take turns.
+    pub(crate) fn replace<E>(
+        &self,
+        change: impl FnOnce([u64; N]) -> Result<Option<[u64; N]>, E>,
+    ) -> Result<(), E> {
         let _turn = self.writer.lock();
         // Relaxed: only writers store the version, and the mutex orders them.
         let version = self.version.load(Ordering::Relaxed);
-        let words = change(self.words(version))?;
+        let Some(words) = change(self.words(version))? else { return Ok(()) };
         // Release: pairs with the Acquire fence in `read`; it puts the version stored by the writer before ahead of
         // the words stored below.
         fence(Ordering::Release);
@@ -92,7 +95,10 @@ mod loom_tests {
                 thread::spawn(move || (cell.read(), cell.read()))
             };
             for n in 1..=2 {
-                assert_eq!(cell.replace(|old| if old == [n - 1; 2] { Ok([n; 2]) } else { Err(old) }), Ok(()));
+                assert_eq!(
+                    cell.replace(|old| if old == [n - 1; 2] { Ok(Some([n; 2])) } else { Err(old) }),
+                    Ok(())
+                );
             }
             let (first, second) = reader.join().unwrap();
             assert!(first[0] == first[1] && second[0] == second[1], "a mix: {first:?}, {second:?}");
@@ -106,7 +112,7 @@ mod loom_tests {
     fn no_change_is_lost() {
         model(|| {
             let cell = Arc::new(DoubleCell::new([0]));
-            let add = |cell: &DoubleCell<1>| cell.replace(|[n]| Ok::<_, ()>([n + 1]));
+            let add = |cell: &DoubleCell<1>| cell.replace(|[n]| Ok::<_, ()>(Some([n + 1])));
             let other = {
                 let cell = Arc::clone(&cell);
                 thread::spawn(move || add(&cell))

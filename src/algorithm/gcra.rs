@@ -98,14 +98,17 @@ impl Gcra {
         unpack(self.changed.read())
     }
 
-    /// Another quota for every key from `now` on.
-    pub(crate) fn set_quota(&self, quota: Quota, now: u64) -> Result<(), QuotaError> {
+    /// Another quota for every key from now on.
+    ///
+    /// `now` is asked for as late as possible: where the rate is lowered, what others read of the old axis between then and the
+    /// change is ahead of the new one.
+    pub(crate) fn set_quota(&self, quota: Quota, now: impl FnOnce() -> u64) -> Result<(), QuotaError> {
         self.changed.replace(|words| {
-            let anchor = unpack(words).anchor;
+            let (anchor, now) = (unpack(words).anchor, now());
             if anchor.quota == quota {
-                return Ok(words);
+                return Ok(None);
             }
-            Ok(pack(&Axis::new(anchor.requote(quota, now)?)))
+            Ok(Some(pack(&Axis::new(anchor.requote(quota, now)?))))
         })
     }
 }
@@ -181,7 +184,11 @@ impl Algorithm for Gcra {
 
     #[inline]
     fn catch_up(&self, reading: &TokenReading, value: u64) -> TokenReading {
-        TokenReading { position: reading.position.max(value), ..*reading }
+        if value <= reading.position {
+            return *reading;
+        }
+        // The position may have been reached by a cut of the capacity only, so the quota that goes with it is the one in force.
+        TokenReading { anchor: self.axis().anchor, position: value }
     }
 
     #[inline]

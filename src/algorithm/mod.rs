@@ -30,7 +30,8 @@ use crate::decision::Figures;
 ///    algorithm's own documentation says otherwise).
 /// 6. **Giving back.** [`refund`](Algorithm::refund) never raises a value; [`charge`](Algorithm::charge) never lowers
 ///    it. Neither leaves the range of values.
-/// 7. **Late callers.** [`catch_up`](Algorithm::catch_up)`(r, v)` is the earliest reading, not before `r`, whose
+/// 7. **Refused for all.** What [`spend`](Algorithm::spend) refuses a key at 0, it refuses every key.
+/// 8. **Late callers.** [`catch_up`](Algorithm::catch_up)`(r, v)` is the earliest reading, not before `r`, whose
 ///    position is at least `v`.
 ///
 /// None of these functions may panic, whatever the arguments.

@@ -9,7 +9,7 @@
 //! ```
 //!
 //! where `carry / period` is the fraction of a unit that the anchor's own floor left over. This file is arithmetic
-//! only: no atomics, no clock. `tests/token_clock.rs` checks it against big integers.
+//! only: no atomics, no clock. `token_clock_tests.rs` checks it against big integers.
 
 use crate::quota::{Quota, QuotaError};
 

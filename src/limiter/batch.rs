@@ -35,12 +35,17 @@ impl<A: Algorithm, S: BuildHasher> Limiter<A, S> {
         }
     }
 
+    /// At least one key, at most [`GROUP`].
     fn check_group<K: Hash>(&self, keys: &[K], answers: &mut Vec<Result<Allowed, Denied>>) {
         let mut tags = [0; GROUP];
         for (tag, key) in tags.iter_mut().zip(keys) {
             *tag = self.hasher.hash_one(key);
         }
-        let homes = tags.map(|tag| self.table.home(tag));
+        let tags = &tags[..keys.len()];
+        let mut homes = [self.table.home(tags[0]); GROUP];
+        for (home, tag) in homes.iter_mut().zip(tags) {
+            *home = self.table.home(*tag);
+        }
         // Safe Rust has no prefetch; loads that do not depend on each other are one.
         for home in &homes[..keys.len()] {
             black_box(home.touch());
@@ -48,7 +53,7 @@ impl<A: Algorithm, S: BuildHasher> Limiter<A, S> {
         let now = self.timeline.now();
         let reading = self.algorithm.read(now.time);
         let rule = self.spend_rule(reading, 1);
-        for (tag, home) in tags.iter().zip(homes).take(keys.len()) {
+        for (tag, home) in tags.iter().zip(homes) {
             answers.push(match home.hit(*tag, &rule) {
                 Some(spent) => self.answer(now, &reading, 1, spent),
                 None => self.spend_anywhere(now, *tag, 1),

@@ -49,8 +49,8 @@ pub struct Builder<A, S = RandomState> {
 /// A million keys: at most 43 MB.
 const DEFAULT_MAX_KEYS: usize = 1_000_000;
 
-/// 2^31 pages of 100 keys, above a terabyte of memory for less.
-const MOST_KEYS: usize = 1 << 36;
+/// 172 GiB of memory; the tables that lead to the pages would not stay small for more.
+const MOST_KEYS: u64 = 1 << 32;
 
 /// Busy keys that a page surely holds. Pages split one by one as their windows fill up, so their number varies: in 2500
 /// simulated tables, from 20 to 200 000 keys, none had fewer than 111 keys a page beyond the first four pages.
@@ -70,7 +70,7 @@ impl<A: Algorithm> Builder<A> {
 }
 
 impl<A: Algorithm, S> Builder<A, S> {
-    /// How many busy keys surely fit at once; default 1 000 000, from 1 to 2³⁶.
+    /// How many busy keys surely fit at once; default 1 000 000, from 1 to 2³².
     ///
     /// Memory grows with the keys that are busy, up to a bound of 43 bytes for each of `max_keys` plus 64 KiB
     /// (typically 29 bytes a key, because the bound leaves room for chance). Beyond it
@@ -109,7 +109,7 @@ impl<A: Algorithm, S> Builder<A, S> {
     ///
     /// [`BuildError::MaxKeys`] when `max_keys` is out of range.
     pub fn build(self) -> Result<Limiter<A, S>, BuildError> {
-        if self.max_keys == 0 || self.max_keys > MOST_KEYS {
+        if self.max_keys == 0 || self.max_keys as u64 > MOST_KEYS {
             return Err(BuildError::MaxKeys { max_keys: self.max_keys });
         }
         Ok(self.assemble())
@@ -118,7 +118,7 @@ impl<A: Algorithm, S> Builder<A, S> {
     /// `build`, once the bounds are known to be right.
     pub(super) fn assemble(mut self) -> Limiter<A, S> {
         let clock = self.clock.unwrap_or_default();
-        // At most 2^36 / 100 + 4 pages.
+        // At most 2^32 / 100 + 4 pages.
         let max_pages = u32::try_from(self.max_keys.div_ceil(KEYS_PER_PAGE))
             .unwrap_or(u32::MAX - SPARE_PAGES)
             + SPARE_PAGES;
@@ -137,7 +137,7 @@ impl<A: Algorithm, S> Builder<A, S> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BuildError {
-    /// `max_keys` is zero or above 2³⁶.
+    /// `max_keys` is zero or above 2³².
     MaxKeys {
         /// What was given.
         max_keys: usize,

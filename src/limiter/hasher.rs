@@ -1,7 +1,7 @@
 //! [`RandomState`]: the default hasher, so that aHash stays out of the public interface.
 
 use std::fmt;
-use std::hash::{BuildHasher, Hash, Hasher};
+use std::hash::{BuildHasher, Hasher};
 
 /// Randomly seeded aHash: fast, and fit for keys that strangers choose.
 #[derive(Clone)]
@@ -35,11 +35,6 @@ impl BuildHasher for RandomState {
     fn build_hasher(&self) -> KeyHasher {
         KeyHasher(self.0.build_hasher())
     }
-
-    #[inline]
-    fn hash_one<T: Hash>(&self, key: T) -> u64 {
-        self.0.hash_one(key)
-    }
 }
 
 /// The hasher of [`RandomState`].
@@ -53,7 +48,58 @@ impl Hasher for KeyHasher {
     }
 
     #[inline]
+    fn write_u8(&mut self, number: u8) {
+        self.0.write_u8(number);
+    }
+
+    #[inline]
+    fn write_u16(&mut self, number: u16) {
+        self.0.write_u16(number);
+    }
+
+    #[inline]
+    fn write_u32(&mut self, number: u32) {
+        self.0.write_u32(number);
+    }
+
+    #[inline]
+    fn write_u64(&mut self, number: u64) {
+        self.0.write_u64(number);
+    }
+
+    #[inline]
+    fn write_u128(&mut self, number: u128) {
+        self.0.write_u128(number);
+    }
+
+    #[inline]
+    fn write_usize(&mut self, number: usize) {
+        self.0.write_usize(number);
+    }
+
+    #[inline]
     fn finish(&self) -> u64 {
         self.0.finish()
+    }
+}
+
+#[cfg(all(test, not(tollgate_loom)))]
+mod tests {
+    use super::RandomState;
+    use std::hash::{BuildHasher, Hash, Hasher};
+
+    /// What `BuildHasher` asks for; users hash in steps, too.
+    #[test]
+    fn a_key_hashes_the_same_at_once_and_in_steps() {
+        #[expect(clippy::manual_hash_one, reason = "it is the other way to the same hash")]
+        fn in_steps<K: Hash>(state: &RandomState, key: K) -> u64 {
+            let mut hasher = state.build_hasher();
+            key.hash(&mut hasher);
+            hasher.finish()
+        }
+        let state = RandomState::new();
+        assert_eq!(state.hash_one(7_u64), in_steps(&state, 7_u64));
+        assert_eq!(state.hash_one("abc"), in_steps(&state, "abc"));
+        assert_eq!(state.hash_one((1_u8, "x", 2_i128)), in_steps(&state, (1_u8, "x", 2_i128)));
     }
 }

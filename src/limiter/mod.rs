@@ -153,7 +153,15 @@ impl<A: Algorithm, S: BuildHasher> Limiter<A, S> {
     #[inline(never)]
     fn spend_anywhere(&self, now: Now, tag: u64, cost: u64) -> Result<Allowed, Denied> {
         let reading = self.algorithm.read(now.time);
-        match self.table.apply_beyond_home(tag, &self.spend_rule(reading, cost)) {
+        let rule = self.spend_rule(reading, cost);
+        // What a new key is refused, every key is refused, and nothing will be written: no lock is needed to be sure that it is
+        // new. A quota of zero tokens must not make all threads wait for one page.
+        if self.algorithm.spend(&reading, 0, cost).is_none() {
+            let unknown = Spent { admitted: false, value: 0 };
+            let spent = self.table.apply_if_known(tag, &rule).unwrap_or(unknown);
+            return self.answer(now, &reading, cost, spent);
+        }
+        match self.table.apply_beyond_home(tag, &rule) {
             Outcome::Done(spent, forgotten_below) => {
                 self.answer(now, &self.algorithm.catch_up(&reading, forgotten_below), cost, spent)
             }
@@ -283,17 +291,18 @@ impl<A: Algorithm, S: BuildHasher> Limiter<A, S> {
 
     /// Keys that are not full at the moment.
     ///
-    /// Exact up to some 150 000 keys if nobody spends meanwhile, from there on an estimate from a sample of that
-    /// many, within about one percent. Reads up to 4 MiB.
+    /// Exact while the limiter has at most 1024 pages (some 150 000 keys at their peak) and nobody spends meanwhile; from there
+    /// on an estimate from a sample of 512 to 1024 pages: within about one percent when they are filled as usual, less exact
+    /// when few keys are left of many. Reads up to 4 MiB.
     #[must_use]
     pub fn len(&self) -> usize {
         self.table.live(self.position())
     }
 
-    /// Whether every key is full. Reads as much as [`len`](Limiter::len).
+    /// Whether every key is full. Exact; reads up to the first key that is not.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.table.is_idle(self.position())
     }
 
     /// How much memory is in use and for what. Reads as much as [`len`](Limiter::len), and takes each page's lock once.
@@ -331,6 +340,10 @@ impl<S: BuildHasher> Limiter<Gcra, S> {
     /// What keys have spent stays spent, in tokens. A larger capacity gives every key the difference; a smaller one caps
     /// what it has left. So going down by D and up again grants every key up to D tokens. The same quota changes nothing.
     ///
+    /// Going down by D tokens also uses up as much of the axis as D tokens take to come back. To switch a limit off for a
+    /// while, build the limiter with its real quota and set one of zero tokens; a limiter that is *built* with zero tokens
+    /// is laid out for one per period.
+    ///
     /// # Errors
     ///
     /// [`QuotaError::TooFastForLimiter`] or [`QuotaError::TooSlowForLimiter`] when the axis that was laid out at build would
@@ -347,7 +360,7 @@ impl<S: BuildHasher> Limiter<Gcra, S> {
     /// # Ok::<(), tollgate::QuotaError>(())
     /// ```
     pub fn set_quota(&self, quota: Quota) -> Result<(), QuotaError> {
-        self.algorithm.set_quota(quota, self.timeline.now().time)
+        self.algorithm.set_quota(quota, || self.timeline.now().time)
     }
 }
 

@@ -7,14 +7,9 @@
 use super::pages::PageId;
 use crate::sync::{AtomicU32, OnceLock, Ordering};
 
-/// Bits beyond those that number the pages. Random tags use two (simulated, up to 12 000 pages); a hasher whose leading
-/// bits hardly differ would go on doubling the directory for nothing.
-const SPARE_BITS: u32 = 3;
-
 #[derive(Debug)]
 pub(super) struct Directory {
     depth: AtomicU32,
-    deepest: u32,
     /// By depth. Inline, and masked when indexed, because the way to a page is on every check's path.
     levels: [OnceLock<Box<[AtomicU32]>>; LEVELS as usize],
 }
@@ -23,14 +18,12 @@ pub(super) struct Directory {
 const LEVELS: u32 = 32;
 
 impl Directory {
-    /// Everything in the first page, with room for `max_pages`.
-    pub(super) fn new(max_pages: u32) -> Directory {
-        let deepest = max_pages.next_power_of_two().trailing_zeros() + SPARE_BITS;
-        Directory {
-            depth: AtomicU32::new(0),
-            deepest: deepest.min(LEVELS - 1),
-            levels: std::array::from_fn(|_| OnceLock::new()),
-        }
+    /// The depth of the last level.
+    pub(super) const DEEPEST: u32 = LEVELS - 1;
+
+    /// Everything in the first page.
+    pub(super) fn new() -> Directory {
+        Directory { depth: AtomicU32::new(0), levels: std::array::from_fn(|_| OnceLock::new()) }
     }
 
     /// The page of `tag`.
@@ -40,11 +33,6 @@ impl Directory {
         let depth = self.depth.load(Ordering::Acquire);
         // Acquire: pairs with the Release store in `split`, so that keys that moved are found without asking under the lock.
         PageId::from_bits(self.level(depth)[index(tag, depth)].load(Ordering::Acquire))
-    }
-
-    /// Whether a page of `depth` can split.
-    pub(super) fn can_split(&self, depth: u32) -> bool {
-        depth < self.deepest
     }
 
     /// Gives the upper half of the tags of `tag`'s page, which share `depth` bits, to `page`. One caller at a time.

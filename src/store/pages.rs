@@ -137,8 +137,59 @@ fn chunk_pages(chunk: u32) -> (u32, u32) {
     }
 }
 
-/// Chunks of something that there is one of for every page.
-type Chunks<T> = Box<[OnceLock<Box<[T]>>]>;
+/// One chunk's share of something that every page has, made when it is first asked for.
+type Chunk<T> = OnceLock<Box<[T]>>;
+
+/// Chunks that are far from the first, made when one of them is first asked for.
+type Segment<T> = OnceLock<Box<[Chunk<T>]>>;
+
+/// Something that every page has, by chunk.
+///
+/// The first chunks, enough for some four million keys, are a table that is there from the start. Those beyond are in
+/// segments made when needed, so that an empty limiter is small however many keys it is prepared for. The way to them goes
+/// through the failing side of the bounds check that indexing needs anyway.
+struct Chunks<T> {
+    near: Box<[Chunk<T>]>,
+    far: Box<[Segment<T>]>,
+}
+
+impl<T> Chunks<T> {
+    /// 512 chunks of 24 bytes are 12 KiB.
+    const NEAR: usize = 512;
+    /// 24 KiB, once in 65 536 pages or 268 MB.
+    const SEGMENT: usize = 1024;
+
+    fn new(chunks: usize) -> Chunks<T> {
+        let far = chunks.saturating_sub(Self::NEAR).div_ceil(Self::SEGMENT);
+        Chunks {
+            near: (0..chunks.min(Self::NEAR)).map(|_| OnceLock::new()).collect(),
+            far: (0..far).map(|_| OnceLock::new()).collect(),
+        }
+    }
+
+    #[inline(always)]
+    fn chunk(&self, chunk: usize) -> &Chunk<T> {
+        match self.near.get(chunk) {
+            Some(chunk) => chunk,
+            None => self.far_chunk(chunk - Self::NEAR),
+        }
+    }
+
+    #[inline(never)]
+    fn far_chunk(&self, chunk: usize) -> &Chunk<T> {
+        let segment = || (0..Self::SEGMENT).map(|_| OnceLock::new()).collect();
+        &self.far[chunk / Self::SEGMENT].get_or_init(segment)[chunk % Self::SEGMENT]
+    }
+
+    fn bytes(&self) -> usize {
+        let segments = self.far.iter().filter_map(|segment| segment.get());
+        let chunks = self.near.iter().chain(segments.clone().flatten()).filter_map(|chunk| chunk.get());
+        size_of_val(&*self.near)
+            + size_of_val(&*self.far)
+            + segments.map(|segment| size_of_val(&**segment)).sum::<usize>()
+            + chunks.map(|chunk| size_of_val(&**chunk)).sum::<usize>()
+    }
+}
 
 /// All pages of a table.
 pub(super) struct Pages<const LINES: usize, const SLOTS: usize> {
@@ -151,22 +202,18 @@ impl<const LINES: usize, const SLOTS: usize> Pages<LINES, SLOTS> {
     /// Room for `max` pages; none of them is there yet.
     pub(super) fn new(max: u32) -> Pages<LINES, SLOTS> {
         let chunks = PageId::nth(max.saturating_sub(1)).chunk() + 1;
-        Pages {
-            max,
-            lines: (0..chunks).map(|_| OnceLock::new()).collect(),
-            heads: (0..chunks).map(|_| OnceLock::new()).collect(),
-        }
+        Pages { max, lines: Chunks::new(chunks), heads: Chunks::new(chunks) }
     }
 
     /// A page's slots. Its chunk is made when it is first asked for.
     #[inline(always)]
     pub(super) fn lines(&self, page: PageId) -> &Lines<LINES, SLOTS> {
-        &self.lines[page.chunk()].get_or_init(|| self.new_lines(page))[page.offset()]
+        &self.lines.chunk(page.chunk()).get_or_init(|| self.new_lines(page))[page.offset()]
     }
 
     #[inline]
     pub(super) fn head(&self, page: PageId) -> &Head {
-        &self.heads[page.chunk()].get_or_init(|| self.new_heads(page))[page.offset()]
+        &self.heads.chunk(page.chunk()).get_or_init(|| self.new_heads(page))[page.offset()]
     }
 
     #[cold]
@@ -190,13 +237,8 @@ impl<const LINES: usize, const SLOTS: usize> Pages<LINES, SLOTS> {
 
     /// Bytes allocated.
     pub(super) fn bytes(&self) -> usize {
-        let tables = size_of_val(&*self.lines) + size_of_val(&*self.heads);
-        tables + chunk_bytes(&self.lines) + chunk_bytes(&self.heads)
+        self.lines.bytes() + self.heads.bytes()
     }
-}
-
-fn chunk_bytes<T>(chunks: &Chunks<T>) -> usize {
-    chunks.iter().filter_map(|chunk| chunk.get()).map(|chunk| size_of_val(&**chunk)).sum()
 }
 
 impl<const LINES: usize, const SLOTS: usize> fmt::Debug for Pages<LINES, SLOTS> {

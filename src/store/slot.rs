@@ -4,18 +4,22 @@
 //!
 //! A word is a 60-bit value and a 4-bit *generation*. A slot changes hands in three steps, under its page's lock:
 //!
-//! 1. the word is exchanged for the *vacant* one, value 0, of the next generation;
+//! 1. the word is exchanged for the *vacant* one, value 0;
 //! 2. the newcomer's tag is stored;
-//! 3. the newcomer's word is stored, in that generation.
+//! 3. the newcomer's word is stored, in the next generation.
 //!
 //! Whoever works on a key without the lock ([`Slot::hit`]) loads the word `w`, then the tag, and acts only if `w` is not
 //! vacant and the tag is the key's.
 //!
 //! - The tag is at least as new as `w`: step 3 releases step 2, and exchanges by hits continue its release sequence.
-//! - Suppose the tag is newer than `w`, stored by a later step 2. Then step 1 before it has ended `w`'s generation.
-//!   An exchange from `w` fails, because no word of a later generation equals `w` (until sixteen changes of hands have
-//!   happened within the reader's few instructions *and* the value is the same). A refusal, which writes nothing,
-//!   loads the word again after the tag and sees step 1, since the tag was acquired from step 2's release.
+//! - Suppose the tag is newer than `w`, stored by a later step 2, or the slot changes hands after it was read. Then step 1
+//!   has ended `w`, and step 3 its generation. An exchange from `w` fails, because the vacant word and words of another
+//!   generation differ from `w`. A refusal, which writes nothing, loads the word again after the tag and sees step 1,
+//!   since the tag was acquired from step 2's release.
+//!
+//! Four bits count sixteen changes of hands. For a word to come back as it was, a thread must be held up between its load
+//! and its exchange while the slot changes hands a multiple of sixteen times *and* has the very same value again. That takes
+//! forced forgetting at capacity, a thread preempted at that instruction, and luck; it misplaces that one check's cost.
 //!
 //! So an exchange that succeeds, or a second look that finds `w` again, met `w` under the owner whose tag was read. Values
 //! alone would not do: forced forgetting, `reset`, `refund` and splits can bring an old value back. The models in
@@ -48,9 +52,9 @@ impl Word {
         Word(value << Word::GENERATION_BITS | self.0 & Word::GENERATION_MASK)
     }
 
-    /// Vacant, in the next generation.
-    fn vacated(self) -> Word {
-        Word(self.0.wrapping_add(1) & Word::GENERATION_MASK)
+    /// A value in the next generation, for the next owner.
+    fn next_owner(self, value: u64) -> Word {
+        Word(self.0.wrapping_add(1)).with_value(value)
     }
 }
 
@@ -107,7 +111,7 @@ impl Slot {
 
     /// Takes the slot from whoever has it if its word is still `word`. For holders of the page's lock.
     pub(super) fn vacate(&self, word: Word) -> bool {
-        self.exchange(word, word.vacated()) == word
+        self.exchange(word, word.with_value(0)) == word
     }
 
     /// Vacates the slot, whatever its word is: the last value. For holders of the page's lock.
@@ -126,7 +130,7 @@ impl Slot {
         // Release: pairs with the Acquire load of the tag in `hit`.
         self.tag.store(tag, Ordering::Release);
         // Release: pairs with the Acquire loads of the word in `hit`.
-        self.word.store(word.with_value(value).0, Ordering::Release);
+        self.word.store(word.next_owner(value).0, Ordering::Release);
     }
 
     /// The word found: `old` means that it was exchanged.

@@ -5,7 +5,7 @@ use std::fmt;
 use super::directory::Directory;
 use super::pages::{Line, PageId, PageState, Pages};
 use super::slot::{Slot, Word};
-use crate::sync::Mutex;
+use crate::sync::{AtomicU32, Mutex, Ordering};
 
 /// What is to be done with one key's value.
 pub(crate) trait Rule {
@@ -63,13 +63,11 @@ pub(crate) struct WordTable<const LINES: usize = 64, const SLOTS: usize = 4, con
     pages: Pages<LINES, SLOTS>,
     max_pages: u32,
     forget_at_capacity: bool,
-    growth: Mutex<Growth>,
-}
-
-/// What changes only when a page is added. Locked after a page, never before one.
-#[derive(Debug)]
-struct Growth {
-    pages: u32,
+    /// How many pages there are. Relaxed throughout: a new page is reached through the directory, not by counting, and who
+    /// counts one too few misses what has only just come.
+    page_count: AtomicU32,
+    /// Held to add a page. Locked after a page, never before one.
+    growth: Mutex<()>,
 }
 
 /// Where a key without a word could go.
@@ -79,15 +77,25 @@ struct Place<'a> {
     word: Word,
 }
 
+/// What a split did. A call splits again only after one that parted keys, which makes a second split as rare as 32 random
+/// bits that agree; a hasher whose leading bits do not differ gets one split a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Split {
+    Worthwhile,
+    Useless,
+    Impossible,
+}
+
 impl<const LINES: usize, const SLOTS: usize, const WINDOW: usize> WordTable<LINES, SLOTS, WINDOW> {
     pub(crate) fn new(max_pages: u32, forget_at_capacity: bool) -> Self {
         let max_pages = max_pages.max(1);
         WordTable {
-            directory: Directory::new(max_pages),
+            directory: Directory::new(),
             pages: Pages::new(max_pages),
             max_pages,
             forget_at_capacity,
-            growth: Mutex::new(Growth { pages: 1 }),
+            page_count: AtomicU32::new(1),
+            growth: Mutex::new(()),
         }
     }
 
@@ -105,8 +113,14 @@ impl<const LINES: usize, const SLOTS: usize, const WINDOW: usize> WordTable<LINE
         &self.pages.lines(self.directory.page_of(tag))[Self::home_line(tag)]
     }
 
+    /// Applies a rule that would write nothing for a new key, so that one that is not found needs no lock.
+    pub(crate) fn apply_if_known<R: Rule>(&self, tag: u64, rule: &R) -> Option<R::Answer> {
+        self.find(self.directory.page_of(tag), tag)?.hit(tag, rule)
+    }
+
     /// `apply` for a key that was not found in its home line: it is elsewhere in its window, has moved, or is new.
     pub(crate) fn apply_beyond_home<R: Rule>(&self, tag: u64, rule: &R) -> Outcome<R::Answer> {
+        let mut split = Split::Worthwhile;
         loop {
             let page = self.directory.page_of(tag);
             let head = self.pages.head(page);
@@ -119,7 +133,7 @@ impl<const LINES: usize, const SLOTS: usize, const WINDOW: usize> WordTable<LINE
             // The page may have been split since. Its splits happen under the lock just taken, so what the directory
             // says now about this tag stays true while it is held.
             if self.directory.page_of(tag) == page
-                && let Some(outcome) = self.apply_locked(page, &mut state, tag, rule)
+                && let Some(outcome) = self.apply_locked(page, &mut state, tag, rule, &mut split)
             {
                 return outcome;
             }
@@ -133,6 +147,7 @@ impl<const LINES: usize, const SLOTS: usize, const WINDOW: usize> WordTable<LINE
         state: &mut PageState,
         tag: u64,
         rule: &R,
+        split: &mut Split,
     ) -> Option<Outcome<R::Answer>> {
         loop {
             let since = state.forgotten_below;
@@ -150,8 +165,15 @@ impl<const LINES: usize, const SLOTS: usize, const WINDOW: usize> WordTable<LINE
             };
             let place = match self.first_idle(page, tag, position) {
                 Some(place) => place,
-                None if self.split(page, state, tag, position) => return None,
-                None => self.smallest_debt(page, tag, rule),
+                None => {
+                    if *split == Split::Worthwhile {
+                        *split = self.split(page, state, tag, position);
+                        if *split != Split::Impossible {
+                            return None;
+                        }
+                    }
+                    self.smallest_debt(page, tag, rule)
+                }
             };
             let busy = place.word.value() > position;
             if busy && !self.forget_at_capacity {
@@ -255,15 +277,20 @@ impl<const LINES: usize, const SLOTS: usize, const WINDOW: usize> WordTable<LINE
         least
     }
 
-    /// Moves half of a page's keys to a new page. `false` when there can be no more pages.
-    fn split(&self, page: PageId, state: &mut PageState, tag: u64, position: u64) -> bool {
-        let mut growth = self.growth.lock();
-        if growth.pages >= self.max_pages || !self.directory.can_split(state.depth) {
-            return false;
+    /// Moves half of a page's keys to a new page.
+    fn split(&self, page: PageId, state: &mut PageState, tag: u64, position: u64) -> Split {
+        // Before the lock: at capacity every newcomer comes here, and must not wait for the others.
+        if !self.can_split(state.depth) {
+            return Split::Impossible;
         }
-        let new = PageId::nth(growth.pages);
+        let _growth = self.growth.lock();
+        if !self.can_split(state.depth) {
+            return Split::Impossible;
+        }
+        let count = self.page_count.load(Ordering::Relaxed);
+        let new = PageId::nth(count);
         let mut new_state = self.pages.head(new).state.lock();
-        self.move_upper_half(page, state, new, position);
+        let parted = self.move_upper_half(page, state, new, position);
         self.bring_home(page);
         self.bring_home(new);
         new_state.depth = state.depth + 1;
@@ -271,25 +298,42 @@ impl<const LINES: usize, const SLOTS: usize, const WINDOW: usize> WordTable<LINE
         drop(new_state);
         self.directory.split(tag, state.depth, new);
         state.depth += 1;
-        growth.pages += 1;
-        true
+        self.page_count.store(count + 1, Ordering::Relaxed);
+        if parted { Split::Worthwhile } else { Split::Useless }
+    }
+
+    /// Whether a page whose tags share `depth` bits may split.
+    ///
+    /// Random tags never need more bits than number the pages (simulated: 2500 tables of up to 200 000 keys). A hasher whose
+    /// leading bits hardly differ would go on doubling the directory for nothing; three bits more are enough patience.
+    fn can_split(&self, depth: u32) -> bool {
+        const SPARE_BITS: u32 = 3;
+        let pages = self.page_count.load(Ordering::Relaxed);
+        pages < self.max_pages
+            && depth < Directory::DEEPEST.min(u32::BITS - pages.leading_zeros() + SPARE_BITS)
     }
 
     /// Moves the busy keys whose next tag bit is set to the same place in `new`, where nobody else is yet; forgets those
     /// that are idle. A key is nowhere for a moment: whoever looks for it finds its slot vacant and waits on the lock.
-    fn move_upper_half(&self, page: PageId, state: &mut PageState, new: PageId, position: u64) {
+    ///
+    /// Whether it found keys on both sides.
+    fn move_upper_half(&self, page: PageId, state: &mut PageState, new: PageId, position: u64) -> bool {
+        let (mut left, mut stayed) = (false, false);
         for (from, to) in self.slots(page).zip(self.slots(new)) {
             let tag = from.tag();
             if (tag << state.depth) >> 63 == 0 {
+                stayed |= !from.word().is_vacant();
                 continue;
             }
             let value = from.take();
+            left |= value != 0;
             if value > position {
                 to.give_to(tag, value);
             } else {
                 state.forgotten_below = state.forgotten_below.max(value);
             }
         }
+        left && stayed
     }
 
     /// Moves the keys that are beyond their home line as near to it as there is room now. Keys in their home lines are found
@@ -318,18 +362,27 @@ impl<const LINES: usize, const SLOTS: usize, const WINDOW: usize> WordTable<LINE
 
     /// Forgets every key.
     pub(crate) fn clear(&self) {
-        for page in self.pages().map(PageId::nth) {
+        // A page that splits meanwhile hands keys to one added at the end, and is counted before its lock is released.
+        let mut next = 0;
+        while next < self.page_count.load(Ordering::Relaxed) {
+            let page = PageId::nth(next);
             let _state = self.pages.head(page).state.lock();
             for slot in self.slots(page) {
                 slot.take();
             }
+            next += 1;
         }
+    }
+
+    /// Whether no key is above `position`.
+    pub(crate) fn is_idle(&self, position: u64) -> bool {
+        self.pages().all(|n| self.slots(PageId::nth(n)).all(|slot| slot.word().value() <= position))
     }
 
     /// Counts keys above `position`: all of them up to a thousand pages, beyond that an estimate from a thousand pages
     /// spread evenly.
     pub(crate) fn live(&self, position: u64) -> usize {
-        // 1024 pages are 4 MiB to read and some 150 000 keys, of which the error is a few in a thousand.
+        // 1024 pages are 4 MiB to read. When they are filled as usual, with some 150 000 keys, the error is a few in a thousand.
         const SAMPLE: usize = 1024;
         let pages = self.pages();
         let busy = |page| self.slots(page).filter(|slot| slot.word().value() > position).count();
@@ -352,7 +405,7 @@ impl<const LINES: usize, const SLOTS: usize, const WINDOW: usize> WordTable<LINE
 
     /// The pages there are, in the order they were added.
     fn pages(&self) -> std::ops::Range<u32> {
-        0..self.growth.lock().pages
+        0..self.page_count.load(Ordering::Relaxed)
     }
 
     fn slots(&self, page: PageId) -> impl Iterator<Item = &Slot> {
