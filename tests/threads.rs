@@ -132,6 +132,7 @@ fn every_key_is_admitted_exactly_its_burst_in_batches_while_pages_split() {
             })
             .sum()
     });
+    assert_eq!(limiter.stats().forgotten, 0);
     assert_eq!(admitted, 5 * KEYS as u64);
     assert!(keys.iter().all(|key| limiter.peek(key).remaining() == 0));
 }
