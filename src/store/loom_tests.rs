@@ -13,6 +13,9 @@ const BEN: u64 = 2;
 /// A third, whose home line is the other one where there are two.
 const CID: u64 = 1;
 
+/// A fourth, of Ben's home line and half.
+const DAN: u64 = 4;
+
 /// One slot a page; two slots in one line; two lines of one slot, where a key may be beyond its home line.
 type One = WordTable<1, 1, 1>;
 type Two = WordTable<1, 2, 1>;
@@ -379,8 +382,6 @@ fn a_late_caller_does_not_find_a_tidied_key_fresh_in_the_past() {
 fn a_reset_slot_becomes_another_keys_home() {
     model(|| {
         let table = Arc::new(TwoLines::new(2, false));
-        // Of Ben's home line, so it goes to the line after it.
-        const DAN: u64 = 4;
         assert!(table.spend(BEN, spend(0, 9, 1)));
         assert!(table.spend(DAN, spend(0, 9, 1)));
         let stalled = start(&table, |table| table.spend(BEN, spend(0, 9, 1)));

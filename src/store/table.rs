@@ -165,15 +165,8 @@ impl<const LINES: usize, const SLOTS: usize, const WINDOW: usize> WordTable<LINE
             };
             let place = match self.first_idle(page, tag, position) {
                 Some(place) => place,
-                None => {
-                    if *split == Split::Worthwhile {
-                        *split = self.split(page, state, tag, position);
-                        if *split != Split::Impossible {
-                            return None;
-                        }
-                    }
-                    self.smallest_debt(page, tag, rule)
-                }
+                None if self.split_again(page, state, tag, position, split) => return None,
+                None => self.smallest_debt(page, tag, rule),
             };
             let busy = place.word.value() > position;
             if busy && !self.forget_at_capacity {
@@ -275,6 +268,22 @@ impl<const LINES: usize, const SLOTS: usize, const WINDOW: usize> WordTable<LINE
             }
         }
         least
+    }
+
+    /// Splits unless the last split of this call was none or useless.
+    fn split_again(
+        &self,
+        page: PageId,
+        state: &mut PageState,
+        tag: u64,
+        position: u64,
+        last: &mut Split,
+    ) -> bool {
+        if *last == Split::Worthwhile {
+            *last = self.split(page, state, tag, position);
+            return *last != Split::Impossible;
+        }
+        false
     }
 
     /// Moves half of a page's keys to a new page.
