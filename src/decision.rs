@@ -113,6 +113,29 @@ impl TokenFigures {
     }
 }
 
+/// What all three answers tell.
+macro_rules! common_figures {
+    ($answer:ty) => {
+        impl $answer {
+            /// The most tokens a key can hold: the quota's burst, or a window's limit.
+            #[must_use]
+            pub fn limit(&self) -> u64 {
+                self.figures.limit()
+            }
+
+            /// The time until the key is full again if nothing more is spent; [`Duration::MAX`] when it never will be.
+            #[must_use]
+            pub fn reset_after(&self) -> Duration {
+                self.figures.reset_after()
+            }
+        }
+    };
+}
+
+common_figures!(Allowed);
+common_figures!(Denied);
+common_figures!(Status);
+
 /// The check passed; the tokens are spent.
 #[derive(Clone, Copy, Debug)]
 #[must_use]
@@ -126,22 +149,10 @@ impl Allowed {
         Allowed { figures }
     }
 
-    /// The most tokens a key can hold: the quota's burst, or a window's limit.
-    #[must_use]
-    pub fn limit(&self) -> u64 {
-        self.figures.limit()
-    }
-
     /// Whole tokens left after this check.
     #[must_use]
     pub fn remaining(&self) -> u64 {
         self.figures.remaining()
-    }
-
-    /// The time until the key is full again if nothing more is spent; [`Duration::MAX`] when it never will be.
-    #[must_use]
-    pub fn reset_after(&self) -> Duration {
-        self.figures.reset_after()
     }
 }
 
@@ -164,22 +175,10 @@ impl Denied {
         Denied { figures: Figures::new(limit, 0, room_at, room_at).seen_at(clock), at_capacity: true }
     }
 
-    /// The most tokens a key can hold: the quota's burst, or a window's limit.
-    #[must_use]
-    pub fn limit(&self) -> u64 {
-        self.figures.limit()
-    }
-
     /// Whole tokens left, not enough for the cost; 0 when the key was refused for want of room.
     #[must_use]
     pub fn remaining(&self) -> u64 {
         self.figures.remaining()
-    }
-
-    /// The time until the key is full again if nothing more is spent; [`Duration::MAX`] when it never will be.
-    #[must_use]
-    pub fn reset_after(&self) -> Duration {
-        self.figures.reset_after()
     }
 
     /// How long to wait until the same cost fits, if nobody else spends from the key; `None` when it never can.
@@ -241,22 +240,10 @@ impl Status {
         Status { figures }
     }
 
-    /// The most tokens a key can hold: the quota's burst, or a window's limit.
-    #[must_use]
-    pub fn limit(&self) -> u64 {
-        self.figures.limit()
-    }
-
     /// Whole tokens left.
     #[must_use]
     pub fn remaining(&self) -> u64 {
         self.figures.remaining()
-    }
-
-    /// The time until the key is full again if nothing more is spent; [`Duration::MAX`] when it never will be.
-    #[must_use]
-    pub fn reset_after(&self) -> Duration {
-        self.figures.reset_after()
     }
 
     /// How long to wait until one token can be spent: zero when one can be now, `None` when none ever can.
