@@ -187,8 +187,9 @@ impl Algorithm for Gcra {
         if value <= reading.position {
             return *reading;
         }
-        // The position may have been reached by a cut of the capacity only, so the quota that goes with it is the one in force.
-        TokenReading { anchor: self.axis().anchor, position: value }
+        // The position may have been reached by a cut of the capacity only, so the axis that goes with it is the one in force.
+        let anchor = self.axis().anchor;
+        TokenReading { anchor, position: value.max(anchor.position) }
     }
 
     #[inline]
@@ -225,5 +226,29 @@ impl Algorithm for Gcra {
     #[inline]
     fn debt(&self, reading: &TokenReading, value: u64) -> u64 {
         reading.ahead(value)
+    }
+}
+
+#[cfg(all(test, not(tollgate_loom)))]
+mod tests {
+    use super::{Algorithm, Gcra};
+    use crate::quota::Quota;
+
+    /// A thread reads the clock and is held up. The capacity is cut from 1000 to 10, which makes a key idle that had spent
+    /// 500; it is forgotten. The late thread must not spend 1000 from the forgotten key's position: the old capacity with a
+    /// position that only the cut has reached.
+    #[test]
+    fn a_late_caller_across_a_cut_spends_no_more_than_the_quota_in_force() {
+        let gcra = Gcra::new(Quota::per_hour(1).burst(1000));
+        let late = gcra.read(0);
+        let forgotten = gcra.spend(&late, 0, 500).unwrap();
+        gcra.set_quota(Quota::per_hour(1).burst(10), || 0).unwrap();
+        let now = gcra.read(0);
+        assert!(forgotten <= gcra.position(&now), "idle");
+
+        let caught_up = gcra.catch_up(&late, forgotten);
+        assert_eq!(gcra.spend(&caught_up, 0, 11), None);
+        let value = gcra.spend(&caught_up, 0, 10).unwrap();
+        assert_eq!(gcra.spend(&now, value, 1), None, "and what it has spent counts now");
     }
 }
