@@ -132,3 +132,19 @@ impl std::hash::Hasher for LowBits {
         self.0 = bytes.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte));
     }
 }
+
+/// `is_empty` used to look at a sample of a large table, and missed the one key that was left.
+#[test]
+fn one_key_that_is_left_in_a_large_limiter_is_not_overlooked() {
+    for left in 0..20_u64 {
+        let (clock, hand) = Clock::manual();
+        let limiter = Limiter::builder(Gcra::new(Quota::per_second(1))).clock(clock).build().unwrap();
+        for key in 0..300_000_u64 {
+            assert!(limiter.check(&key).is_ok());
+        }
+        hand.advance(Duration::from_secs(1));
+        assert!(limiter.is_empty());
+        assert!(limiter.check(&left).is_ok());
+        assert!(!limiter.is_empty());
+    }
+}

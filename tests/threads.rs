@@ -137,6 +137,24 @@ fn every_key_is_admitted_exactly_its_burst_in_batches_while_pages_split() {
     assert!(keys.iter().all(|key| limiter.peek(key).remaining() == 0));
 }
 
+/// `clear` used to stop at the last page there was when it began: keys that a split carried to a later page stayed.
+#[test]
+fn clearing_forgets_every_untouched_key_while_pages_split() {
+    const KEYS: u64 = 20_000;
+    for _ in 0..20 {
+        let (clock, _hand) = Clock::manual();
+        let limiter = Limiter::builder(Gcra::new(Quota::per_day(5))).clock(clock).build().unwrap();
+        for key in 0..KEYS {
+            assert!(limiter.check(&key).is_ok());
+        }
+        thread::scope(|scope| {
+            scope.spawn(|| (KEYS..5 * KEYS).for_each(|key| assert!(limiter.check(&key).is_ok())));
+            limiter.clear();
+        });
+        assert!((0..KEYS).all(|key| limiter.peek(&key).remaining() == 5));
+    }
+}
+
 /// One thread flips between two quotas with different everything while the others spend. A reader that took the rate of
 /// one and the capacity of the other, or half an anchor, would be off by orders of magnitude.
 #[test]

@@ -155,7 +155,8 @@ impl<A: Algorithm, S: BuildHasher> Limiter<A, S> {
         let reading = self.algorithm.read(now.time);
         let rule = self.spend_rule(reading, cost);
         // What a new key is refused, every key is refused, and nothing will be written: no lock is needed to be sure that it is
-        // new. A quota of zero tokens must not make all threads wait for one page.
+        // new. A quota of zero tokens must not make all threads wait for one page. The refusal is right even for a key that is
+        // being moved at this moment; its figures are then a new key's.
         if self.algorithm.spend(&reading, 0, cost).is_none() {
             let unknown = Spent { admitted: false, value: 0 };
             let spent = self.table.apply_if_known(tag, &rule).unwrap_or(unknown);

@@ -99,7 +99,7 @@ impl<const LINES: usize, const SLOTS: usize, const WINDOW: usize> WordTable<LINE
         }
     }
 
-    /// Applies `rule` to the key of `tag`. O(1): one window is searched, and at most once a page is split.
+    /// Applies `rule` to the key of `tag`. O(1): one window is searched, and for a newcomer a page may be split (see [`Split`]).
     pub(crate) fn apply<R: Rule>(&self, tag: u64, rule: &R) -> Outcome<R::Answer> {
         match self.home(tag).hit(tag, rule) {
             Some(answer) => Outcome::Done(answer, 0),
@@ -113,7 +113,8 @@ impl<const LINES: usize, const SLOTS: usize, const WINDOW: usize> WordTable<LINE
         &self.pages.lines(self.directory.page_of(tag))[Self::home_line(tag)]
     }
 
-    /// Applies a rule that would write nothing for a new key, so that one that is not found needs no lock.
+    /// Applies a rule that would write nothing for a new key, so that one that is not found needs no lock. A key that a split is
+    /// moving at this moment is not found either.
     pub(crate) fn apply_if_known<R: Rule>(&self, tag: u64, rule: &R) -> Option<R::Answer> {
         self.find(self.directory.page_of(tag), tag)?.hit(tag, rule)
     }
