@@ -4,9 +4,11 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crossbeam_utils::CachePadded;
+
+use crate::algorithm::Start;
 
 /// A source of time for limiters: the machine's monotonic clock, a coarse copy of it, or one set by hand.
 ///
@@ -122,6 +124,19 @@ impl Clock {
         Duration::from_nanos(self.nanos())
     }
 
+    /// Now, on this clock and in Unix time. The system's time is read only here: it may be set at any moment, this clock not.
+    pub(crate) fn start(&self) -> Start {
+        let now = self.nanos();
+        let unix = match self.0 {
+            Source::Manual(_) => now,
+            // A system whose time is before 1970 has none to align to.
+            Source::Monotonic(_) | Source::Coarse(_) => {
+                SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, saturating_nanos)
+            }
+        };
+        Start::new(now, unix)
+    }
+
     /// Relaxed throughout: a reading is a number that leads to no other memory.
     #[inline]
     pub(crate) fn nanos(&self) -> u64 {
@@ -194,7 +209,7 @@ fn saturating_nanos(duration: Duration) -> u64 {
 
 /// A limiter's view of its clock: time that does not step back.
 #[derive(Debug)]
-pub(crate) struct Timeline {
+pub struct Timeline {
     clock: Clock,
     /// The latest reading noted, and how far a reading must pass it to be noted.
     high_water: CachePadded<AtomicU64>,
@@ -203,7 +218,7 @@ pub(crate) struct Timeline {
 
 /// One reading of a [`Timeline`].
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Now {
+pub struct Now {
     /// What the clock said.
     pub(crate) clock: u64,
     /// What counts: never before a time that was noted.

@@ -4,8 +4,9 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::algorithm::token_clock::Anchor;
+use crate::algorithm::{FixedWindowFigures, PerCallFigures, SlidingWindowFigures};
 
-/// The numbers behind an answer. Times are worked out when asked for, not at every check.
+/// The numbers behind an answer, as an [`Algorithm`](crate::Algorithm) gives them. Times are worked out when asked for, not at every check.
 #[derive(Clone, Copy, Debug)]
 pub struct Figures {
     source: Source,
@@ -15,8 +16,33 @@ pub struct Figures {
 
 #[derive(Clone, Copy, Debug)]
 enum Source {
-    Given { limit: u64, remaining: u64, reset_at: Option<u64>, retry_at: Option<u64> },
+    Given(GivenFigures),
     Tokens(TokenFigures),
+    FixedWindow(FixedWindowFigures),
+    SlidingWindow(SlidingWindowFigures),
+    PerCall(PerCallFigures),
+}
+
+/// Asks whichever figures there are.
+macro_rules! ask {
+    ($source:expr, $question:ident) => {
+        match &$source {
+            Source::Given(figures) => figures.$question(),
+            Source::Tokens(figures) => figures.$question(),
+            Source::FixedWindow(figures) => figures.$question(),
+            Source::SlidingWindow(figures) => figures.$question(),
+            Source::PerCall(figures) => figures.$question(),
+        }
+    };
+}
+
+/// Figures that were worked out beforehand.
+#[derive(Clone, Copy, Debug)]
+struct GivenFigures {
+    limit: u64,
+    remaining: u64,
+    reset_at: Option<u64>,
+    retry_at: Option<u64>,
 }
 
 /// A key on the token axis, for algorithms that live there.
@@ -28,6 +54,8 @@ pub(crate) struct TokenFigures {
     pub(crate) ahead: u64,
     /// The cost that `retry_at` asks about.
     pub(crate) cost: u64,
+    /// Whoever is admitted waits until what stands before it has drained.
+    pub(crate) queues: bool,
 }
 
 impl Figures {
@@ -37,12 +65,32 @@ impl Figures {
     /// at which the cost that was asked for fits; `None` is never.
     #[must_use]
     pub fn new(limit: u64, remaining: u64, reset_at: Option<u64>, retry_at: Option<u64>) -> Figures {
-        Figures { source: Source::Given { limit, remaining, reset_at, retry_at }, clock: 0 }
+        Figures::from(Source::Given(GivenFigures { limit, remaining, reset_at, retry_at }))
     }
 
     #[inline]
     pub(crate) fn tokens(figures: TokenFigures) -> Figures {
-        Figures { source: Source::Tokens(figures), clock: 0 }
+        Figures::from(Source::Tokens(figures))
+    }
+
+    #[inline]
+    pub(crate) fn fixed_window(figures: FixedWindowFigures) -> Figures {
+        Figures::from(Source::FixedWindow(figures))
+    }
+
+    #[inline]
+    pub(crate) fn sliding_window(figures: SlidingWindowFigures) -> Figures {
+        Figures::from(Source::SlidingWindow(figures))
+    }
+
+    #[inline]
+    pub(crate) fn per_call(figures: PerCallFigures) -> Figures {
+        Figures::from(Source::PerCall(figures))
+    }
+
+    #[inline]
+    fn from(source: Source) -> Figures {
+        Figures { source, clock: 0 }
     }
 
     /// The same figures, with waits counted from what the clock said.
@@ -52,30 +100,25 @@ impl Figures {
     }
 
     pub(crate) fn limit(&self) -> u64 {
-        match &self.source {
-            Source::Given { limit, .. } => *limit,
-            Source::Tokens(figures) => figures.anchor.quota.capacity(),
-        }
+        ask!(self.source, limit)
     }
 
-    fn remaining(&self) -> u64 {
-        match &self.source {
-            Source::Given { remaining, .. } => *remaining,
-            Source::Tokens(figures) => figures.remaining(),
-        }
+    pub(crate) fn remaining(&self) -> u64 {
+        ask!(self.source, remaining)
     }
 
     pub(crate) fn reset_at(&self) -> Option<u64> {
-        match &self.source {
-            Source::Given { reset_at, .. } => *reset_at,
-            Source::Tokens(figures) => figures.reset_at(),
-        }
+        ask!(self.source, reset_at)
     }
 
-    fn retry_at(&self) -> Option<u64> {
+    pub(crate) fn retry_at(&self) -> Option<u64> {
+        ask!(self.source, retry_at)
+    }
+
+    fn delay(&self) -> Duration {
         match &self.source {
-            Source::Given { retry_at, .. } => *retry_at,
-            Source::Tokens(figures) => figures.retry_at(),
+            Source::Tokens(figures) => self.wait_until(figures.goes_at()),
+            _ => Duration::ZERO,
         }
     }
 
@@ -92,13 +135,45 @@ impl Figures {
     }
 }
 
+impl GivenFigures {
+    fn limit(&self) -> u64 {
+        self.limit
+    }
+
+    fn remaining(&self) -> u64 {
+        self.remaining
+    }
+
+    fn reset_at(&self) -> Option<u64> {
+        self.reset_at
+    }
+
+    fn retry_at(&self) -> Option<u64> {
+        self.retry_at
+    }
+}
+
 impl TokenFigures {
+    fn limit(&self) -> u64 {
+        self.anchor.quota.capacity()
+    }
+
     fn remaining(&self) -> u64 {
         self.anchor.capacity_units().saturating_sub(self.ahead) >> self.anchor.unit_bits
     }
 
     fn reset_at(&self) -> Option<u64> {
         if self.ahead == 0 { Some(0) } else { self.anchor.time_of(self.position + self.ahead) }
+    }
+
+    /// When what stood before an admitted cost has drained. A cost of zero takes no place in the queue.
+    fn goes_at(&self) -> u64 {
+        if !self.queues || self.cost == 0 {
+            return 0;
+        }
+        // An admitted cost is within the capacity, and the word ahead by at least so much.
+        let before = self.ahead.saturating_sub(self.cost << self.anchor.unit_bits);
+        if before == 0 { 0 } else { self.anchor.time_of(self.position + before).unwrap_or(u64::MAX) }
     }
 
     /// The least time at which `word + cost <= position + capacity`.
@@ -153,6 +228,13 @@ impl Allowed {
     #[must_use]
     pub fn remaining(&self) -> u64 {
         self.figures.remaining()
+    }
+
+    /// How long to wait before going on: a [`LeakyBucket`](crate::LeakyBucket) gives everyone a slot; all others let go at once, which is
+    /// zero.
+    #[must_use]
+    pub fn delay(&self) -> Duration {
+        self.figures.delay()
     }
 }
 

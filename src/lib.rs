@@ -40,6 +40,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod algorithm;
+mod build_error;
 mod clock;
 mod decision;
 pub mod docs;
@@ -51,10 +52,14 @@ pub mod replay;
 mod store;
 mod sync;
 
-pub use algorithm::{Algorithm, Gcra, MAX_VALUE, TokenReading};
+pub use algorithm::{
+    Algorithm, FixedWindow, Gcra, LeakyBucket, MAX_VALUE, PerCall, SlidingWindow, Start, TokenBucket,
+    TokenReading, WindowReading,
+};
+pub use build_error::BuildError;
 pub use clock::{Clock, ManualClock};
 pub use decision::{Allowed, Denied, Figures, Status};
-pub use limiter::{AtCapacity, BuildError, Builder, KeyHasher, Limiter, RandomState, Stats};
+pub use limiter::{AtCapacity, Builder, Engine, KeyHasher, Limiter, RandomState, Stats};
 pub use quota::{Excerpt, Quota, QuotaError, QuotaSyntax};
 
 /// Compiles and runs the README's programs.

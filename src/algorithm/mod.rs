@@ -1,15 +1,72 @@
 //! Algorithms: what a key's word means, and the laws that let the table forget words that say nothing.
 
 mod double_cell;
+mod fixed_window;
 mod gcra;
+mod leaky_bucket;
+mod per_call;
+//mod sliding_log;
+mod sliding_window;
+mod token_axis;
+mod token_bucket;
 pub(crate) mod token_clock;
 #[cfg(all(test, not(tollgate_loom)))]
 mod token_clock_tests;
+mod window_clock;
 
-pub use gcra::{Gcra, TokenReading};
+pub use fixed_window::FixedWindow;
+pub use gcra::Gcra;
+pub use leaky_bucket::LeakyBucket;
+pub use per_call::PerCall;
+//pub use sliding_log::SlidingLog;
+pub use sliding_window::SlidingWindow;
+pub use token_axis::TokenReading;
+pub use token_bucket::TokenBucket;
 pub use token_clock::MAX_VALUE;
+pub use window_clock::WindowReading;
 
+pub(crate) use fixed_window::FixedWindowFigures;
+pub(crate) use per_call::PerCallFigures;
+pub(crate) use sliding_window::SlidingWindowFigures;
+
+use crate::build_error::BuildError;
 use crate::decision::Figures;
+
+/// The moment at which a limiter is built, on two clocks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Start {
+    now: u64,
+    unix: u64,
+}
+
+impl Start {
+    /// The moment that is `now` on the limiter's clock and `unix` in Unix time, both in nanoseconds.
+    #[must_use]
+    pub fn new(now: u64, unix: u64) -> Start {
+        Start { now, unix }
+    }
+
+    /// Nanoseconds on the limiter's clock.
+    #[must_use]
+    pub fn now(&self) -> u64 {
+        self.now
+    }
+
+    /// Nanoseconds of Unix time; with a manual clock the same as [`now`](Start::now).
+    #[must_use]
+    pub fn unix(&self) -> u64 {
+        self.unix
+    }
+
+    /// How long before `now`, on the limiter's clock and not before the start, Unix time was last a multiple of `period`
+    /// nanoseconds; 0 for a period of 0.
+    #[must_use]
+    pub fn since_aligned(&self, now: u64, period: u64) -> u64 {
+        let unix = u128::from(self.unix) + u128::from(now.saturating_sub(self.now));
+        #[expect(clippy::cast_possible_truncation, reason = "less than the period")]
+        unix.checked_rem(u128::from(period)).map_or(0, |rest| rest as u64)
+    }
+}
 
 /// A rate-limiting algorithm: a pure function on one 60-bit value per key.
 ///
@@ -42,8 +99,12 @@ pub trait Algorithm: Send + Sync {
     /// Its name in reports, in lower case with underscores: `gcra`.
     fn name(&self) -> &'static str;
 
-    /// Told once, when a limiter is built: the clock's time in nanoseconds.
-    fn start(&mut self, now: u64);
+    /// Told once, when a limiter is built.
+    ///
+    /// # Errors
+    ///
+    /// Any [`BuildError`], such as [`BuildError::Algorithm`], to keep the limiter from being built.
+    fn start(&mut self, start: Start) -> Result<(), BuildError>;
 
     /// Reads the time `now`, nanoseconds on the limiter's clock. Any number of threads do this at once.
     fn read(&self, now: u64) -> Self::Reading;

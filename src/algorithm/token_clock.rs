@@ -5,11 +5,12 @@
 //! The position is the floor of the exact rational
 //!
 //! ```text
-//! position(t) = anchor.position + floor((carry + (t - anchor.time) × units_per_period) / period)
+//! position(t) = anchor.position + step × floor((carry + (t - anchor.time) × steps_per_period) / period)
 //! ```
 //!
-//! where `carry / period` is the fraction of a unit that the anchor's own floor left over. This file is arithmetic
-//! only: no atomics, no clock. `token_clock_tests.rs` checks it against big integers.
+//! where `carry / period` is the fraction of a step that the anchor's own floor left over. A step is one unit; where tokens come
+//! back all at once ([`Refill::AtOnce`]) it is a whole period's tokens. This file is arithmetic only: no atomics, no clock.
+//! `token_clock_tests.rs` checks it against big integers.
 
 use crate::quota::{Quota, QuotaError};
 
@@ -38,22 +39,37 @@ const FRACTION_BITS: u32 = 122;
 /// 2^58 ns at 36.5 units/ns are less than 2^63.2 units.
 const EXACT_NANOS: u64 = (1 << 58) - 1;
 
+/// How a period's tokens come back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refill {
+    /// One after the other, evenly.
+    Evenly,
+    /// All together, where a period begins.
+    AtOnce,
+}
+
 /// Where the axis stands at one time, and how it goes on from there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Anchor {
     pub(crate) quota: Quota,
     /// One token is `2^unit_bits` units; fixed when a limiter is built.
     pub(crate) unit_bits: u32,
+    pub(crate) refill: Refill,
     pub(crate) time: u64,
     pub(crate) position: u64,
-    /// The fraction of a unit beyond `position`, in `1 / period`.
+    /// The fraction of a step beyond `position`, in `1 / period`.
     pub(crate) carry: u64,
 }
 
 impl Anchor {
-    /// The axis of a new limiter: it starts at `time` with the finest units that the quota allows.
-    pub(crate) fn start(quota: Quota, time: u64) -> Anchor {
-        Anchor { quota, unit_bits: finest_unit_bits(quota), time, position: 0, carry: 0 }
+    /// The axis of a new limiter: it starts at `time` with the finest units that the quota allows. `since_refill` is how long
+    /// before that a period began; it matters where tokens come at once.
+    pub(crate) fn start(quota: Quota, refill: Refill, time: u64, since_refill: u64) -> Anchor {
+        let carry = match refill {
+            Refill::Evenly => 0,
+            Refill::AtOnce => since_refill,
+        };
+        Anchor { quota, unit_bits: finest_unit_bits(quota), refill, time, position: 0, carry }
     }
 
     /// The most units a key can be ahead of the position.
@@ -71,22 +87,46 @@ impl Anchor {
         u128::from(self.quota.count()) << self.unit_bits
     }
 
+    fn steps_per_period(&self) -> u128 {
+        match self.refill {
+            Refill::Evenly => self.units_per_period(),
+            Refill::AtOnce => 1,
+        }
+    }
+
+    /// Units by which the axis moves at once. More than the whole axis is as good as all of it.
+    pub(crate) fn step(&self) -> u64 {
+        match self.refill {
+            Refill::Evenly => 1,
+            Refill::AtOnce => {
+                u64::try_from(self.units_per_period()).map_or(MAX_VALUE, |units| units.min(MAX_VALUE))
+            }
+        }
+    }
+
+    /// The first position of the axis, not before its anchor's, that is at least `position`.
+    pub(crate) fn reaching(&self, position: u64) -> u64 {
+        let (step, ahead) = (self.step(), position.saturating_sub(self.position));
+        if step <= 1 {
+            return self.position + ahead;
+        }
+        self.position.saturating_add(ahead.div_ceil(step).saturating_mul(step))
+    }
+
     /// The position at `time` and its carry, by division. A time before the anchor counts as the anchor.
     pub(crate) fn at(&self, time: u64) -> (u64, u64) {
         let period = u128::from(self.quota.period_nanos());
         let elapsed = u128::from(time.saturating_sub(self.time));
         // A product beyond 128 bits is far beyond the axis.
         let numerator =
-            elapsed.saturating_mul(self.units_per_period()).saturating_add(u128::from(self.carry));
+            elapsed.saturating_mul(self.steps_per_period()).saturating_add(u128::from(self.carry));
         let room = u128::from(self.end() - self.position);
-        if numerator / period > room {
+        let units = (numerator / period).saturating_mul(u128::from(self.step()));
+        if units > room {
             return (self.end(), 0);
         }
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "a quotient within `room`, a remainder below `period`"
-        )]
-        let (units, carry) = ((numerator / period) as u64, (numerator % period) as u64);
+        #[expect(clippy::cast_possible_truncation, reason = "at most `room`, and a remainder below `period`")]
+        let (units, carry) = (units as u64, (numerator % period) as u64);
         (self.position + units, carry)
     }
 
@@ -99,16 +139,23 @@ impl Anchor {
         if position > self.end() || self.units_per_period() == 0 {
             return None;
         }
-        let units = u128::from(position - self.position) * u128::from(self.quota.period_nanos());
-        let elapsed = (units - u128::from(self.carry)).div_ceil(self.units_per_period());
+        let steps = u128::from((position - self.position).div_ceil(self.step()));
+        let numerator = steps * u128::from(self.quota.period_nanos()) - u128::from(self.carry);
+        let elapsed = numerator.div_ceil(self.steps_per_period());
         u64::try_from(elapsed).ok()?.checked_add(self.time)
     }
 
     /// The same axis from `time` on under another quota.
     ///
     /// Raising the capacity gives every key the difference. Lowering it by D also moves the axis forward by D
-    /// tokens: every key's level becomes `min(level, new capacity)`, without a look at any key.
-    pub(crate) fn requote(&self, quota: Quota, time: u64) -> Result<Anchor, QuotaError> {
+    /// tokens: every key's level becomes `min(level, new capacity)`, without a look at any key. `since_refill` as in
+    /// [`start`](Anchor::start), for the new period.
+    pub(crate) fn requote(
+        &self,
+        quota: Quota,
+        time: u64,
+        since_refill: impl FnOnce(u64) -> u64,
+    ) -> Result<Anchor, QuotaError> {
         let time = time.max(self.time);
         let (position, carry) = self.at(time);
         let forward = self.quota.capacity().saturating_sub(quota.capacity()) << self.unit_bits;
@@ -117,8 +164,11 @@ impl Anchor {
             clippy::cast_possible_truncation,
             reason = "carry < old_period, so the quotient is below period"
         )]
-        let carry = (u128::from(carry) * period / old_period) as u64;
-        let new = Anchor { quota, unit_bits: self.unit_bits, time, position: position + forward, carry };
+        let carry = match self.refill {
+            Refill::Evenly => (u128::from(carry) * period / old_period) as u64,
+            Refill::AtOnce => since_refill(time),
+        };
+        let new = Anchor { quota, time, position: position + forward, carry, ..*self };
 
         let rate = new.units_per_period();
         if rate > 0 && period > rate.saturating_mul(u128::from(LONGEST_UNIT_NANOS)) {
@@ -146,7 +196,7 @@ fn finest_unit_bits(quota: Quota) -> u32 {
 
 /// An anchor's rate as a fixed-point number: the same positions for two multiplications instead of a division.
 ///
-/// The fields are the words that [`super::gcra`] publishes to its readers.
+/// The fields are the words that [`super::token_axis`] publishes to its readers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Slope {
     pub(crate) high: u64,
@@ -158,14 +208,14 @@ pub(crate) struct Slope {
 impl Slope {
     pub(crate) fn new(anchor: &Anchor) -> Slope {
         let period = anchor.quota.period_nanos();
-        let (high, low) = halves(fixed_point(anchor.units_per_period(), period));
+        let (high, low) = halves(fixed_point(anchor.steps_per_period(), period));
         let (carry_high, carry_low) = halves(fixed_point(u128::from(anchor.carry), period));
         Slope { high, low, carry_high, carry_low }
     }
 
-    /// Units after `elapsed` nanoseconds, exactly; `None` beyond [`EXACT_NANOS`].
+    /// Steps after `elapsed` nanoseconds, exactly; `None` beyond [`EXACT_NANOS`].
     #[inline]
-    pub(crate) fn units(&self, elapsed: u64) -> Option<u64> {
+    pub(crate) fn steps(&self, elapsed: u64) -> Option<u64> {
         if elapsed > EXACT_NANOS {
             return None;
         }

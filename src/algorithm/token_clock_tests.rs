@@ -3,7 +3,7 @@
 use num_bigint::BigUint;
 use proptest::prelude::*;
 
-use super::token_clock::{Anchor, MAX_VALUE, Slope};
+use super::token_clock::{Anchor, MAX_VALUE, Refill, Slope};
 use crate::quota::{MAX_PERIOD_NANOS, MAX_TOKENS_PER_SECOND, Quota};
 
 const YEAR_NANOS: u64 = 31_557_600 * 1_000_000_000;
@@ -42,15 +42,20 @@ fn quota() -> impl Strategy<Value = Quota> {
 fn anchor() -> impl Strategy<Value = Anchor> {
     let part = || prop_oneof![Just(0), any::<u64>(), Just(u64::MAX)];
     let place = (magnitude(), part(), part());
-    (quota(), proptest::option::of(related_quota()), place).prop_map(
-        |(quota, change, (time, position, carry))| {
-            let built = Anchor::start(quota, time);
+    (quota(), refill(), proptest::option::of(related_quota()), place).prop_map(
+        |(quota, refill, change, (time, position, carry))| {
+            let built = Anchor::start(quota, refill, time, 0);
             // The fastest and the slowest slopes come from changes of the quota.
-            let start = change.and_then(|change| built.requote(change.of(quota), time).ok()).unwrap_or(built);
+            let start =
+                change.and_then(|change| built.requote(change.of(quota), time, |_| 0).ok()).unwrap_or(built);
             let position = portion(u128::from(start.end()) + 1, position);
             Anchor { position, carry: portion(u128::from(start.quota.period_nanos()), carry), ..start }
         },
     )
+}
+
+fn refill() -> impl Strategy<Value = Refill> {
+    prop_oneof![Just(Refill::Evenly), Just(Refill::AtOnce)]
 }
 
 /// Times before, at and after the anchor, near and far.
@@ -58,17 +63,32 @@ fn elapsed() -> impl Strategy<Value = u64> {
     prop_oneof![magnitude(), Just(SLOPE_NANOS), Just((1 << 58) - 1), Just(1 << 58), Just(u64::MAX)]
 }
 
-/// `carry + elapsed × units a period`, over the period.
-fn exact_units(anchor: &Anchor, elapsed: u64) -> (BigUint, BigUint) {
+fn units_per_period(anchor: &Anchor) -> BigUint {
+    big(anchor.quota.count()) << anchor.unit_bits
+}
+
+/// Steps a period, and units a step.
+fn steps_and_units(anchor: &Anchor) -> (BigUint, BigUint) {
+    match anchor.refill {
+        Refill::Evenly => (units_per_period(anchor), big(1_u8)),
+        Refill::AtOnce => (big(1_u8), units_per_period(anchor)),
+    }
+}
+
+/// `carry + elapsed × steps a period`, over the period.
+fn exact_steps(anchor: &Anchor, elapsed: u64) -> (BigUint, BigUint) {
     let period = big(anchor.quota.period_nanos());
-    let numerator = (big(anchor.quota.count()) << anchor.unit_bits) * elapsed + anchor.carry;
+    let numerator = steps_and_units(anchor).0 * elapsed + anchor.carry;
     (&numerator / &period, numerator % period)
+}
+
+fn exact_units(anchor: &Anchor, elapsed: u64) -> BigUint {
+    exact_steps(anchor, elapsed).0 * steps_and_units(anchor).1
 }
 
 /// What a quotient of the axis is in 128 bits.
 fn exact_position(anchor: &Anchor, time: u64) -> BigUint {
-    let (units, _) = exact_units(anchor, time.saturating_sub(anchor.time));
-    (units + anchor.position).min(big(anchor.end()))
+    (exact_units(anchor, time.saturating_sub(anchor.time)) + anchor.position).min(big(anchor.end()))
 }
 
 proptest! {
@@ -80,7 +100,7 @@ proptest! {
         let (position, carry) = anchor.at(time);
         prop_assert_eq!(big(position), exact_position(&anchor, time));
         if position < anchor.end() {
-            prop_assert_eq!(big(carry), exact_units(&anchor, time - anchor.time).1);
+            prop_assert_eq!(big(carry), exact_steps(&anchor, time - anchor.time).1);
         }
         prop_assert!(carry < anchor.quota.period_nanos());
     }
@@ -92,29 +112,29 @@ proptest! {
 
     #[test]
     fn a_slope_gives_the_exact_floor_for_as_long_as_it_says(anchor in anchor(), elapsed in elapsed()) {
-        let units = Slope::new(&anchor).units(elapsed);
-        prop_assert!(units.is_some() || elapsed > SLOPE_NANOS);
-        if let Some(units) = units {
-            prop_assert_eq!(big(units), exact_units(&anchor, elapsed).0);
+        let steps = Slope::new(&anchor).steps(elapsed);
+        prop_assert!(steps.is_some() || elapsed > SLOPE_NANOS);
+        if let Some(steps) = steps {
+            prop_assert_eq!(big(steps), exact_steps(&anchor, elapsed).0);
         }
     }
 
     /// The rounding error is largest where the exact quotient is a whole number: one less would refuse whoever is on
     /// time.
     #[test]
-    fn a_slope_is_exact_where_whole_units_are_due(anchor in anchor(), elapsed in elapsed(), units in any::<u64>()) {
+    fn a_slope_is_exact_where_whole_steps_are_due(anchor in anchor(), elapsed in elapsed(), steps in any::<u64>()) {
         let slope = Slope::new(&anchor);
-        let per_period = big(anchor.quota.count()) << anchor.unit_bits;
+        let per_period = steps_and_units(&anchor).0;
         if per_period == BigUint::ZERO {
             return Ok(());
         }
-        // The first nanosecond of some unit near `elapsed`, and the last one before it.
-        let unit = exact_units(&anchor, elapsed.min(SLOPE_NANOS)).0 % (big(units) + 1_u8) + 1_u8;
-        let first = (unit * anchor.quota.period_nanos() - anchor.carry + &per_period - 1_u8) / per_period;
+        // The first nanosecond of some step near `elapsed`, and the last one before it.
+        let step = exact_steps(&anchor, elapsed.min(SLOPE_NANOS)).0 % (big(steps) + 1_u8) + 1_u8;
+        let first = (step * anchor.quota.period_nanos() - anchor.carry + &per_period - 1_u8) / per_period;
         for nanos in [first.clone(), first - 1_u8] {
             let Ok(nanos) = u64::try_from(nanos) else { continue };
-            if let Some(units) = slope.units(nanos) {
-                prop_assert_eq!(big(units), exact_units(&anchor, nanos).0);
+            if let Some(steps) = slope.steps(nanos) {
+                prop_assert_eq!(big(steps), exact_steps(&anchor, nanos).0);
             }
         }
     }
@@ -132,20 +152,40 @@ proptest! {
         }
     }
 
+    /// The end of the axis apart: from there on nothing comes back.
+    #[test]
+    fn the_axis_stands_only_at_whole_steps(anchor in anchor(), elapsed in elapsed(), value in 0..=MAX_VALUE) {
+        let time = anchor.time.saturating_add(elapsed);
+        let (position, _) = anchor.at(time);
+        prop_assert!(position == anchor.end() || anchor.reaching(position) == position);
+        let reached = anchor.reaching(value);
+        prop_assert!(reached >= value.max(anchor.position));
+        prop_assert_eq!(anchor.reaching(reached), reached);
+        prop_assert!(u128::from(reached) < u128::from(value.max(anchor.position)) + u128::from(anchor.step().max(1)));
+    }
+
     /// Position, fraction and room after a change, or a reason to refuse it that is true.
     #[test]
-    fn another_quota_goes_on_where_the_old_one_stood(anchor in anchor(), quota in related_quota(), elapsed in elapsed()) {
+    fn another_quota_goes_on_where_the_old_one_stood(anchor in anchor(), quota in related_quota(), elapsed in elapsed(), part in any::<u64>()) {
         let time = anchor.time.saturating_add(elapsed);
         let quota = quota.of(anchor.quota);
-        let Ok(new) = anchor.requote(quota, time) else { return Ok(()) };
+        let since_refill = portion(u128::from(quota.period_nanos()), part);
+        let Ok(new) = anchor.requote(quota, time, |_| since_refill) else { return Ok(()) };
         let (_, carry) = anchor.at(time);
         let forward = big(anchor.quota.capacity().saturating_sub(quota.capacity())) << anchor.unit_bits;
         prop_assert_eq!(big(new.position), exact_position(&anchor, time) + forward);
-        prop_assert_eq!(big(new.carry), big(carry) * quota.period_nanos() / anchor.quota.period_nanos());
+        match anchor.refill {
+            Refill::Evenly => {
+                let same_fraction = big(carry) * quota.period_nanos() / anchor.quota.period_nanos();
+                prop_assert_eq!(big(new.carry), same_fraction);
+            }
+            Refill::AtOnce => prop_assert_eq!(new.carry, since_refill),
+        }
         prop_assert_eq!((new.quota, new.time, new.unit_bits), (quota, time, anchor.unit_bits));
         prop_assert!(big(new.position) + (big(quota.capacity()) << new.unit_bits) <= big(MAX_VALUE));
-        prop_assert!(exact_units(&new, YEAR_NANOS).0 <= big(new.end() - new.position));
-        let in_a_microsecond = exact_units(&Anchor { carry: 0, ..new }, 1_000).0;
+        let evenly = Anchor { refill: Refill::Evenly, carry: 0, ..new };
+        prop_assert!(exact_units(&evenly, YEAR_NANOS) <= big(new.end() - new.position));
+        let in_a_microsecond = exact_units(&evenly, 1_000);
         prop_assert!(quota.count() == 0 || in_a_microsecond >= big(1_u8));
     }
 
@@ -153,14 +193,14 @@ proptest! {
     #[test]
     fn a_change_never_moves_the_position_back(anchor in anchor(), quota in related_quota(), elapsed in elapsed()) {
         let time = anchor.time.saturating_add(elapsed);
-        if let Ok(new) = anchor.requote(quota.of(anchor.quota), time) {
+        if let Ok(new) = anchor.requote(quota.of(anchor.quota), time, |_| 0) {
             prop_assert!(new.at(time).0 >= anchor.at(time).0);
         }
     }
 
     #[test]
     fn the_axis_lasts_150_years_and_one_bit_more_would_not(quota in quota()) {
-        let Anchor { unit_bits, .. } = Anchor::start(quota, 0);
+        let Anchor { unit_bits, .. } = Anchor::start(quota, Refill::Evenly, 0, 0);
         let lasts = |bits: u32| {
             let tokens = big(quota.count().max(1)) * LIFETIME_NANOS + big(quota.capacity()) * quota.period_nanos();
             tokens << bits <= big(MAX_VALUE) * quota.period_nanos()

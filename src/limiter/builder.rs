@@ -1,11 +1,9 @@
 //! [`Builder`]: everything about a limiter that is fixed when it is made.
 
-use std::fmt;
-
+use super::engine::{Engine, Keys};
 use super::{Limiter, RandomState};
-use crate::algorithm::Algorithm;
+use crate::build_error::{BuildError, MOST_KEYS};
 use crate::clock::{Clock, Timeline};
-use crate::store::WordTable;
 
 /// What to do with a new key when there is no room for it: its window of slots is full of busy keys, and the limiter has all the
 /// pages that [`max_keys`](Builder::max_keys) allows.
@@ -49,15 +47,7 @@ pub struct Builder<A, S = RandomState> {
 /// A million keys: at most 43 MB.
 const DEFAULT_MAX_KEYS: usize = 1_000_000;
 
-/// 172 GiB of memory; the tables that lead to the pages would not stay small for more.
-const MOST_KEYS: u64 = 1 << 32;
-
-/// Busy keys that a page surely holds. Pages split one by one as their windows fill up, so their number varies: in 2500
-/// simulated tables, from 20 to 200 000 keys, none had fewer than 111 keys a page beyond the first four pages.
-const KEYS_PER_PAGE: usize = 100;
-const SPARE_PAGES: u32 = 4;
-
-impl<A: Algorithm> Builder<A> {
+impl<A: Engine> Builder<A> {
     pub(super) fn new(algorithm: A) -> Builder<A> {
         Builder {
             algorithm,
@@ -69,7 +59,7 @@ impl<A: Algorithm> Builder<A> {
     }
 }
 
-impl<A: Algorithm, S> Builder<A, S> {
+impl<A: Engine, S> Builder<A, S> {
     /// How many busy keys surely fit at once; default 1 000 000, from 1 to 2³².
     ///
     /// Memory grows with the keys that are busy, up to a bound of 43 bytes for each of `max_keys` plus 64 KiB
@@ -107,51 +97,29 @@ impl<A: Algorithm, S> Builder<A, S> {
     ///
     /// # Errors
     ///
-    /// [`BuildError::MaxKeys`] when `max_keys` is out of range.
-    pub fn build(self) -> Result<Limiter<A, S>, BuildError> {
+    /// [`BuildError::MaxKeys`] when `max_keys` is out of range, and whatever keeps the algorithm from starting:
+    /// [`BuildError::LimitTooLarge`], [`BuildError::Window`], [`BuildError::Quota`].
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tollgate::{BuildError, Limiter, SlidingWindow};
+    ///
+    /// let sliding = SlidingWindow::new(1_000_000, Duration::from_secs(1));
+    /// let error = Limiter::builder(sliding).build().unwrap_err();
+    /// assert_eq!(error, BuildError::LimitTooLarge { limit: 1_000_000, max: 32_767 });
+    /// ```
+    pub fn build(mut self) -> Result<Limiter<A, S>, BuildError> {
         if self.max_keys == 0 || self.max_keys as u64 > MOST_KEYS {
             return Err(BuildError::MaxKeys { max_keys: self.max_keys });
         }
-        Ok(self.assemble())
+        let clock = self.clock.take().unwrap_or_default();
+        self.algorithm.begin(clock.start())?;
+        Ok(self.assemble(clock))
     }
 
-    /// `build`, once the bounds are known to be right.
-    pub(super) fn assemble(mut self) -> Limiter<A, S> {
-        let clock = self.clock.unwrap_or_default();
-        // At most 2^32 / 100 + 4 pages.
-        let max_pages = u32::try_from(self.max_keys.div_ceil(KEYS_PER_PAGE))
-            .unwrap_or(u32::MAX - SPARE_PAGES)
-            + SPARE_PAGES;
-        self.algorithm.start(clock.nanos());
-        Limiter {
-            algorithm: self.algorithm,
-            timeline: Timeline::new(clock),
-            table: WordTable::new(max_pages, self.at_capacity == AtCapacity::ForgetSmallestDebt),
-            hasher: self.hasher,
-            at_capacity: self.at_capacity,
-        }
+    /// `build`, once the bounds are known to be right and the algorithm has begun.
+    pub(super) fn assemble(self, clock: Clock) -> Limiter<A, S> {
+        let keys = A::Keys::new(&self.algorithm, self.max_keys, self.at_capacity);
+        Limiter { algorithm: self.algorithm, timeline: Timeline::new(clock), keys, hasher: self.hasher }
     }
 }
-
-/// Why a limiter could not be built. The message names the value and says what to change.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum BuildError {
-    /// `max_keys` is zero or above 2³².
-    MaxKeys {
-        /// What was given.
-        max_keys: usize,
-    },
-}
-
-impl fmt::Display for BuildError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            BuildError::MaxKeys { max_keys } => {
-                write!(f, "max_keys {max_keys} is out of range: use 1 to {MOST_KEYS}")
-            }
-        }
-    }
-}
-
-impl std::error::Error for BuildError {}

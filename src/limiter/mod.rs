@@ -2,24 +2,29 @@
 
 mod batch;
 mod builder;
-mod rules;
-
-pub use builder::{AtCapacity, BuildError, Builder};
-pub use hasher::{KeyHasher, RandomState};
-
+mod engine;
 mod hasher;
 #[cfg(all(test, not(tollgate_loom)))]
 mod late_callers;
+mod live_changes;
+//mod logs;
+mod per_call;
+mod rules;
+mod words;
+
+pub use builder::{AtCapacity, Builder};
+pub use engine::Engine;
+pub use hasher::{KeyHasher, RandomState};
 
 use std::fmt;
 use std::hash::{BuildHasher, Hash};
 
-use crate::algorithm::{Algorithm, Gcra};
-use crate::clock::{Now, Timeline};
+use crate::algorithm::Gcra;
+use crate::build_error::BuildError;
+use crate::clock::{Clock, Timeline};
 use crate::decision::{Allowed, Denied, Status};
-use crate::quota::{Quota, QuotaError};
-use crate::store::{Outcome, Step, WordTable};
-use rules::{AtReading, Spent, write};
+use crate::quota::Quota;
+use engine::Keys;
 
 /// Limits keys: may this one go on, and if not, when?
 ///
@@ -47,14 +52,13 @@ use rules::{AtReading, Spent, write};
 ///
 /// # Type parameters
 ///
-/// - `A`: the [`Algorithm`], [`Gcra`] by default.
+/// - `A`: the algorithm, [`Gcra`] by default. Any [`Algorithm`](crate::Algorithm), or [`SlidingLog`](crate::SlidingLog).
 /// - `S`: the hasher, randomly seeded aHash by default.
-pub struct Limiter<A = Gcra, S = RandomState> {
+pub struct Limiter<A: Engine = Gcra, S = RandomState> {
     algorithm: A,
     timeline: Timeline,
-    table: WordTable,
+    keys: A::Keys,
     hasher: S,
-    at_capacity: AtCapacity,
 }
 
 /// Numbers about a limiter's memory, from [`Limiter::stats`].
@@ -84,11 +88,12 @@ impl Limiter {
     /// ```
     #[must_use]
     pub fn new(quota: Quota) -> Limiter {
-        Builder::new(Gcra::new(quota)).assemble()
+        let clock = Clock::default();
+        Builder::new(Gcra::beginning(quota, clock.start())).assemble(clock)
     }
 }
 
-impl<A: Algorithm> Limiter<A> {
+impl<A: Engine> Limiter<A> {
     /// A limiter with this algorithm, the default clock and room for a million keys.
     ///
     /// # Errors
@@ -104,7 +109,7 @@ impl<A: Algorithm> Limiter<A> {
     }
 }
 
-impl<A: Algorithm, S: BuildHasher> Limiter<A, S> {
+impl<A: Engine, S: BuildHasher> Limiter<A, S> {
     /// Spends one token of `key` if it has one. O(1).
     ///
     /// # Errors
@@ -135,88 +140,7 @@ impl<A: Algorithm, S: BuildHasher> Limiter<A, S> {
     /// [`Denied`] when there are fewer; `retry_after` is `None` when the cost is above the capacity and can never fit.
     #[inline]
     pub fn check_n<K: Hash + ?Sized>(&self, key: &K, cost: u64) -> Result<Allowed, Denied> {
-        let tag = self.hasher.hash_one(key);
-        self.spend_at(self.timeline.now(), tag, cost)
-    }
-
-    #[inline(always)]
-    fn spend_at(&self, now: Now, tag: u64, cost: u64) -> Result<Allowed, Denied> {
-        let reading = self.algorithm.read(now.time);
-        match self.table.home(tag).hit(tag, &self.spend_rule(reading, cost)) {
-            Some(spent) => self.answer(now, &reading, cost, spent),
-            None => self.spend_anywhere(now, tag, cost),
-        }
-    }
-
-    /// `spend_at` for a key that is not in its home line. Nothing but plain numbers is handed over, so that the common
-    /// case keeps all it knows in registers.
-    #[inline(never)]
-    fn spend_anywhere(&self, now: Now, tag: u64, cost: u64) -> Result<Allowed, Denied> {
-        let reading = self.algorithm.read(now.time);
-        let rule = self.spend_rule(reading, cost);
-        // What a new key is refused, every key is refused, and nothing will be written: no lock is needed to be sure that it is
-        // new. A quota of zero tokens must not make all threads wait for one page. The refusal is right even for a key that is
-        // being moved at this moment; its figures are then a new key's.
-        if self.algorithm.spend(&reading, 0, cost).is_none() {
-            let unknown = Spent { admitted: false, value: 0 };
-            let spent = self.table.apply_if_known(tag, &rule).unwrap_or(unknown);
-            return self.answer(now, &reading, cost, spent);
-        }
-        match self.table.apply_beyond_home(tag, &rule) {
-            Outcome::Done(spent, forgotten_below) => {
-                self.answer(now, &self.algorithm.catch_up(&reading, forgotten_below), cost, spent)
-            }
-            Outcome::NoRoom { soonest } => self.without_room(now, &reading, cost, soonest),
-        }
-    }
-
-    /// Spends, or refuses and writes nothing.
-    #[inline]
-    fn spend_rule(
-        &self,
-        reading: A::Reading,
-        cost: u64,
-    ) -> AtReading<'_, A, impl Fn(&A, &A::Reading, u64) -> Step<Spent>> {
-        let step =
-            move |algorithm: &A, reading: &A::Reading, value| match algorithm.spend(reading, value, cost) {
-                Some(spent) => write(value, spent, Spent { admitted: true, value: spent }),
-                None => Step::Keep(Spent { admitted: false, value }),
-            };
-        AtReading { algorithm: &self.algorithm, reading, step }
-    }
-
-    /// The answer to a check. Its figures are put together here, after the decision, so that a caller who does not look
-    /// at them does not pay for them.
-    #[inline(always)]
-    fn answer(&self, now: Now, reading: &A::Reading, cost: u64, spent: Spent) -> Result<Allowed, Denied> {
-        let figures = self.algorithm.figures(reading, spent.value, cost).seen_at(now.clock);
-        if spent.admitted { Ok(Allowed::new(figures)) } else { Err(Denied::new(figures)) }
-    }
-
-    /// The answer for a new key that cannot be kept.
-    #[cold]
-    fn without_room(
-        &self,
-        now: Now,
-        reading: &A::Reading,
-        cost: u64,
-        soonest: u64,
-    ) -> Result<Allowed, Denied> {
-        let value = self.algorithm.spend(reading, 0, cost).unwrap_or(0);
-        let figures = self.algorithm.figures(reading, value, cost);
-        if self.at_capacity == AtCapacity::AllowUntracked {
-            return Ok(Allowed::new(figures.seen_at(now.clock)));
-        }
-        let room_at = self.algorithm.figures(reading, soonest, 0).reset_at();
-        Err(Denied::no_room(figures.limit(), room_at, now.clock))
-    }
-
-    /// Lets `step` decide what becomes of a key's value.
-    fn apply<T, F>(&self, key: &(impl Hash + ?Sized), reading: A::Reading, step: F) -> Outcome<T>
-    where
-        F: Fn(&A, &A::Reading, u64) -> Step<T>,
-    {
-        self.table.apply(self.hasher.hash_one(key), &AtReading { algorithm: &self.algorithm, reading, step })
+        self.keys.spend(&self.algorithm, self.timeline.now(), self.hasher.hash_one(key), cost)
     }
 
     /// Where `key` stands: limit, tokens left, time to full, time to the next token. Spends nothing. O(1).
@@ -245,10 +169,7 @@ impl<A: Algorithm, S: BuildHasher> Limiter<A, S> {
     /// assert_eq!(limiter.peek("dave").remaining(), 4);
     /// ```
     pub fn refund<K: Hash + ?Sized>(&self, key: &K, tokens: u64) {
-        // A refund never asks for room: a key without a word is full.
-        let _ = self.apply(key, self.reading(), |algorithm, reading, value| {
-            write(value, algorithm.refund(reading, value, tokens), ())
-        });
+        self.keys.refund(&self.algorithm, self.timeline.now(), self.hasher.hash_one(key), tokens);
     }
 
     /// Spends `tokens` of `key` whether it has them or not, and tells where it stands then. O(1).
@@ -265,29 +186,17 @@ impl<A: Algorithm, S: BuildHasher> Limiter<A, S> {
     /// assert!(limiter.check("erin").is_err());
     /// ```
     pub fn charge<K: Hash + ?Sized>(&self, key: &K, tokens: u64) -> Status {
-        let now = self.timeline.now();
-        let reading = self.algorithm.read(now.time);
-        let outcome = self.apply(key, reading, |algorithm, reading, value| {
-            let charged = algorithm.charge(reading, value, tokens);
-            write(value, charged, charged)
-        });
-        let (value, forgotten_below) = match outcome {
-            Outcome::Done(value, forgotten_below) => (value, forgotten_below),
-            Outcome::NoRoom { .. } => (0, 0),
-        };
-        let reading = self.algorithm.catch_up(&reading, forgotten_below);
-        Status::new(self.algorithm.figures(&reading, value, 1).seen_at(now.clock))
+        self.keys.charge(&self.algorithm, self.timeline.now(), self.hasher.hash_one(key), tokens)
     }
 
     /// Forgets what `key` has spent: it is full again. O(1).
     pub fn reset<K: Hash + ?Sized>(&self, key: &K) {
-        // A reset never asks for room.
-        let _ = self.apply(key, self.reading(), |_, _, value| write(value, 0, ()));
+        self.keys.reset(&self.algorithm, self.timeline.now(), self.hasher.hash_one(key));
     }
 
     /// Forgets what all keys have spent. O(memory). A key that is checked meanwhile may keep that check's spending.
     pub fn clear(&self) {
-        self.table.clear();
+        self.keys.clear();
     }
 
     /// Keys that are not full at the moment.
@@ -297,27 +206,20 @@ impl<A: Algorithm, S: BuildHasher> Limiter<A, S> {
     /// when few keys are left of many. Reads up to 4 MiB.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.table.live(self.position())
+        self.keys.live(&self.algorithm, self.timeline.now())
     }
 
     /// Whether every key is full. Exact; reads up to the first key that is not.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.table.is_idle(self.position())
+        self.keys.is_idle(&self.algorithm, self.timeline.now())
     }
 
     /// How much memory is in use and for what. Reads as much as [`len`](Limiter::len), and takes each page's lock once.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        let stats = self.table.stats(self.position());
-        let own = size_of::<Self>() - size_of::<WordTable>();
-        Stats {
-            keys: stats.live,
-            pages: stats.pages,
-            splits: stats.splits,
-            forgotten: stats.forced,
-            bytes: own + stats.bytes,
-        }
+        let stats = self.keys.stats(&self.algorithm, self.timeline.now());
+        Stats { bytes: size_of::<Self>() - size_of::<A::Keys>() + stats.bytes, ..stats }
     }
 
     /// The algorithm, for what it alone knows: `limiter.algorithm().quota()`.
@@ -325,53 +227,14 @@ impl<A: Algorithm, S: BuildHasher> Limiter<A, S> {
     pub fn algorithm(&self) -> &A {
         &self.algorithm
     }
-
-    fn reading(&self) -> A::Reading {
-        self.algorithm.read(self.timeline.now().time)
-    }
-
-    fn position(&self) -> u64 {
-        self.algorithm.position(&self.reading())
-    }
 }
 
-impl<S: BuildHasher> Limiter<Gcra, S> {
-    /// Changes the quota of every key, in force for the next check. O(1), however many keys there are.
-    ///
-    /// What keys have spent stays spent, in tokens. A larger capacity gives every key the difference; a smaller one caps
-    /// what it has left. So going down by D and up again grants every key up to D tokens. The same quota changes nothing.
-    ///
-    /// Going down by D tokens also uses up as much of the axis as D tokens take to come back. To switch a limit off for a
-    /// while, build the limiter with its real quota and set one of zero tokens; a limiter that is *built* with zero tokens
-    /// is laid out for one per period.
-    ///
-    /// # Errors
-    ///
-    /// [`QuotaError::TooFastForLimiter`] or [`QuotaError::TooSlowForLimiter`] when the axis that was laid out at build would
-    /// last less than a year more or be counted in units of more than 1 µs: some 150 times faster, or 100 times slower,
-    /// than the quota it was built with. The old quota stays in force.
-    ///
-    /// ```
-    /// use tollgate::{Limiter, Quota};
-    ///
-    /// let limiter = Limiter::new(Quota::per_second(10));
-    /// assert!(limiter.check_n("frank", 8).is_ok());
-    /// limiter.set_quota(Quota::per_second(10).burst(15))?;
-    /// assert_eq!(limiter.peek("frank").remaining(), 7);
-    /// # Ok::<(), tollgate::QuotaError>(())
-    /// ```
-    pub fn set_quota(&self, quota: Quota) -> Result<(), QuotaError> {
-        self.algorithm.set_quota(quota, || self.timeline.now().time)
-    }
-}
-
-impl<A: Algorithm + fmt::Debug, S> fmt::Debug for Limiter<A, S> {
+impl<A: Engine + fmt::Debug, S> fmt::Debug for Limiter<A, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Limiter")
             .field("algorithm", &self.algorithm)
             .field("timeline", &self.timeline)
-            .field("table", &self.table)
-            .field("at_capacity", &self.at_capacity)
+            .field("keys", &self.keys)
             .finish_non_exhaustive()
     }
 }

@@ -1,0 +1,267 @@
+//! [`TokenAxis`]: a token clock that many threads read and one may change; what [`Gcra`](super::Gcra),
+//! [`TokenBucket`](super::TokenBucket) and [`LeakyBucket`](super::LeakyBucket) have in common.
+
+use super::Start;
+use super::double_cell::DoubleCell;
+use super::token_clock::{Anchor, MAX_VALUE, Refill, Slope};
+use crate::decision::{Figures, TokenFigures};
+use crate::quota::{Quota, QuotaError};
+
+/// The axis of one limiter.
+#[derive(Debug)]
+pub(super) struct TokenAxis {
+    /// The axis as built. Most limiters keep their quota, and plain memory is cheaper to read than published words.
+    built: Axis,
+    /// The axis after the first `set_quota`.
+    changed: DoubleCell<WORDS>,
+    /// When it was built, for refills that go by Unix time.
+    start: Start,
+}
+
+/// An anchor with what is worked out from it once.
+#[derive(Clone, Copy, Debug)]
+struct Axis {
+    anchor: Anchor,
+    slope: Slope,
+}
+
+impl Axis {
+    fn new(anchor: Anchor) -> Axis {
+        Axis { anchor, slope: Slope::new(&anchor) }
+    }
+
+    /// `EVENLY`: it is known that a step is one unit, so that a branch need not be waited for.
+    #[inline(always)]
+    fn read<const EVENLY: bool>(self, now: u64) -> TokenReading {
+        let anchor = self.anchor;
+        let position = match self.slope.steps(now.saturating_sub(anchor.time)) {
+            Some(steps) => {
+                let units = match anchor.refill {
+                    Refill::AtOnce if !EVENLY => units_at_once(steps, anchor.quota.count(), anchor.unit_bits),
+                    _ => steps,
+                };
+                // Below 2^60 and 2^63.2.
+                (anchor.position + units).min(anchor.end())
+            }
+            None => position_by_division(anchor, now),
+        };
+        TokenReading { anchor, position }
+    }
+}
+
+/// Apart from the usual way, so that its multiplication is not waited for.
+#[cold]
+fn units_at_once(steps: u64, count: u64, unit_bits: u32) -> u64 {
+    let tokens = steps.saturating_mul(count);
+    if tokens > MAX_VALUE >> unit_bits { MAX_VALUE } else { tokens << unit_bits }
+}
+
+/// For times years after the anchor.
+#[cold]
+#[inline(never)]
+fn position_by_division(anchor: Anchor, now: u64) -> u64 {
+    anchor.at(now).0
+}
+
+/// An anchor and its slope as words; see `pack`.
+const WORDS: usize = 11;
+
+impl TokenAxis {
+    pub(super) fn new(quota: Quota, refill: Refill, start: Start) -> TokenAxis {
+        let since_refill = start.since_aligned(start.now(), quota.period_nanos());
+        let axis = Axis::new(Anchor::start(quota, refill, start.now(), since_refill));
+        TokenAxis { built: axis, changed: DoubleCell::new(pack(&axis)), start }
+    }
+
+    /// The same limit, beginning at `start`.
+    pub(super) fn restarted(&self, start: Start) -> TokenAxis {
+        let Anchor { quota, refill, .. } = self.axis().anchor;
+        TokenAxis::new(quota, refill, start)
+    }
+
+    pub(super) fn quota(&self) -> Quota {
+        self.axis().anchor.quota
+    }
+
+    #[inline(always)]
+    fn axis(&self) -> Axis {
+        unpack(self.changed.read())
+    }
+
+    #[inline(always)]
+    pub(super) fn read<const EVENLY: bool>(&self, now: u64) -> TokenReading {
+        let axis = if self.changed.is_replaced() { self.axis() } else { self.built };
+        axis.read::<EVENLY>(now)
+    }
+
+    #[inline]
+    pub(super) fn catch_up(&self, reading: &TokenReading, value: u64) -> TokenReading {
+        if value <= reading.position {
+            return *reading;
+        }
+        // The position may have been reached by a cut of the capacity only, so the axis that goes with it is the one in force.
+        let anchor = self.axis().anchor;
+        TokenReading { anchor, position: anchor.reaching(value) }
+    }
+
+    /// Another quota for every key from now on.
+    ///
+    /// `now` is asked for as late as possible: where the rate is lowered, what others read of the old axis between then and the
+    /// change is ahead of the new one.
+    pub(super) fn set_quota(&self, quota: Quota, now: impl FnOnce() -> u64) -> Result<(), QuotaError> {
+        self.changed.replace(|words| {
+            let (anchor, now) = (unpack(words).anchor, now());
+            if anchor.quota == quota {
+                return Ok(None);
+            }
+            let since_refill = |time| self.start.since_aligned(time, quota.period_nanos());
+            Ok(Some(pack(&Axis::new(anchor.requote(quota, now, since_refill)?))))
+        })
+    }
+}
+
+fn pack(axis: &Axis) -> [u64; WORDS] {
+    let Axis { anchor, slope } = axis;
+    let at_once = u64::from(anchor.refill == Refill::AtOnce);
+    [
+        anchor.quota.count(),
+        anchor.quota.period_nanos(),
+        anchor.quota.capacity(),
+        u64::from(anchor.unit_bits) << 1 | at_once,
+        anchor.time,
+        anchor.position,
+        anchor.carry,
+        slope.high,
+        slope.low,
+        slope.carry_high,
+        slope.carry_low,
+    ]
+}
+
+#[inline(always)]
+fn unpack(words: [u64; WORDS]) -> Axis {
+    let [count, period, capacity, units, time, position, carry, high, low, carry_high, carry_low] = words;
+    let quota = Quota::from_words(count, period, capacity);
+    // Masked to what a shift can take; the bits are below 60 anyway.
+    let unit_bits = (units >> 1 & 63) as u32;
+    let refill = if units & 1 == 0 { Refill::Evenly } else { Refill::AtOnce };
+    let anchor = Anchor { quota, unit_bits, refill, time, position, carry };
+    Axis { anchor, slope: Slope { high, low, carry_high, carry_low } }
+}
+
+/// A reading of the token clock.
+#[derive(Clone, Copy, Debug)]
+pub struct TokenReading {
+    anchor: Anchor,
+    position: u64,
+}
+
+impl TokenReading {
+    #[inline]
+    pub(super) fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Units by which `value` is ahead.
+    #[inline]
+    pub(super) fn ahead(&self, value: u64) -> u64 {
+        value.saturating_sub(self.position)
+    }
+
+    /// Tokens as units, at most the whole axis.
+    #[inline]
+    fn units(&self, tokens: u64) -> u64 {
+        if tokens > MAX_VALUE >> self.anchor.unit_bits { MAX_VALUE } else { tokens << self.anchor.unit_bits }
+    }
+
+    #[inline]
+    pub(super) fn spend(&self, value: u64, cost: u64) -> Option<u64> {
+        let Anchor { quota, unit_bits, .. } = self.anchor;
+        // A cost within the capacity is below 2^60 units, and so is `value`: neither shift nor sum wraps.
+        if cost > quota.capacity() {
+            return None;
+        }
+        let spent = value.max(self.position) + (cost << unit_bits);
+        let fits = spent <= self.position + (quota.capacity() << unit_bits);
+        fits.then_some(if cost == 0 { value } else { spent })
+    }
+
+    /// `queues`: whoever is admitted waits until what stands before it has drained.
+    #[inline]
+    pub(super) fn figures(&self, value: u64, cost: u64, queues: bool) -> Figures {
+        let TokenReading { anchor, position } = *self;
+        Figures::tokens(TokenFigures { anchor, position, ahead: self.ahead(value), cost, queues })
+    }
+
+    #[inline]
+    pub(super) fn charge(&self, value: u64, tokens: u64) -> u64 {
+        if tokens == 0 {
+            return value;
+        }
+        value.max(self.position).saturating_add(self.units(tokens)).min(MAX_VALUE)
+    }
+
+    #[inline]
+    pub(super) fn refund(&self, value: u64, tokens: u64) -> u64 {
+        value.min(value.saturating_sub(self.units(tokens)).max(self.position))
+    }
+}
+
+/// Implements [`Algorithm`](super::Algorithm) for a type with a [`TokenAxis`] named `axis` and a method `begin`.
+macro_rules! algorithm_on_token_axis {
+    ($algorithm:ty, name: $name:literal, evenly: $evenly:literal, queues: $queues:literal) => {
+        impl $crate::Algorithm for $algorithm {
+            type Reading = $crate::TokenReading;
+
+            fn name(&self) -> &'static str {
+                $name
+            }
+
+            fn start(&mut self, start: $crate::Start) -> Result<(), $crate::BuildError> {
+                self.begin(start)
+            }
+
+            #[inline(always)]
+            fn read(&self, now: u64) -> $crate::TokenReading {
+                self.axis.read::<$evenly>(now)
+            }
+
+            #[inline]
+            fn position(&self, reading: &$crate::TokenReading) -> u64 {
+                reading.position()
+            }
+
+            #[inline]
+            fn catch_up(&self, reading: &$crate::TokenReading, value: u64) -> $crate::TokenReading {
+                self.axis.catch_up(reading, value)
+            }
+
+            #[inline]
+            fn spend(&self, reading: &$crate::TokenReading, value: u64, cost: u64) -> Option<u64> {
+                reading.spend(value, cost)
+            }
+
+            #[inline]
+            fn figures(&self, reading: &$crate::TokenReading, value: u64, cost: u64) -> $crate::Figures {
+                reading.figures(value, cost, $queues)
+            }
+
+            #[inline]
+            fn charge(&self, reading: &$crate::TokenReading, value: u64, tokens: u64) -> u64 {
+                reading.charge(value, tokens)
+            }
+
+            #[inline]
+            fn refund(&self, reading: &$crate::TokenReading, value: u64, tokens: u64) -> u64 {
+                reading.refund(value, tokens)
+            }
+
+            #[inline]
+            fn debt(&self, reading: &$crate::TokenReading, value: u64) -> u64 {
+                reading.ahead(value)
+            }
+        }
+    };
+}
+
+pub(super) use algorithm_on_token_axis;
