@@ -53,8 +53,8 @@ mod store;
 mod sync;
 
 pub use algorithm::{
-    Algorithm, FixedWindow, Gcra, LeakyBucket, MAX_VALUE, PerCall, SlidingWindow, Start, TokenBucket,
-    TokenReading, WindowReading,
+    Algorithm, FixedWindow, Gcra, LeakyBucket, MAX_VALUE, PerCall, SlidingLog, SlidingWindow, Start,
+    TokenBucket, TokenReading, WindowReading,
 };
 pub use build_error::BuildError;
 pub use clock::{Clock, ManualClock};

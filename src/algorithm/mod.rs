@@ -4,8 +4,9 @@ mod double_cell;
 mod fixed_window;
 mod gcra;
 mod leaky_bucket;
+mod log;
 mod per_call;
-//mod sliding_log;
+mod sliding_log;
 mod sliding_window;
 mod token_axis;
 mod token_bucket;
@@ -18,7 +19,7 @@ pub use fixed_window::FixedWindow;
 pub use gcra::Gcra;
 pub use leaky_bucket::LeakyBucket;
 pub use per_call::PerCall;
-//pub use sliding_log::SlidingLog;
+pub use sliding_log::SlidingLog;
 pub use sliding_window::SlidingWindow;
 pub use token_axis::TokenReading;
 pub use token_bucket::TokenBucket;
@@ -26,6 +27,7 @@ pub use token_clock::MAX_VALUE;
 pub use window_clock::WindowReading;
 
 pub(crate) use fixed_window::FixedWindowFigures;
+pub(crate) use log::Log;
 pub(crate) use per_call::PerCallFigures;
 pub(crate) use sliding_window::SlidingWindowFigures;
 

@@ -2,25 +2,30 @@
 
 use std::time::Duration;
 
+use super::log::Log;
 use crate::build_error::BuildError;
+use crate::decision::Figures;
 use crate::quota::MAX_PERIOD_NANOS;
 use crate::sync::{AtomicU64, Ordering};
 
 /// The sliding window log: exactly `limit` in any window, wherever it begins.
 ///
-/// Each key has a list of what it was admitted and when; what is as old as the window no longer counts. It is the only algorithm whose
-/// limit holds for *every* window, and the only one that pays for it in memory: 16 bytes for each time at which a key was
-/// admitted something, until that is out of the window. For strict limits that are small: 5 logins in 15 minutes, 100 calls a day.
+/// Each key has a list of what it was admitted and when; what is as old as the window no longer counts. It is the only algorithm
+/// here whose limit holds for *every* window, and the only one that pays for it in memory: 16 bytes for each time at which a key was
+/// admitted something, until that is out of the window. For limits that are strict and small: 5 logins in 15 minutes, 100 calls a
+/// day.
 ///
-/// **State**: a list per key of (time, tokens), behind the lock of one of many shards. Admitted iff the tokens spent in `(now - window, now]`
-/// and the cost are at most the limit.
+/// **State**: a list per key of times and tokens, behind the lock of one of up to 64 shards. Admitted iff the tokens spent in
+/// `(now - window, now]` and the cost are at most the limit. A caller who took its time before another one of its shard is decided at
+/// that one's.
 ///
 /// **Worst case** in any half-open window of length W as long as a window: exactly `limit`. In general `limit × ⌈W / window⌉`.
 ///
-/// **Cost**: O(log n) for n times in the list; a lock that is shared with a part of the other keys, and an allocation when a list grows.
+/// **Cost**: O(log n) for n times in the list, under a lock that is shared with some of the other keys; an allocation when a list grows.
 ///
-/// **Memory**: bounded by keys ([`max_keys`](crate::Builder::max_keys), 200 bytes each at most) and by times
-/// ([`max_times`](SlidingLog::max_times), 16 bytes each). At either bound [`AtCapacity`](crate::AtCapacity) decides.
+/// **Memory**: at most 200 bytes for each of [`max_keys`](crate::Builder::max_keys), and 16 for each of
+/// [`max_times`](SlidingLog::max_times). Where no key has room, [`AtCapacity`](crate::AtCapacity) decides about a new one; a known key
+/// for which there is no room for another time counts its newest admission as made now, which is never too much.
 ///
 /// ```
 /// use std::time::Duration;
@@ -40,16 +45,122 @@ use crate::sync::{AtomicU64, Ordering};
 pub struct SlidingLog {
     limit: AtomicU64,
     window: Duration,
+    window_nanos: u64,
     max_times: usize,
+    shards: usize,
 }
 
-/// 8 million times are 128 MB, eight for each of the default's million keys.
+/// Eight for each of the default's million keys: 128 MB.
 const DEFAULT_MAX_TIMES: usize = 8_000_000;
 
 impl SlidingLog {
     /// At most `limit` in any `window`, 1 ns to 100 years. A limit of zero admits nothing.
     #[must_use]
     pub fn new(limit: u64, window: Duration) -> SlidingLog {
-        SlidingLog { limit: AtomicU64::new(limit), window, max_times: DEFAULT_MAX_TIMES }
+        let window_nanos = u64::try_from(window.as_nanos()).unwrap_or(u64::MAX);
+        SlidingLog {
+            limit: AtomicU64::new(limit),
+            window,
+            window_nanos,
+            max_times: DEFAULT_MAX_TIMES,
+            shards: 1,
+        }
+    }
+
+    /// How many times are kept for all keys together, 16 bytes each; default 8 000 000.
+    ///
+    /// A key must be able to hold its limit, so no limit can be larger than this. They are divided among up to 64 shards, as many as leave
+    /// each one four times the limit at build; a later [`set_limit`](crate::Limiter::set_limit) must fit into one.
+    #[must_use]
+    pub fn max_times(mut self, max_times: usize) -> SlidingLog {
+        self.max_times = max_times;
+        self
+    }
+
+    /// The limit in force.
+    #[must_use]
+    pub fn limit(&self) -> u64 {
+        // Relaxed: a number that leads to no other memory.
+        self.limit.load(Ordering::Relaxed)
+    }
+
+    /// The length of a window.
+    #[must_use]
+    pub fn window(&self) -> Duration {
+        self.window
+    }
+
+    pub(crate) fn set_limit(&self, limit: u64) -> Result<(), BuildError> {
+        self.check_limit(limit)?;
+        // Relaxed: as in `limit`.
+        self.limit.store(limit, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn check_limit(&self, limit: u64) -> Result<(), BuildError> {
+        // A key must be able to hold its limit one by one.
+        let max = (self.max_times / self.shards) as u64;
+        if limit > max { Err(BuildError::LimitTooLarge { limit, max }) } else { Ok(()) }
+    }
+
+    /// Told once, when a limiter is built for so many keys.
+    pub(crate) fn begin(&mut self, max_keys: usize) -> Result<(), BuildError> {
+        if self.window_nanos == 0 || self.window_nanos > MAX_PERIOD_NANOS {
+            return Err(BuildError::Window { window: self.window });
+        }
+        self.shards = self.shards_for(max_keys);
+        self.check_limit(self.limit())
+    }
+
+    /// How many shards are worth their while: a power of two.
+    fn shards_for(&self, max_keys: usize) -> usize {
+        /// So many locks are seldom met by two threads at once, on any machine.
+        const MOST: usize = 64;
+        /// With so many keys a shard, chance makes none of them a fifth fuller than the others.
+        const LEAST_KEYS: usize = 1_024;
+        /// A key that spends its whole limit one by one leaves room for others.
+        const LEAST_LIMITS: u64 = 4;
+        let limits = usize::try_from(self.limit().saturating_mul(LEAST_LIMITS)).unwrap_or(usize::MAX);
+        let most = (self.max_times / limits.max(1)).min(max_keys / LEAST_KEYS).clamp(1, MOST);
+        1 << most.ilog2()
+    }
+
+    /// Into how many parts keys and times are divided.
+    pub(crate) fn shards(&self) -> usize {
+        self.shards
+    }
+
+    /// Times of all keys together.
+    pub(crate) fn most_times(&self) -> usize {
+        self.max_times
+    }
+
+    pub(crate) fn window_nanos(&self) -> u64 {
+        self.window_nanos
+    }
+
+    /// When what was added at `time` does not count any more.
+    pub(crate) fn passes_at(&self, time: u64) -> Option<u64> {
+        time.checked_add(self.window_nanos)
+    }
+
+    /// Whether `cost` fits beside what counts.
+    pub(crate) fn fits(log: &Log, limit: u64, cost: u64) -> bool {
+        log.tokens().checked_add(cost).is_some_and(|tokens| tokens <= limit)
+    }
+
+    /// What a caller is told about a key that asks for `cost`.
+    pub(crate) fn figures(&self, log: &Log, limit: u64, cost: u64) -> Figures {
+        let tokens = log.tokens();
+        let reset_at = log.newest().map_or(Some(0), |newest| self.passes_at(newest));
+        let retry_at = if cost > limit {
+            None
+        } else if SlidingLog::fits(log, limit, cost) {
+            Some(0)
+        } else {
+            // Not more than there are, since the cost alone fits.
+            log.time_of(tokens - (limit - cost)).and_then(|time| self.passes_at(time))
+        };
+        Figures::new(limit, limit.saturating_sub(tokens), reset_at, retry_at)
     }
 }

@@ -113,7 +113,7 @@ impl<A: Engine, S> Builder<A, S> {
             return Err(BuildError::MaxKeys { max_keys: self.max_keys });
         }
         let clock = self.clock.take().unwrap_or_default();
-        self.algorithm.begin(clock.start())?;
+        self.algorithm.begin(clock.start(), self.max_keys)?;
         Ok(self.assemble(clock))
     }
 

@@ -30,15 +30,15 @@ pub trait Engine: Send + Sync + Sized {
     #[doc(hidden)]
     type Keys: Keys<Self>;
 
-    /// Told once, when a limiter is built.
+    /// Told once, when a limiter is built for so many keys.
     #[doc(hidden)]
-    fn begin(&mut self, start: Start) -> Result<(), BuildError>;
+    fn begin(&mut self, start: Start, max_keys: usize) -> Result<(), BuildError>;
 }
 
 impl<A: Algorithm> Engine for A {
     type Keys = Words;
 
-    fn begin(&mut self, start: Start) -> Result<(), BuildError> {
+    fn begin(&mut self, start: Start, _max_keys: usize) -> Result<(), BuildError> {
         self.start(start)
     }
 }

@@ -176,12 +176,12 @@ fn key(line: u64, n: u64) -> u64 {
 #[track_caller]
 fn assert_no_second_burst(limiter: &Limiter<Gcra>, key: u64) {
     // Two threads that took their time at 0 s. The first is decided at 5 s, when the key was full again.
-    assert!(spend_at(&limiter, at(0), key, 5).is_ok());
-    assert!(spend_at(&limiter, at(0), key, 1).is_err());
+    assert!(spend_at(limiter, at(0), key, 5).is_ok());
+    assert!(spend_at(limiter, at(0), key, 1).is_err());
     // So nothing is left at 5 s, and one token comes by 6 s.
-    assert!(spend_at(&limiter, at(5), key, 1).is_err());
-    assert!(spend_at(&limiter, at(6), key, 1).is_ok());
-    assert!(spend_at(&limiter, at(6), key, 1).is_err());
+    assert!(spend_at(limiter, at(5), key, 1).is_err());
+    assert!(spend_at(limiter, at(6), key, 1).is_ok());
+    assert!(spend_at(limiter, at(6), key, 1).is_err());
 }
 
 #[test]

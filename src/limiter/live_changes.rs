@@ -3,7 +3,7 @@
 use std::hash::BuildHasher;
 
 use super::Limiter;
-use crate::algorithm::{FixedWindow, Gcra, SlidingWindow, TokenBucket};
+use crate::algorithm::{FixedWindow, Gcra, SlidingLog, SlidingWindow, TokenBucket};
 use crate::build_error::BuildError;
 use crate::quota::{Quota, QuotaError};
 
@@ -75,4 +75,4 @@ macro_rules! limit_can_be_set {
 
 limit_can_be_set!(FixedWindow);
 limit_can_be_set!(SlidingWindow);
-//limit_can_be_set!(SlidingLog);
+limit_can_be_set!(SlidingLog);

@@ -7,7 +7,7 @@ mod hasher;
 #[cfg(all(test, not(tollgate_loom)))]
 mod late_callers;
 mod live_changes;
-//mod logs;
+mod logs;
 mod per_call;
 mod rules;
 mod words;

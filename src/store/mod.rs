@@ -4,10 +4,15 @@
 //! [`directory`] leads from a tag to its page; the [`table`] finds, claims, splits and forgets. `src/docs/design.md` tells why.
 
 mod directory;
+mod log_shard;
+mod log_table;
 #[cfg(all(test, tollgate_loom))]
 mod loom_tests;
 mod pages;
+mod recency;
 mod slot;
 pub(crate) mod table;
 
+pub(crate) use log_shard::{Bounds, Change, NoRoom};
+pub(crate) use log_table::LogTable;
 pub(crate) use table::{Outcome, Rule, Step, WordTable};

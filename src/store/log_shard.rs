@@ -1,0 +1,248 @@
+//! A shard of the log table: lists by tag, bounded in keys and in times. Whoever calls holds its lock.
+//!
+//! An empty list is the same as none. All lists have the same window, so the key that was added to longest ago is the first to go idle: whoever
+//! needs room looks at the oldest.
+
+use std::collections::HashMap;
+
+use super::recency::{Place, Recency};
+use crate::algorithm::Log;
+
+/// How much may be held, and what to do when it is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    /// After so many nanoseconds what was added does not count any more.
+    pub(crate) window: u64,
+    pub(crate) max_keys: usize,
+    pub(crate) max_times: usize,
+    pub(crate) forget_at_capacity: bool,
+}
+
+/// What is to become of a key's list.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Change {
+    Keep,
+    /// Add so many tokens now.
+    Add(u64),
+    /// Take so many back, the newest first.
+    TakeBack(u64),
+}
+
+/// The key is new, and there is no room for it until the key that was added to at `oldest` goes idle.
+#[derive(Debug)]
+pub(crate) struct NoRoom {
+    pub(crate) oldest: Option<u64>,
+}
+
+#[derive(Debug)]
+pub(super) struct Shard {
+    bounds: Bounds,
+    places: HashMap<u64, Place, ahash::RandomState>,
+    keys: Recency<Key>,
+    /// The latest time at which anything was decided here. Nobody is decided earlier: a key that was forgotten because it was idle then
+    /// must not be found fresh by a caller who took its time before.
+    latest: u64,
+    /// Times that all lists together have memory for.
+    times: usize,
+    /// Where the search for the smallest debt goes on.
+    hand: usize,
+    forced: u64,
+}
+
+#[derive(Debug)]
+struct Key {
+    tag: u64,
+    log: Log,
+}
+
+impl Shard {
+    pub(super) fn new(bounds: Bounds) -> Shard {
+        let (places, keys) = (HashMap::default(), Recency::new());
+        Shard { bounds, places, keys, latest: 0, times: 0, hand: 0, forced: 0 }
+    }
+
+    /// See [`LogTable::apply`](super::LogTable::apply).
+    pub(super) fn apply<T>(
+        &mut self,
+        tag: u64,
+        now: u64,
+        decide: impl FnOnce(&Log) -> Change,
+        tell: impl FnOnce(&Log) -> T,
+    ) -> Result<T, NoRoom> {
+        self.latest = self.latest.max(now);
+        let known = self.places.get(&tag).copied();
+        if let Some(place) = known {
+            self.pass(place);
+        }
+        let change = decide(known.map_or(&Log::default(), |place| &self.keys.get(place).log));
+        match (known, change) {
+            (None, Change::Keep | Change::TakeBack(_) | Change::Add(0)) => return Ok(tell(&Log::default())),
+            (None, Change::Add(tokens)) => {
+                let place = self.insert(tag)?;
+                self.keys.get_mut(place).log.add(self.latest, tokens);
+                return Ok(tell(&self.keys.get(place).log));
+            }
+            (Some(_), Change::Keep | Change::Add(0)) => {}
+            (Some(place), Change::Add(tokens)) => self.add(tag, place, tokens),
+            (Some(place), Change::TakeBack(tokens)) => self.keys.get_mut(place).log.take_back(tokens),
+        }
+        Ok(self.tell_and_tidy(tag, tell))
+    }
+
+    /// Adds tokens to a known key.
+    fn add(&mut self, tag: u64, place: Place, tokens: u64) {
+        self.keys.renew(place);
+        self.times -= self.keys.get_mut(place).log.shrink();
+        let full = self.keys.get(place).log.must_grow(self.latest);
+        if full {
+            self.make_room_for_times(tag);
+        }
+        // Its place may have changed since.
+        let Some(place) = self.places.get(&tag).copied() else { return };
+        if full && !self.grow(place) {
+            self.keys.get_mut(place).log.add_to_newest(self.latest, tokens);
+        } else {
+            self.keys.get_mut(place).log.add(self.latest, tokens);
+        }
+    }
+
+    /// A place for a new key, with memory for one time.
+    fn insert(&mut self, tag: u64) -> Result<Place, NoRoom> {
+        // Two for one, so that idle keys become fewer although nobody sweeps them.
+        let _ = self.remove_idle() && self.remove_idle();
+        if self.is_full() {
+            self.forget_smallest_debt(tag);
+        }
+        if self.is_full() {
+            let oldest = self.keys.oldest().and_then(|place| self.keys.get(place).log.newest());
+            return Err(NoRoom { oldest });
+        }
+        let place = self.keys.push(Key { tag, log: Log::default() });
+        self.places.insert(tag, place);
+        self.grow(place);
+        Ok(place)
+    }
+
+    fn is_full(&self) -> bool {
+        self.keys.len() >= self.bounds.max_keys || self.times >= self.bounds.max_times
+    }
+
+    /// Makes room for more times of a key, if that can be had.
+    fn make_room_for_times(&mut self, tag: u64) {
+        // Each removal is a key's; with more than these in one call others would wait long for the lock.
+        const PATIENCE: usize = 32;
+        let wanted = self.places.get(&tag).map_or(0, |place| self.keys.get(*place).log.capacity());
+        let is_short = |shard: &Shard| shard.bounds.max_times - shard.times < wanted;
+        for _ in 0..PATIENCE {
+            if !is_short(self) || !self.remove_idle() {
+                break;
+            }
+        }
+        if self.times == self.bounds.max_times {
+            self.forget_smallest_debt(tag);
+        }
+    }
+
+    /// Gives a list memory for more times, as far as there is room; whether there was any.
+    fn grow(&mut self, place: Place) -> bool {
+        let room = self.bounds.max_times.saturating_sub(self.times);
+        let grown = self.keys.get_mut(place).log.grow(room);
+        self.times += grown;
+        grown > 0
+    }
+
+    /// Drops what is out of the window.
+    fn pass(&mut self, place: Place) {
+        if let Some(passed) = self.latest.checked_sub(self.bounds.window) {
+            self.keys.get_mut(place).log.drop_until(passed);
+        }
+    }
+
+    /// Removes the oldest key if it is idle.
+    fn remove_idle(&mut self) -> bool {
+        let Some(oldest) = self.keys.oldest() else { return false };
+        self.pass(oldest);
+        let idle = self.keys.get(oldest).log.tokens() == 0;
+        if idle {
+            self.remove(oldest);
+        }
+        idle
+    }
+
+    /// Forgets the key that has the fewest tokens of the next few, but not the one of `tag`.
+    fn forget_smallest_debt(&mut self, tag: u64) {
+        // As many as a window of the word table has slots.
+        const LOOK_AT: usize = 32;
+        if !self.bounds.forget_at_capacity {
+            return;
+        }
+        let (mut least, count) = (None, self.keys.len());
+        for _ in 0..LOOK_AT.min(count) {
+            self.hand = (self.hand + 1) % count;
+            // Fewer than 2^32, as places are.
+            let Ok(place) = Place::try_from(self.hand) else { continue };
+            self.pass(place);
+            let Key { tag: owner, log } = self.keys.get(place);
+            if *owner != tag && least.is_none_or(|(tokens, _)| log.tokens() < tokens) {
+                least = Some((log.tokens(), place));
+            }
+        }
+        if let Some((tokens, place)) = least {
+            self.forced += u64::from(tokens > 0);
+            self.remove(place);
+        }
+    }
+
+    /// Tells what `tell` makes of a list, and removes it if it is empty.
+    fn tell_and_tidy<T>(&mut self, tag: u64, tell: impl FnOnce(&Log) -> T) -> T {
+        let Some(place) = self.places.get(&tag).copied() else { return tell(&Log::default()) };
+        let told = tell(&self.keys.get(place).log);
+        if self.keys.get(place).log.tokens() == 0 {
+            self.remove(place);
+        }
+        told
+    }
+
+    /// Forgets a key.
+    pub(super) fn forget(&mut self, tag: u64) {
+        if let Some(place) = self.places.get(&tag).copied() {
+            self.remove(place);
+        }
+    }
+
+    /// Forgets every key.
+    pub(super) fn clear(&mut self) {
+        while let Some(oldest) = self.keys.oldest() {
+            self.remove(oldest);
+        }
+    }
+
+    fn remove(&mut self, place: Place) {
+        let Key { tag, log } = self.keys.remove(place);
+        self.places.remove(&tag);
+        self.times -= log.capacity();
+        if (place as usize) < self.keys.len() {
+            self.places.insert(self.keys.get(place).tag, place);
+        }
+    }
+
+    /// Keys of which something counts at `now`.
+    pub(super) fn live(&self, now: u64) -> usize {
+        let passed = now.max(self.latest).checked_sub(self.bounds.window);
+        let is_live =
+            |key: &&Key| key.log.newest().is_some_and(|newest| passed.is_none_or(|time| newest > time));
+        self.keys.iter().filter(is_live).count()
+    }
+
+    pub(super) fn forced(&self) -> u64 {
+        self.forced
+    }
+
+    /// Bytes allocated; those of the map are worked out from its capacity.
+    pub(super) fn bytes(&self) -> usize {
+        // At most 7 of 8 places are filled, there is a power of two of them, and each has a byte of its own.
+        let places = (self.places.capacity() * 8).div_ceil(7).next_power_of_two();
+        let map = if self.places.capacity() == 0 { 0 } else { places * (size_of::<(u64, Place)>() + 1) };
+        map + self.keys.capacity() * Recency::<Key>::ITEM_BYTES + self.times * Log::RUN_BYTES
+    }
+}
