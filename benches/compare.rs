@@ -5,11 +5,7 @@
 mod common;
 
 use std::hint::black_box;
-use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
-
-use parking_lot::Mutex;
 
 use common::Outcome;
 use common::clocks::{ClockChoice, Coarse, Precise};
@@ -17,10 +13,11 @@ use common::floor::{ClockRead, Empty, Floor, KeyHash, Swap, cache_miss};
 use common::keys;
 use common::options::Options;
 use common::rounds::{Sample, Work, arm, contenders, race, ratio};
-use common::setup::{ADMITTED, BATCH, FORGET_EVERY, OFTEN, REFUSED, SHORT_LIVED, Setup, live};
-use common::subject::{Answers, Key, Subject, Tollgate};
+use common::setup::{ADMITTED, BATCH, FORGET_EVERY, REFUSED, SHORT_LIVED, Setup, live};
+use common::subject::{Subject, Tollgate};
 use common::table::{Report, figure, machine, time};
-use common::threads::{Driven, drive, nanos_each};
+use common::threads::drive;
+use common::works::{Hot, Uniform, sample};
 
 /// About a tenth of a second per contender and round where a request takes 20 to 30 ns.
 const REQUESTS: usize = 4_000_000;
@@ -150,98 +147,6 @@ fn against_the_floor(options: &Options, report: &mut Report) -> Outcome<()> {
         report.line(&format!("One cache miss (dependent loads over {} MB): {}", bytes >> 20, time(nanos)));
     }
     Ok(())
-}
-
-/// The time per request, and what came of them.
-fn sample(driven: Driven, requests: usize, exact: RangeInclusive<u64>) -> Sample {
-    let nanos = nanos_each(driven.wall, requests);
-    Sample { nanos, slowest: None, admitted: driven.admitted, exact, waited: driven.waited }
-}
-
-/// All requests for one key.
-struct Hot {
-    setup: Setup,
-    threads: usize,
-    requests: usize,
-    /// How many of the tokens due by the end may still be missing, because a reading of the clock lags behind the
-    /// stop watch.
-    late: u64,
-}
-
-impl Work for Hot {
-    type Key = u64;
-    const FRESH: bool = true;
-
-    fn setup(&self) -> Setup {
-        self.setup
-    }
-
-    fn run<S: Subject<u64>>(&self, subject: &S) -> Sample {
-        let key = keys::key(42);
-        let driven = drive(self.threads, self.requests, |range| {
-            range.map(|_| u64::from(subject.check(black_box(&key)))).sum()
-        });
-        sample(driven, self.requests, self.exact(driven.wall))
-    }
-}
-
-impl Hot {
-    /// A full bucket to begin with, then a token per interval, as long as there are requests for them.
-    fn exact(&self, wall: Duration) -> RangeInclusive<u64> {
-        let refilled = u64::try_from(wall.as_nanos()).unwrap_or(u64::MAX) / self.setup.interval;
-        let most = u64::from(self.setup.burst) + refilled;
-        // A coarse clock may also have been late at the start, which brings its lag in tokens afterwards.
-        let ahead = if self.late > 2 { self.late } else { 0 };
-        let requests = self.requests as u64;
-        requests.min(most - refilled.min(self.late))..=requests.min(most + ahead)
-    }
-}
-
-/// Requests for live keys, each key as likely as any other, one by one or in batches. All are admitted.
-struct Uniform<K> {
-    keys: Vec<K>,
-    /// The keys themselves, in the order of the requests: a server, too, has just read the key that it asks about,
-    /// so finding the key must not cost the cache miss that finding its word does.
-    visits: Vec<K>,
-    batch: usize,
-}
-
-impl<K: Key> Uniform<K> {
-    fn new(keys: Vec<K>, visits: &[usize], batch: usize) -> Self {
-        let visits = visits.iter().map(|&index| keys[index].clone()).collect();
-        Self { keys, visits, batch }
-    }
-}
-
-impl<K: Key> Work for Uniform<K> {
-    type Key = K;
-    const FRESH: bool = false;
-
-    fn setup(&self) -> Setup {
-        live(self.keys.len(), OFTEN)
-    }
-
-    fn prepare<S: Subject<K>>(&self, subject: &S) {
-        for key in &self.keys {
-            black_box(subject.check(key));
-        }
-    }
-
-    fn run<S: Subject<K>>(&self, subject: &S) -> Sample {
-        // Taken once per chunk of requests; no other thread wants it.
-        let answers = Mutex::new(Answers::with_capacity(self.batch));
-        let driven = drive(1, self.visits.len(), |range| {
-            let visits = &self.visits[range];
-            if self.batch == 1 {
-                return visits.iter().map(|key| u64::from(subject.check(black_box(key)))).sum();
-            }
-            let mut answers = answers.lock();
-            let batches = visits.chunks(self.batch);
-            batches.map(|batch| subject.check_batch(black_box(batch), &mut answers)).sum()
-        });
-        let requests = self.visits.len();
-        sample(driven, requests, requests as u64..=requests as u64)
-    }
 }
 
 /// Requests by two threads for live keys of which few are asked for very often: Zipf with exponent 1. Each key has

@@ -14,6 +14,7 @@ pub(crate) mod setup;
 pub(crate) mod subject;
 pub(crate) mod table;
 pub(crate) mod threads;
+pub(crate) mod works;
 
 /// A bench gives up on the first thing that goes wrong: there is no number worth saving.
 pub(crate) type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
