@@ -6,6 +6,8 @@ mod engine;
 mod hasher;
 #[cfg(all(test, not(tollgate_loom)))]
 mod late_callers;
+#[cfg(all(test, not(tollgate_loom)))]
+mod late_for_a_window;
 mod live_changes;
 mod logs;
 mod per_call;
