@@ -22,6 +22,7 @@
 //! |---|---|
 //! | limiting keys | [`Limiter`] |
 //! | how many, in what time | [`Quota`], also from text: `"1000/h burst 50"` |
+//! | by what rule | [`Gcra`] (the default), [`TokenBucket`], [`LeakyBucket`], [`FixedWindow`], [`SlidingWindow`], [`SlidingLog`], [`PerCall`] |
 //! | bounds on memory, clocks, hashers | [`Builder`], [`AtCapacity`], [`Clock`] |
 //! | what the answers mean | [`Allowed`], [`Denied`], [`Status`] |
 //! | an algorithm of your own | [`Algorithm`] |

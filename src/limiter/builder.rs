@@ -6,7 +6,7 @@ use crate::build_error::{BuildError, MOST_KEYS};
 use crate::clock::{Clock, Timeline};
 
 /// What to do with a new key when there is no room for it: its window of slots is full of busy keys, and the limiter has all the
-/// pages that [`max_keys`](Builder::max_keys) allows.
+/// pages that [`max_keys`](Builder::max_keys) allows. (Under [`SlidingLog`](crate::SlidingLog): its shard is full.)
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AtCapacity {
@@ -65,7 +65,7 @@ impl<A: Engine, S> Builder<A, S> {
     /// Memory grows with the keys that are busy, up to a bound of 43 bytes for each of `max_keys` plus 64 KiB
     /// (typically 29 bytes a key, because the bound leaves room for chance). Beyond it
     /// [`at_capacity`](Builder::at_capacity) decides. Memory that was needed once is used again, and given back when the
-    /// limiter is dropped.
+    /// limiter is dropped. ([`SlidingLog`](crate::SlidingLog) needs more, and says how much.)
     pub fn max_keys(mut self, max_keys: usize) -> Builder<A, S> {
         self.max_keys = max_keys;
         self

@@ -69,7 +69,7 @@ pub struct Limiter<A: Engine = Gcra, S = RandomState> {
 pub struct Stats {
     /// Keys that are not full at the moment; an estimate in a large limiter.
     pub keys: usize,
-    /// Pages of 256 slots in use.
+    /// Pages of 256 slots in use; none under [`SlidingLog`](crate::SlidingLog).
     pub pages: usize,
     /// Pages that were split to make room.
     pub splits: u64,
@@ -160,7 +160,8 @@ impl<A: Engine, S: BuildHasher> Limiter<A, S> {
 
     /// Gives back `tokens` of `key`, never above full. O(1).
     ///
-    /// For work that was paid for and not done. A key that is already full stays as it is.
+    /// For work that was paid for and not done. A key that is already full stays as it is. Windows give back from the current one, then
+    /// from the one before; a log the newest first.
     ///
     /// ```
     /// use tollgate::{Limiter, Quota};
@@ -177,8 +178,8 @@ impl<A: Engine, S: BuildHasher> Limiter<A, S> {
     /// Spends `tokens` of `key` whether it has them or not, and tells where it stands then. O(1).
     ///
     /// For costs known only afterwards. The key may go into debt; it is refused until the debt is repaid at the
-    /// quota's rate. Any number is legal; a debt saturates at the end of the axis (150 years or more away). A new key
-    /// for which there is no room ([`AtCapacity::DenyNew`], [`AtCapacity::AllowUntracked`]) is not charged.
+    /// quota's rate, or ends with its window. Any number is legal; a debt saturates at the end of the axis (150 years or more
+    /// away), or at the highest count that a window holds. A new key for which there is no room ([`AtCapacity::DenyNew`], [`AtCapacity::AllowUntracked`]) is not charged.
     ///
     /// ```
     /// use tollgate::{Limiter, Quota};
