@@ -49,6 +49,10 @@ impl Log {
 
     /// Drops what was added at `time` or before. O(log runs).
     pub(crate) fn drop_until(&mut self, time: u64) {
+        // Mostly nothing has passed since somebody looked.
+        if self.runs.front().is_none_or(|oldest| oldest.time > time) {
+            return;
+        }
         let count = self.runs.partition_point(|run| run.time <= time);
         if let Some(last) = count.checked_sub(1).and_then(|last| self.runs.get(last)) {
             self.dropped = last.sum;
