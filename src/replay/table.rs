@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
 
+use super::chart::write_chart;
+use super::format::Format;
 use super::report::{LimitReport, Report};
 use super::text::{count, date, duration, number, printable, share, shorten};
 
@@ -17,15 +19,16 @@ const WIDTH: usize = 96;
 /// The widths between which keys are shortened.
 const KEY_WIDTH: std::ops::RangeInclusive<usize> = 24..=56;
 
-/// Writes the report as tables, one column for each limit.
+/// Writes the report as tables, one column for each limit, and a chart of it over time.
 ///
 /// # Errors
 ///
 /// What `out` returns.
 pub fn write_table(report: &Report, out: &mut impl Write) -> io::Result<()> {
     write_summary(report, out)?;
-    if report.requests() > 0 {
+    if report.requests > 0 {
         writeln!(out, "\n{}", limits_table(report).trim_fmt())?;
+        write_chart(report, out)?;
     }
     if !report.most_refused.is_empty() {
         writeln!(out, "\n{}", keys_table(report).trim_fmt())?;
@@ -40,31 +43,46 @@ pub fn write_table(report: &Report, out: &mut impl Write) -> io::Result<()> {
 fn write_summary(report: &Report, out: &mut impl Write) -> io::Result<()> {
     let file = if report.file == "-" { "standard input".to_owned() } else { printable(&report.file) };
     writeln!(out, "log    {file}")?;
-    let requests = if report.requests() == 1 { "request" } else { "requests" };
-    write!(out, "lines  {}: {} {requests}", number(report.lines), number(report.requests()))?;
+    write!(out, "format {}", report.format)?;
+    if let Some(field) = &report.time_field {
+        write!(out, ", time from {}", printable(field))?;
+    }
+    if let Some(field) = &report.cost_field {
+        write!(out, ", cost from {}", printable(field))?;
+    }
+    let requests = if report.requests == 1 { "request" } else { "requests" };
+    write!(out, "\nlines  {}: {} {requests}", number(report.lines), number(report.requests))?;
     if report.blank > 0 {
         write!(out, ", {} blank", number(report.blank))?;
     }
     writeln!(out, ", {} malformed, {} late", number(report.malformed), number(report.late))?;
     if let (Some(from), Some(to)) = (report.from, report.to) {
-        let span = Duration::from_secs(to.as_second().abs_diff(from.as_second()));
+        let span = from.duration_until(to).unsigned_abs();
         writeln!(out, "time   {} to {} UTC ({})", date(from), date(to), duration(span))?;
     }
-    writeln!(out, "key    {}", report.key)
+    if report.key.is_empty() { Ok(()) } else { writeln!(out, "key    {}", printable(&report.key)) }
 }
 
 fn limits_table(report: &Report) -> Table {
-    type Row = (&'static str, fn(&LimitReport) -> String);
-    const ROWS: [Row; 6] = [
-        ("requests", |limit| count(limit.requests)),
-        ("admitted", |limit| share(limit.admitted, limit.requests)),
-        ("refused", |limit| share(limit.refused, limit.requests)),
-        ("keys seen", |limit| count(limit.keys as u64)),
-        ("keys ever refused", |limit| share(limit.keys_refused as u64, limit.keys as u64)),
-        ("longest refusal", |limit| limit.longest_refusal.map_or_else(|| "endless".to_owned(), duration)),
+    type Row = (&'static str, fn(&LimitReport) -> Option<String>);
+    const ROWS: [Row; 9] = [
+        ("requests", |limit| Some(count(limit.requests))),
+        ("admitted", |limit| Some(share(limit.admitted, limit.requests))),
+        ("refused", |limit| Some(share(limit.refused, limit.requests))),
+        ("tokens asked", |limit| limit.tokens.map(|tokens| count(tokens.asked))),
+        ("tokens admitted", |limit| limit.tokens.map(|tokens| share(tokens.admitted, tokens.asked))),
+        ("cost above limit", |limit| limit.tokens.map(|tokens| share(tokens.too_large, limit.requests))),
+        ("keys seen", |limit| Some(count(limit.keys as u64))),
+        ("keys ever refused", |limit| Some(share(limit.keys_refused as u64, limit.keys as u64))),
+        ("longest refusal", |limit| {
+            Some(limit.longest_refusal.map_or_else(|| "endless".to_owned(), duration))
+        }),
     ];
-    let rows = ROWS
-        .map(|(name, value)| [name.to_owned()].into_iter().chain(report.limits.iter().map(value)).collect());
+    // A row that says nothing of any limit is left out.
+    let rows = ROWS.into_iter().filter_map(|(name, value)| {
+        let values: Option<Vec<String>> = report.limits.iter().map(value).collect();
+        values.map(|values| [name.to_owned()].into_iter().chain(values).collect())
+    });
     new_table(vec!["limit".to_owned()], report, rows)
 }
 
@@ -81,7 +99,7 @@ fn keys_table(report: &Report) -> Table {
 
 /// A table of these columns and one for each limit: text to the left, numbers to the right.
 fn new_table(mut header: Vec<String>, report: &Report, rows: impl IntoIterator<Item = Vec<String>>) -> Table {
-    header.extend(report.limits.iter().map(|limit| limit.limit.clone()));
+    header.extend(report.limits.iter().map(|limit| limit.heading(report)));
     let mut table = Table::new();
     table.load_style(STYLE).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(header).add_rows(rows);
@@ -94,7 +112,8 @@ fn new_table(mut header: Vec<String>, report: &Report, rows: impl IntoIterator<I
 /// The room that the other columns leave for keys.
 fn key_width(report: &Report) -> usize {
     const GAP: usize = 2;
-    let share_width = |limit: &LimitReport| share(limit.refused, 1).len().max(limit.limit.len()) + GAP;
+    let heading_width = |limit: &LimitReport| limit.heading(report).lines().map(str::len).max().unwrap_or(0);
+    let share_width = |limit: &LimitReport| share(limit.refused, 1).len().max(heading_width(limit)) + GAP;
     let others: usize = report.limits.iter().map(share_width).sum();
     WIDTH.saturating_sub("requests".len() + 2 * GAP + others).clamp(*KEY_WIDTH.start(), *KEY_WIDTH.end())
 }
@@ -119,11 +138,8 @@ fn hints(report: &Report) -> Vec<String> {
     let mut hints = Vec::new();
     if report.lines == 0 {
         hints.push("the log is empty".to_owned());
-    } else if report.requests() == 0 {
-        hints.push(
-            "no line is in Common or Combined Log Format: host ident user [time] \"request\" status bytes"
-                .to_owned(),
-        );
+    } else if report.requests == 0 {
+        hints.push(nothing_understood(report.format).to_owned());
     } else if report.limits.iter().all(|limit| limit.refused == 0) {
         hints.push("no request would have been refused: try a smaller --limit".to_owned());
     }
@@ -139,6 +155,19 @@ fn hints(report: &Report) -> Vec<String> {
     hints
 }
 
+fn nothing_understood(format: Format) -> &'static str {
+    match format {
+        Format::Clf => {
+            "no line is in Common or Combined Log Format: host ident user [time] \"request\" status bytes; \
+             JSON lines and CSV can be read too, see --format"
+        }
+        Format::Json => {
+            "no line is a JSON object with the fields that are needed: name them with --time-field and --key-field"
+        }
+        Format::Csv => "the log has no record below its header that can be read",
+    }
+}
+
 fn late_hint(report: &Report) -> String {
     const DAY: Duration = Duration::from_secs(86_400);
     let delay = report.longest_delay;
@@ -146,5 +175,7 @@ fn late_hint(report: &Report) -> String {
     if delay > DAY || delay <= report.reorder {
         return format!("late lines were up to {} out of order: sort the log by time first", duration(delay));
     }
-    format!("--reorder {}s would put the late lines in their place", delay.as_secs())
+    // Up to the next whole second.
+    let seconds = delay.as_secs() + u64::from(delay.subsec_nanos() > 0);
+    format!("--reorder {seconds}s would put the late lines in their place")
 }

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::time::{UnixNanos, timestamp};
+
 /// `1,234`.
 pub(super) fn number(value: u64) -> String {
     let digits = value.to_string();
@@ -30,7 +32,7 @@ pub(super) fn share(part: u64, whole: u64) -> String {
 
 /// A share to a tenth of a percent, where only nothing is `0.0%` and only everything `100.0%`.
 #[expect(clippy::cast_precision_loss, reason = "a tenth of a percent is shown")]
-fn percent(part: u64, whole: u64) -> String {
+pub(super) fn percent(part: u64, whole: u64) -> String {
     let percent = if part == 0 { 0.0 } else { part as f64 / whole as f64 * 100.0 };
     if part > 0 && percent < 0.05 {
         "<0.1%".to_owned()
@@ -66,6 +68,19 @@ pub(super) fn duration(time: Duration) -> String {
 /// `2015-05-17 10:05:03`, in UTC.
 pub(super) fn date(time: Timestamp) -> impl Display {
     time.strftime("%Y-%m-%d %H:%M:%S")
+}
+
+/// A point on an axis of this length in nanoseconds, in UTC: `10:05:03.250`, `10:05`, `May 17 10:05`, `2015-05-17`.
+pub(super) fn clock_time(time: UnixNanos, axis: u64) -> String {
+    const SECOND: u64 = 1_000_000_000;
+    let form = match axis / SECOND {
+        0..10 => "%H:%M:%S%.3f",
+        10..600 => "%H:%M:%S",
+        600..86_400 => "%H:%M",
+        86_400..2_592_000 => "%b %-d %H:%M",
+        _ => "%Y-%m-%d",
+    };
+    timestamp(time).map_or_else(String::new, |time| time.strftime(form).to_string())
 }
 
 /// Whoever sends a request writes into the log. Nothing of it may steer the terminal.
@@ -129,6 +144,13 @@ mod tests {
         assert_eq!(text(299_156.0), "3 d 11 h");
         assert_eq!(duration(Duration::from_nanos(59_999_999_999)), "1 min");
         assert_eq!(duration(Duration::from_nanos(10)), "0 s");
+    }
+
+    #[test]
+    fn the_longer_an_axis_the_coarser_its_times() {
+        let text = |seconds: u64| clock_time(1_431_857_103_250_000_000, seconds * 1_000_000_000);
+        let texts = [5, 60, 3_600, 200_000, 3_000_000].map(text);
+        assert_eq!(texts, ["10:05:03.250", "10:05:03", "10:05", "May 17 10:05", "2015-05-17"]);
     }
 
     #[test]
