@@ -4,7 +4,10 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::key_table::KeyId;
-use crate::{Algorithm, Allowed, BuildError, Clock, Denied, Gcra, Limiter, Quota};
+use crate::{
+    Allowed, BuildError, Clock, Denied, Engine, FixedWindow, Gcra, LeakyBucket, Limiter, Quota,
+    SlidingWindow, TokenBucket,
+};
 
 /// An algorithm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,16 +15,38 @@ use crate::{Algorithm, Allowed, BuildError, Clock, Denied, Gcra, Limiter, Quota}
 pub enum AlgorithmName {
     /// [`Gcra`].
     Gcra,
+    /// [`TokenBucket`], refilled evenly.
+    TokenBucket,
+    /// [`LeakyBucket`], with room for a burst: one request goes, and the others wait.
+    LeakyBucket,
+    /// [`FixedWindow`].
+    FixedWindow,
+    /// [`SlidingWindow`].
+    SlidingWindow,
 }
 
 /// Every algorithm with the name it is chosen by.
-const NAMES: [(AlgorithmName, &str); 1] = [(AlgorithmName::Gcra, "gcra")];
+const NAMES: [(AlgorithmName, &str); 5] = [
+    (AlgorithmName::Gcra, "gcra"),
+    (AlgorithmName::TokenBucket, "token-bucket"),
+    (AlgorithmName::LeakyBucket, "leaky-bucket"),
+    (AlgorithmName::FixedWindow, "fixed-window"),
+    (AlgorithmName::SlidingWindow, "sliding-window"),
+];
 
 impl AlgorithmName {
     /// Its name in options and reports.
     #[must_use]
     pub fn name(self) -> &'static str {
         NAMES.iter().find(|(known, _)| *known == self).map_or("", |(_, name)| *name)
+    }
+
+    /// Whether it knows of a burst beside the count and the period.
+    pub(super) fn has_burst(self) -> bool {
+        match self {
+            AlgorithmName::Gcra | AlgorithmName::TokenBucket | AlgorithmName::LeakyBucket => true,
+            AlgorithmName::FixedWindow | AlgorithmName::SlidingWindow => false,
+        }
     }
 
     /// A limiter with this algorithm.
@@ -31,15 +56,26 @@ impl AlgorithmName {
         max_keys: usize,
         clock: Clock,
     ) -> Result<Box<dyn AnyLimiter>, BuildError> {
-        fn boxed<A: Algorithm + 'static>(
+        fn boxed<A: Engine + 'static>(
             algorithm: A,
             max_keys: usize,
             clock: Clock,
         ) -> Result<Box<dyn AnyLimiter>, BuildError> {
             Ok(Box::new(Limiter::builder(algorithm).max_keys(max_keys).clock(clock).build()?))
         }
+        let (count, period, burst) = (quota.count(), quota.period(), quota.capacity());
         match self {
             AlgorithmName::Gcra => boxed(Gcra::new(quota), max_keys, clock),
+            AlgorithmName::TokenBucket => {
+                boxed(TokenBucket::new(burst).refill(count, period), max_keys, clock)
+            }
+            AlgorithmName::LeakyBucket => {
+                // With a queue of any length one request may go, but a burst of zero admits none.
+                let rate = if burst == 0 { Quota::per_second(0) } else { quota };
+                boxed(LeakyBucket::new(rate, burst.saturating_sub(1)), max_keys, clock)
+            }
+            AlgorithmName::FixedWindow => boxed(FixedWindow::new(count, period), max_keys, clock),
+            AlgorithmName::SlidingWindow => boxed(SlidingWindow::new(count, period), max_keys, clock),
         }
     }
 }
@@ -53,7 +89,7 @@ pub(super) trait AnyLimiter {
     fn forgotten(&self) -> u64;
 }
 
-impl<A: Algorithm> AnyLimiter for Limiter<A> {
+impl<A: Engine> AnyLimiter for Limiter<A> {
     fn check_n(&self, key: KeyId, cost: u64) -> Result<Allowed, Denied> {
         Limiter::check_n(self, &key, cost)
     }

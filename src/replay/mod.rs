@@ -76,15 +76,19 @@ pub struct Options {
 }
 
 impl Options {
-    /// Every limit in every algorithm.
-    fn plans(&self) -> Vec<Plan> {
+    /// Every limit in every algorithm, which must know of its burst.
+    fn plans(&self) -> Result<Vec<Plan>, ReplayError> {
         let mut plans = Vec::new();
         for quota in &self.limits {
             for algorithm in &self.algorithms {
+                let plain = Quota::new(quota.count(), quota.period());
+                if !algorithm.has_burst() && plain != Ok(*quota) {
+                    return Err(ReplayError::Burst { quota: *quota, algorithm: *algorithm });
+                }
                 plans.push(Plan { quota: *quota, algorithm: *algorithm, max_keys: self.max_keys });
             }
         }
-        plans
+        Ok(plans)
     }
 }
 
@@ -135,7 +139,7 @@ struct Replay<'a> {
 
 impl<'a> Replay<'a> {
     fn new(file: &'a str, options: &'a Options) -> Result<Replay<'a>, ReplayError> {
-        let plans = options.plans();
+        let plans = options.plans()?;
         // What cannot be built is better known before a long log is read.
         Simulation::new(&plans, 0).map_err(ReplayError::Build)?;
         let span = u64::try_from(options.reorder.as_nanos()).unwrap_or(u64::MAX);
@@ -295,6 +299,13 @@ pub enum ReplayError {
         /// The log's format.
         format: Format,
     },
+    /// A limit has a burst, of which the algorithm knows nothing.
+    Burst {
+        /// The limit.
+        quota: Quota,
+        /// The algorithm.
+        algorithm: AlgorithmName,
+    },
     /// A limiter could not be built.
     Build(BuildError),
 }
@@ -316,6 +327,12 @@ impl fmt::Display for ReplayError {
                 "the log is {format}, and --key is for Common or Combined Log Format: name a field with --key-field; if it \
                  is not, give its --format"
             ),
+            ReplayError::Burst { quota, algorithm } => write!(
+                f,
+                "--limit \"{quota}\" has a burst, but a {} lets its whole count in at any moment: leave the burst away, \
+                 or use gcra, token-bucket or leaky-bucket",
+                algorithm.name()
+            ),
             ReplayError::Build(error) => write!(f, "cannot build a limiter: {error}"),
         }
     }
@@ -327,7 +344,7 @@ impl std::error::Error for ReplayError {
             ReplayError::Read { error, .. } => Some(error),
             ReplayError::Header { error, .. } => Some(error),
             ReplayError::Build(error) => Some(error),
-            ReplayError::FieldsOfClf | ReplayError::KeyOfFields { .. } => None,
+            ReplayError::FieldsOfClf | ReplayError::KeyOfFields { .. } | ReplayError::Burst { .. } => None,
         }
     }
 }

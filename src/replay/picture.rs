@@ -18,11 +18,13 @@ use super::time::UnixNanos;
 
 const WIDTH: u32 = 1_100;
 const HEADER: u32 = 76;
-const REQUESTS_HEIGHT: u32 = 210;
-const REFUSED_HEIGHT: u32 = 290;
-/// A line of the legend.
-const LEGEND_LINE: u32 = 22;
-const FOOTER: u32 = 20;
+/// The panel of all requests, and that of each limit: several of them still fit on a screen.
+const REQUESTS_HEIGHT: u32 = 190;
+const REFUSED_HEIGHT: u32 = 130;
+/// The title of a panel, which is the legend of its colour too.
+const CAPTION: u32 = 32;
+/// The times below an axis.
+const TIMES: u32 = 34;
 const MARGIN: u32 = 28;
 /// Room for the numbers beside the axis, up to millions.
 const AXIS: u32 = 72;
@@ -31,6 +33,7 @@ const FONT: &str = "sans-serif";
 const TEXT: RGBColor = RGBColor(33, 37, 41);
 const FAINT: RGBColor = RGBColor(108, 117, 125);
 const GRID: RGBColor = RGBColor(233, 236, 239);
+const AXES: RGBColor = RGBColor(173, 181, 189);
 const REQUESTS: RGBColor = RGBColor(134, 142, 150);
 
 /// The colours of Okabe and Ito, which the colour-blind can tell apart too.
@@ -108,34 +111,48 @@ impl Error for PictureError {
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
-/// The picture's text.
+/// The picture's text: a panel for all requests, and below it one for each limit, all over the same time. The limits share
+/// their scale, so that one can compare them; in one panel those that decide alike would hide each other.
 fn draw(report: &Report) -> Result<String, Box<dyn Error>> {
     let mut picture = String::new();
-    let legend = LEGEND_LINE * u32::try_from(report.limits.len())?;
-    let height = HEADER + REQUESTS_HEIGHT + REFUSED_HEIGHT + legend + FOOTER;
+    let limits = REFUSED_HEIGHT * u32::try_from(report.limits.len())?;
     {
-        let root = SVGBackend::with_string(&mut picture, (WIDTH, height)).into_drawing_area();
+        let size = (WIDTH, HEADER + REQUESTS_HEIGHT + limits + TIMES + MARGIN);
+        let root = SVGBackend::with_string(&mut picture, size).into_drawing_area();
         root.fill(&WHITE)?;
         let (header, rest) = root.split_vertically(HEADER);
         draw_header(&header, report)?;
-        let (requests, rest) = rest.split_vertically(REQUESTS_HEIGHT);
-        let (refused, legend) = rest.split_vertically(REFUSED_HEIGHT);
         if let Some(over_time) = &report.over_time {
-            let each = duration(over_time.bucket);
-            let rows: Vec<&Vec<u64>> = over_time.refused.iter().collect();
-            draw_panel(
-                &requests,
-                &format!("Requests in each {each}"),
-                over_time,
-                &[&over_time.requests],
-                true,
-            )?;
-            draw_panel(&refused, &format!("Refused in each {each}"), over_time, &rows, false)?;
-            draw_legend(&legend, report)?;
+            draw_panels(&rest, report, over_time)?;
         }
         root.present()?;
     }
     Ok(picture)
+}
+
+fn draw_panels(area: &Area<'_>, report: &Report, over_time: &OverTime) -> Result<(), Box<dyn Error>> {
+    let each = duration(over_time.bucket);
+    let (requests, mut rest) = area.split_vertically(REQUESTS_HEIGHT);
+    let highest = highest(&over_time.requests);
+    let title = format!("{} requests, counted in each {each}", number(report.requests));
+    Panel { title, counts: &over_time.requests, highest, color: REQUESTS, times: 0 }
+        .draw(&requests, over_time)?;
+    let highest = over_time.refused.iter().map(|counts| self::highest(counts)).max().unwrap_or(0);
+    let last = report.limits.len() - 1;
+    for (position, (limit, counts)) in report.limits.iter().zip(&over_time.refused).enumerate() {
+        let times = if position == last { TIMES } else { 0 };
+        let (panel, below) = rest.split_vertically(REFUSED_HEIGHT + times);
+        rest = below;
+        let (refused, share) = (number(limit.refused), percent(limit.refused, limit.requests));
+        let title = format!("refused by {}: {refused}, {share}", limit.name(report));
+        let color = COLORS[position % COLORS.len()];
+        Panel { title, counts, highest, color, times }.draw(&panel, over_time)?;
+    }
+    Ok(())
+}
+
+fn highest(counts: &[u64]) -> u64 {
+    counts.iter().copied().max().unwrap_or(0)
 }
 
 fn draw_header(area: &Area<'_>, report: &Report) -> Result<(), Box<dyn Error>> {
@@ -204,56 +221,46 @@ fn outline(counts: &[u64], over_time: &OverTime, axis: TimeAxis) -> Vec<(UnixNan
     counts.iter().enumerate().flat_map(top).collect()
 }
 
-fn draw_panel(
-    area: &Area<'_>,
-    title: &str,
-    over_time: &OverTime,
-    rows: &[&Vec<u64>],
-    filled: bool,
-) -> Result<(), Box<dyn Error>> {
-    let highest = rows.iter().flat_map(|row| row.iter()).copied().max().unwrap_or(0).max(1);
-    let head_room = highest.div_ceil(16);
-    let axis = TimeAxis::new(over_time);
-    let mut chart = ChartBuilder::on(area)
-        .margin_left(MARGIN / 2)
-        .margin_right(MARGIN)
-        .caption(title, (FONT, 17).into_font().color(&TEXT))
-        .x_label_area_size(34)
-        .y_label_area_size(AXIS)
-        .build_cartesian_2d(axis, 0..highest.saturating_add(head_room))?;
-    chart
-        .configure_mesh()
-        .light_line_style(TRANSPARENT)
-        .bold_line_style(GRID)
-        .axis_style(FAINT)
-        .y_labels(6)
-        .label_style((FONT, 14).into_font().color(&FAINT))
-        .y_label_formatter(&|count| number(*count))
-        .draw()?;
-    for (position, counts) in rows.iter().enumerate() {
-        let outline = outline(counts, over_time, axis);
-        if filled {
-            chart.draw_series(AreaSeries::new(outline, 0, REQUESTS.mix(0.35)).border_style(REQUESTS))?;
-        } else {
-            chart.draw_series(LineSeries::new(outline, color(position).stroke_width(2)))?;
-        }
-    }
-    Ok(())
+/// Counts over time.
+struct Panel<'a> {
+    title: String,
+    counts: &'a [u64],
+    /// The top of the scale.
+    highest: u64,
+    color: RGBColor,
+    /// Room for the times below the axis; none where another panel follows.
+    times: u32,
 }
 
-fn draw_legend(area: &Area<'_>, report: &Report) -> Result<(), Box<dyn Error>> {
-    let left = (MARGIN / 2 + AXIS).cast_signed();
-    for (position, limit) in report.limits.iter().enumerate() {
-        let top = (LEGEND_LINE * u32::try_from(position)?).cast_signed();
-        let line = [(left, top + 8), (left + 26, top + 8)];
-        area.draw(&PathElement::new(line, color(position).stroke_width(4)))?;
-        let (refused, share) = (number(limit.refused), percent(limit.refused, limit.requests));
-        let text = format!("{}: {refused} refused, {share}", limit.name(report));
-        area.draw(&Text::new(text, (left + 36, top), (FONT, 16).into_font().color(&TEXT)))?;
+impl Panel<'_> {
+    fn draw(&self, area: &Area<'_>, over_time: &OverTime) -> Result<(), Box<dyn Error>> {
+        const SWATCH: i32 = 12;
+        let axis = TimeAxis::new(over_time);
+        let (caption, area) = area.split_vertically(CAPTION);
+        let left = (MARGIN / 2 + AXIS).cast_signed();
+        caption.draw(&Rectangle::new([(left, 9), (left + SWATCH, 9 + SWATCH)], self.color.filled()))?;
+        let title =
+            Text::new(self.title.clone(), (left + 2 * SWATCH, 9), (FONT, 17).into_font().color(&TEXT));
+        caption.draw(&title)?;
+        let top = self.highest.max(1).saturating_add(self.highest / 16);
+        let mut chart = ChartBuilder::on(&area)
+            .margin_left(MARGIN / 2)
+            .margin_right(MARGIN)
+            .margin_bottom(6)
+            .x_label_area_size(self.times)
+            .y_label_area_size(AXIS)
+            .build_cartesian_2d(axis, 0..top)?;
+        chart
+            .configure_mesh()
+            .light_line_style(TRANSPARENT)
+            .bold_line_style(GRID)
+            .axis_style(AXES)
+            .y_labels(4)
+            .label_style((FONT, 14).into_font().color(&FAINT))
+            .y_label_formatter(&|count| number(*count))
+            .draw()?;
+        let outline = outline(self.counts, over_time, axis);
+        chart.draw_series(AreaSeries::new(outline, 0, self.color.mix(0.35)).border_style(self.color))?;
+        Ok(())
     }
-    Ok(())
-}
-
-fn color(position: usize) -> RGBColor {
-    COLORS[position % COLORS.len()]
 }

@@ -1,6 +1,7 @@
 //! [`write_table`]: a report for people, for terminals of 80 to 100 columns.
 
 use std::io::{self, Write};
+use std::ops::Range;
 use std::time::Duration;
 
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
@@ -12,6 +13,9 @@ use super::text::{count, date, duration, number, printable, share, shorten};
 
 /// One rule under the header.
 const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
+
+/// The most columns of limits side by side, which fit into 130 characters; more are divided evenly among several tables.
+const MOST_LIMITS: usize = 6;
 
 /// The width that tables should not exceed; only the keys can be shortened to keep to it.
 const WIDTH: usize = 96;
@@ -27,11 +31,15 @@ const KEY_WIDTH: std::ops::RangeInclusive<usize> = 24..=56;
 pub fn write_table(report: &Report, out: &mut impl Write) -> io::Result<()> {
     write_summary(report, out)?;
     if report.requests > 0 {
-        writeln!(out, "\n{}", limits_table(report).trim_fmt())?;
+        for range in side_by_side(report) {
+            writeln!(out, "\n{}", limits_table(report, range).trim_fmt())?;
+        }
         write_chart(report, out)?;
     }
     if !report.most_refused.is_empty() {
-        writeln!(out, "\n{}", keys_table(report).trim_fmt())?;
+        for range in side_by_side(report) {
+            writeln!(out, "\n{}", keys_table(report, range).trim_fmt())?;
+        }
     }
     write_malformed(report, out)?;
     for hint in hints(report) {
@@ -63,7 +71,14 @@ fn write_summary(report: &Report, out: &mut impl Write) -> io::Result<()> {
     if report.key.is_empty() { Ok(()) } else { writeln!(out, "key    {}", printable(&report.key)) }
 }
 
-fn limits_table(report: &Report) -> Table {
+/// The limits of each table.
+fn side_by_side(report: &Report) -> impl Iterator<Item = Range<usize>> {
+    let limits = report.limits.len();
+    let each = limits.div_ceil(limits.div_ceil(MOST_LIMITS).max(1)).max(1);
+    (0..limits).step_by(each).map(move |from| from..limits.min(from + each))
+}
+
+fn limits_table(report: &Report, range: Range<usize>) -> Table {
     type Row = (&'static str, fn(&LimitReport) -> Option<String>);
     const ROWS: [Row; 9] = [
         ("requests", |limit| Some(count(limit.requests))),
@@ -80,26 +95,31 @@ fn limits_table(report: &Report) -> Table {
     ];
     // A row that says nothing of any limit is left out.
     let rows = ROWS.into_iter().filter_map(|(name, value)| {
-        let values: Option<Vec<String>> = report.limits.iter().map(value).collect();
+        let values: Option<Vec<String>> = report.limits[range.clone()].iter().map(value).collect();
         values.map(|values| [name.to_owned()].into_iter().chain(values).collect())
     });
-    new_table(vec!["limit".to_owned()], report, rows)
+    new_table(vec!["limit".to_owned()], report, range.clone(), rows)
 }
 
-fn keys_table(report: &Report) -> Table {
+fn keys_table(report: &Report, range: Range<usize>) -> Table {
     let header = vec!["most refused keys".to_owned(), "requests".to_owned()];
-    let width = key_width(report);
+    let width = key_width(report, range.clone());
     let rows = report.most_refused.iter().map(|row| {
-        let refused = row.refused.iter().map(|refused| share(*refused, row.requests));
+        let refused = row.refused[range.clone()].iter().map(|refused| share(*refused, row.requests));
         let key = shorten(&printable(&row.key), width);
         [key, number(row.requests)].into_iter().chain(refused).collect()
     });
-    new_table(header, report, rows)
+    new_table(header, report, range.clone(), rows)
 }
 
 /// A table of these columns and one for each limit: text to the left, numbers to the right.
-fn new_table(mut header: Vec<String>, report: &Report, rows: impl IntoIterator<Item = Vec<String>>) -> Table {
-    header.extend(report.limits.iter().map(|limit| limit.heading(report)));
+fn new_table(
+    mut header: Vec<String>,
+    report: &Report,
+    range: Range<usize>,
+    rows: impl IntoIterator<Item = Vec<String>>,
+) -> Table {
+    header.extend(report.limits[range].iter().map(|limit| limit.heading(report)));
     let mut table = Table::new();
     table.load_style(STYLE).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(header).add_rows(rows);
@@ -110,11 +130,11 @@ fn new_table(mut header: Vec<String>, report: &Report, rows: impl IntoIterator<I
 }
 
 /// The room that the other columns leave for keys.
-fn key_width(report: &Report) -> usize {
+fn key_width(report: &Report, range: Range<usize>) -> usize {
     const GAP: usize = 2;
     let heading_width = |limit: &LimitReport| limit.heading(report).lines().map(str::len).max().unwrap_or(0);
     let share_width = |limit: &LimitReport| share(limit.refused, 1).len().max(heading_width(limit)) + GAP;
-    let others: usize = report.limits.iter().map(share_width).sum();
+    let others: usize = report.limits[range].iter().map(share_width).sum();
     WIDTH.saturating_sub("requests".len() + 2 * GAP + others).clamp(*KEY_WIDTH.start(), *KEY_WIDTH.end())
 }
 

@@ -1,0 +1,191 @@
+//! Whole reports, byte for byte, as they are in `tests/golden`.
+//!
+//! `TOLLGATE_BLESS=1 cargo test --all-features --test replay golden` writes them anew; look at what changed before you commit it.
+
+use std::env;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tollgate::replay::LogLine;
+
+use super::formats::gzip;
+use super::generate_log;
+
+fn path(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
+}
+
+/// Compares what was printed with the file of that name, or writes it there.
+#[track_caller]
+fn assert_golden(name: &str, printed: &[u8]) {
+    if env::var_os("TOLLGATE_BLESS").is_some() {
+        fs::write(path(name), printed).unwrap();
+        return;
+    }
+    let expected = fs::read(path(name)).unwrap_or_default();
+    if expected != printed {
+        let actual = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        fs::write(&actual, printed).unwrap();
+        panic!("{} is not what was printed: diff it with {}", path(name).display(), actual.display());
+    }
+}
+
+/// Replays a log that lies in a file of this name, in text and as JSON.
+#[track_caller]
+fn assert_reports(name: &str, file: &str, log: &[u8], args: &[&str]) {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join(file), log).unwrap();
+    for (ending, option) in [("txt", None), ("json", Some("--json"))] {
+        let output = Command::new(env!("CARGO_BIN_EXE_tollgate"))
+            .current_dir(&folder)
+            .args(["replay", file])
+            .args(args)
+            .args(option)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert_golden(&format!("{name}.{ending}"), &output.stdout);
+    }
+}
+
+/// Every line of the sample log as `write` has it; what is broken stays as it is.
+fn sample(write: impl Fn(&LogLine<'_>) -> String) -> String {
+    let mut log = String::new();
+    for line in generate_log::log().lines() {
+        match LogLine::parse(line.as_bytes()) {
+            Ok(request) => log.push_str(&write(&request)),
+            Err(_) => log.push_str(line),
+        }
+        log.push('\n');
+    }
+    log
+}
+
+fn text(bytes: &[u8]) -> &str {
+    str::from_utf8(bytes).unwrap()
+}
+
+/// As Caddy writes it.
+fn sample_json() -> String {
+    sample(|line| {
+        let (host, method, path) = (text(line.host), text(line.method), text(line.path));
+        let millis = line.time / 1_000_000;
+        format!(
+            r#"{{"level":"info","ts":{}.{:03},"request":{{"client_ip":"{host}","method":"{method}","uri":"{path}"}},"size":{}}}"#,
+            millis / 1_000,
+            millis % 1_000,
+            line.bytes
+        )
+    })
+}
+
+fn sample_csv() -> String {
+    let records = sample(|line| {
+        let (host, method, path) = (text(line.host), text(line.method), text(line.path));
+        format!("{},\"{host}\",{method},\"{path}\",{}", line.time / 1_000_000, line.bytes)
+    });
+    format!("timestamp,client_ip,method,path,bytes\n{records}")
+}
+
+const LIMITS: [&str; 4] = ["--limit", "60/min", "--limit", "100/h burst 20"];
+
+#[test]
+fn an_access_log() {
+    assert_reports("clf", "access.log", generate_log::log().as_bytes(), &LIMITS);
+}
+
+#[test]
+fn json_lines() {
+    assert_reports("json", "access.json", sample_json().as_bytes(), &LIMITS);
+}
+
+#[test]
+fn csv() {
+    assert_reports("csv", "access.csv", sample_csv().as_bytes(), &LIMITS);
+}
+
+#[test]
+fn compressed() {
+    let log = generate_log::log();
+    let (first, second) = log.split_at(log.len() / 2);
+    // Two members, as when compressed files are put together.
+    let members = [gzip(first.as_bytes()), gzip(second.as_bytes())].concat();
+    assert_reports("gzip", "access.log.gz", &members, &LIMITS);
+}
+
+#[test]
+fn all_algorithms() {
+    let args = ["--limit", "60/min", "--limit", "100/h", "--algorithm", ALGORITHMS];
+    assert_reports("algorithms", "access.log", generate_log::log().as_bytes(), &args);
+}
+
+const ALGORITHMS: &str = "gcra,token-bucket,leaky-bucket,fixed-window,sliding-window";
+
+#[test]
+fn bytes_as_cost() {
+    let args = ["--limit", "100000/min", "--limit", "10000/h", "--cost-field", "bytes", "--key", "path"];
+    assert_reports("cost", "access.log", generate_log::log().as_bytes(), &args);
+}
+
+#[test]
+fn one_line_in_ten_is_broken() {
+    let mut log = String::new();
+    for (number, line) in generate_log::log().lines().enumerate() {
+        match number % 100 {
+            9 => log.push_str(&line[..line.len() / 3]),
+            19 => log.push_str(&line.replace("Mar", "Mrz")),
+            29 => log.push_str(&line.replace('"', "'")),
+            39 => log.push_str(&line.replace("2025", "1925")),
+            49 => log.push_str("\u{1b}[2J"),
+            59 => log.push_str("kernel: out of memory"),
+            69 => log.push_str(&line.replace("HTTP/1.1\" ", "HTTP/1.1\" x")),
+            79 => log.push_str(&"x".repeat(100_000)),
+            89 => log.push_str(&line.replace("- -", "-")),
+            99 => write!(log, "{{\"message\": \"{number}\"}}").unwrap(),
+            _ => log.push_str(line),
+        }
+        log.push('\n');
+    }
+    assert_reports("broken", "access.log", log.as_bytes(), &LIMITS);
+}
+
+#[test]
+fn times_that_go_back() {
+    // Blocks in reverse, as when several servers' logs were put together in the wrong order.
+    let log = generate_log::log();
+    let lines: Vec<&str> = log.lines().collect();
+    let reversed: Vec<&str> = lines.chunks(300).rev().flatten().copied().collect();
+    assert_reports("backwards", "access.log", (reversed.join("\n") + "\n").as_bytes(), &LIMITS);
+}
+
+#[test]
+fn an_empty_file() {
+    assert_reports("empty", "access.log", b"", &LIMITS);
+}
+
+#[test]
+fn a_picture() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("picture");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("access.log"), generate_log::log()).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_tollgate"))
+        .current_dir(&folder)
+        .args(["replay", "access.log", "--svg", "picture.svg", "--algorithm", "gcra,fixed-window"])
+        .args(["--limit", "60/min", "--limit", "100/h"])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_golden("picture.svg", &fs::read(folder.join("picture.svg")).unwrap());
+}
+
+/// A log of 10 000 real requests; it is not ours to give away, so only the report is here.
+#[test]
+#[ignore = "needs the recorded log: TOLLGATE_APACHE_LOG=path"]
+fn the_recorded_apache_log() {
+    let log = env::var("TOLLGATE_APACHE_LOG").expect("TOLLGATE_APACHE_LOG names the recorded log");
+    let args = ["--limit", "30/min", "--limit", "100/h", "--algorithm", ALGORITHMS];
+    assert_reports("apache", "apache-combined.log", &fs::read(log).unwrap(), &args);
+}
