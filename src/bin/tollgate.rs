@@ -67,9 +67,9 @@ struct ReplayArgs {
     #[arg(long, short, value_name = "LIMIT", required = true)]
     limit: Vec<Quota>,
 
-    /// How to count: gcra, token-bucket, leaky-bucket, fixed-window or sliding-window; several with commas
+    /// How to count: gcra, token-bucket, leaky-bucket, fixed-window, sliding-window or sliding-log
     ///
-    /// Every limit is tried in each. Windows lie as they would in production, at full minutes, hours and days of UTC, and
+    /// May be given several times and with commas; every limit is tried in each. Windows lie as they would in production, at full minutes, hours and days of UTC, and
     /// take no burst. The leaky bucket lets one request go at once, and the others of a burst wait.
     #[arg(long, short, value_name = "ALGORITHM", default_value = "gcra", value_delimiter = ',')]
     algorithm: Vec<AlgorithmName>,

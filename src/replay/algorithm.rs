@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use super::key_table::KeyId;
 use crate::{
-    Allowed, BuildError, Clock, Denied, Engine, FixedWindow, Gcra, LeakyBucket, Limiter, Quota,
+    Allowed, BuildError, Clock, Denied, Engine, FixedWindow, Gcra, LeakyBucket, Limiter, Quota, SlidingLog,
     SlidingWindow, TokenBucket,
 };
 
@@ -23,15 +23,18 @@ pub enum AlgorithmName {
     FixedWindow,
     /// [`SlidingWindow`].
     SlidingWindow,
+    /// [`SlidingLog`].
+    SlidingLog,
 }
 
 /// Every algorithm with the name it is chosen by.
-const NAMES: [(AlgorithmName, &str); 5] = [
+const NAMES: [(AlgorithmName, &str); 6] = [
     (AlgorithmName::Gcra, "gcra"),
     (AlgorithmName::TokenBucket, "token-bucket"),
     (AlgorithmName::LeakyBucket, "leaky-bucket"),
     (AlgorithmName::FixedWindow, "fixed-window"),
     (AlgorithmName::SlidingWindow, "sliding-window"),
+    (AlgorithmName::SlidingLog, "sliding-log"),
 ];
 
 impl AlgorithmName {
@@ -45,7 +48,7 @@ impl AlgorithmName {
     pub(super) fn has_burst(self) -> bool {
         match self {
             AlgorithmName::Gcra | AlgorithmName::TokenBucket | AlgorithmName::LeakyBucket => true,
-            AlgorithmName::FixedWindow | AlgorithmName::SlidingWindow => false,
+            AlgorithmName::FixedWindow | AlgorithmName::SlidingWindow | AlgorithmName::SlidingLog => false,
         }
     }
 
@@ -76,6 +79,7 @@ impl AlgorithmName {
             }
             AlgorithmName::FixedWindow => boxed(FixedWindow::new(count, period), max_keys, clock),
             AlgorithmName::SlidingWindow => boxed(SlidingWindow::new(count, period), max_keys, clock),
+            AlgorithmName::SlidingLog => boxed(SlidingLog::new(count, period), max_keys, clock),
         }
     }
 }

@@ -122,7 +122,7 @@ fn all_algorithms() {
     assert_reports("algorithms", "access.log", generate_log::log().as_bytes(), &args);
 }
 
-const ALGORITHMS: &str = "gcra,token-bucket,leaky-bucket,fixed-window,sliding-window";
+const ALGORITHMS: &str = "gcra,token-bucket,leaky-bucket,fixed-window,sliding-window,sliding-log";
 
 #[test]
 fn bytes_as_cost() {

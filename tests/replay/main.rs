@@ -172,9 +172,9 @@ key    ip
  longest refusal          30 s       1 min
 
  requests, and what was refused, in each 2 s
- requests  █    ▃         ▆                             ▃    up to 3
- 2/min     █              █                                  up to 1
- 1/min     █              █                                  up to 2
+ requests  █    ▃         ▆                             ▃  up to 3
+ 2/min     █              █                                up to 1
+ 1/min     █              █                                up to 2
            08:00:00                              08:01:32
 
  most refused keys   requests       2/min       1/min
