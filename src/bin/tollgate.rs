@@ -27,9 +27,10 @@ const REPLAY_EXAMPLES: &str = "\
 Examples:
   tollgate replay access.log --limit 60/min
   tollgate replay access.log.2.gz --limit 60/min --limit \"1000/h burst 50\" --key ip,path
-  tollgate replay access.log --limit 10MB/s --cost-field bytes --svg bytes.svg
+  tollgate replay access.log --limit 60/min --algorithm gcra,fixed-window --svg refused.svg
+  tollgate replay access.log --limit 5000000/min --cost-field bytes
   tollgate replay caddy.json --limit 10/s --key-field request.client_ip,request.host
-  zcat requests-*.csv.gz | tollgate replay - --limit 5/s --time-field at --key-field account --json
+  tollgate replay - --limit 5/s --time-field at --key-field account --json < requests.csv
 
 The report, for each limit:
   requests           lines that were understood

@@ -35,6 +35,7 @@ impl Progress {
         if let Some(size) = size {
             self.bar.set_length(size);
         }
+        self.bar.set_message("0");
         // The templates are right, as one sees at the first use; the default style would do as well.
         self.bar.set_style(
             ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()),

@@ -24,12 +24,10 @@ fn assert_golden(name: &str, printed: &[u8]) {
         fs::write(path(name), printed).unwrap();
         return;
     }
-    let expected = fs::read(path(name)).unwrap_or_default();
-    if expected != printed {
-        let actual = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-        fs::write(&actual, printed).unwrap();
-        panic!("{} is not what was printed: diff it with {}", path(name).display(), actual.display());
-    }
+    let actual = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    fs::write(&actual, printed).unwrap();
+    let same = fs::read(path(name)).is_ok_and(|expected| expected == printed);
+    assert!(same, "{} is not what was printed: diff it with {}", path(name).display(), actual.display());
 }
 
 /// Replays a log that lies in a file of this name, in text and as JSON.

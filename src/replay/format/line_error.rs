@@ -29,7 +29,9 @@ pub enum LineError {
     Status(String),
     /// The bytes are neither a number nor `-`.
     Bytes(String),
-    /// Not a JSON object.
+    /// The line does not even start as a JSON object does.
+    NotAnObject,
+    /// The line is no valid JSON.
     Json(String),
     /// A field is missing.
     NoField(String),
@@ -107,7 +109,8 @@ impl fmt::Display for LineError {
             LineError::Bytes(text) => {
                 write!(f, "bytes \"{text}\" after the status is neither a number nor -")
             }
-            LineError::Json(problem) => write!(f, "it is not a JSON object: {problem}"),
+            LineError::NotAnObject => f.write_str("it is not a JSON object: {...}"),
+            LineError::Json(problem) => write!(f, "it is not valid JSON: {problem}"),
             LineError::NoField(name) => write!(f, "there is no field \"{name}\""),
             LineError::NoKnownField { role } => {
                 write!(f, "no field has a name known for the {role}: give it with --{role}-field")
