@@ -89,7 +89,8 @@ struct ReplayArgs {
     /// JSON and CSV: the field that each request is counted by, or several with commas; without it, the client's address
     ///
     /// A field within an object is named with a dot, as in the examples below. Addresses count as with --key, without
-    /// their port. Without the option the usual names are tried, and the report says which was taken.
+    /// their port. A line without the field is malformed; where it is null or empty, the key is "-". Without the option the
+    /// usual names are tried, and the report says which was taken.
     #[arg(long, value_name = "FIELD", value_delimiter = ',')]
     key_field: Vec<String>,
 

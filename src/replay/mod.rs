@@ -45,7 +45,7 @@ pub use picture::{Picture, PictureError};
 pub use progress::Progress;
 pub use report::{KeyRow, LimitReport, MalformedLine, OverTime, RefusedKey, Report, Tokens};
 pub use table::write_table;
-pub use time::{TimeError, UnixNanos, parse_time};
+pub use time::UnixNanos;
 
 /// How many malformed lines are shown with their reasons.
 const MALFORMED_SHOWN: usize = 5;

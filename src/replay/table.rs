@@ -59,7 +59,8 @@ fn write_summary(report: &Report, out: &mut impl Write) -> io::Result<()> {
         write!(out, ", cost from {}", printable(field))?;
     }
     let requests = if report.requests == 1 { "request" } else { "requests" };
-    write!(out, "\nlines  {}: {} {requests}", number(report.lines), number(report.requests))?;
+    let header = if report.format == Format::Csv { "1 header, " } else { "" };
+    write!(out, "\nlines  {}: {header}{} {requests}", number(report.lines), number(report.requests))?;
     if report.blank > 0 {
         write!(out, ", {} blank", number(report.blank))?;
     }
@@ -166,6 +167,11 @@ fn hints(report: &Report) -> Vec<String> {
     if report.late > 0 {
         hints.push(late_hint(report));
     }
+    if report.limits.iter().any(|limit| limit.tokens.is_some_and(|tokens| tokens.too_large > 0)) {
+        hints.push(
+            "what costs more than a limit gives at once is never let in: give it a larger burst".to_owned(),
+        );
+    }
     if report.limits.iter().any(|limit| limit.forgotten > 0) {
         hints.push(
             "more keys were live than --max-keys has room for, so some were let in too soon: raise it"
@@ -182,7 +188,8 @@ fn nothing_understood(format: Format) -> &'static str {
              JSON lines and CSV can be read too, see --format"
         }
         Format::Json => {
-            "no line is a JSON object with the fields that are needed: name them with --time-field and --key-field"
+            "no line is a JSON object with the fields that are needed: put each object on a line of its own, as \
+             jq -c . or jq -c '.[]' does, and name the fields with --time-field and --key-field"
         }
         Format::Csv => "the log has no record below its header that can be read",
     }

@@ -29,8 +29,7 @@ pub(super) fn timestamp(nanos: UnixNanos) -> Option<Timestamp> {
 
 /// Why a text is no time of a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum TimeError {
+pub(super) enum TimeError {
     /// It has another form, or there is no such date.
     Form,
     /// It is a time outside 1970 to 2099.
@@ -43,7 +42,7 @@ pub enum TimeError {
 /// # Errors
 ///
 /// [`TimeError`].
-pub fn parse_time(text: &[u8]) -> Result<UnixNanos, TimeError> {
+pub(super) fn parse_time(text: &[u8]) -> Result<UnixNanos, TimeError> {
     let text = text.trim_ascii();
     if text.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.') {
         return parse_number(text);

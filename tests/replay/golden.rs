@@ -3,7 +3,6 @@
 //! `TOLLGATE_BLESS=1 cargo test --all-features --test replay golden` writes them anew; look at what changed before you commit it.
 
 use std::env;
-use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -88,6 +87,8 @@ fn sample_csv() -> String {
     format!("timestamp,client_ip,method,path,bytes\n{records}")
 }
 
+const BYTE_LIMITS: [&str; 4] = ["--limit", "60000/min", "--limit", "500000/h burst 15000"];
+
 const LIMITS: [&str; 4] = ["--limit", "60/min", "--limit", "100/h burst 20"];
 
 #[test]
@@ -128,26 +129,75 @@ fn bytes_as_cost() {
     assert_reports("cost", "access.log", generate_log::log().as_bytes(), &args);
 }
 
-#[test]
-fn one_line_in_ten_is_broken() {
-    let mut log = String::new();
-    for (number, line) in generate_log::log().lines().enumerate() {
-        match number % 100 {
-            9 => log.push_str(&line[..line.len() / 3]),
-            19 => log.push_str(&line.replace("Mar", "Mrz")),
-            29 => log.push_str(&line.replace('"', "'")),
-            39 => log.push_str(&line.replace("2025", "1925")),
-            49 => log.push_str("\u{1b}[2J"),
-            59 => log.push_str("kernel: out of memory"),
-            69 => log.push_str(&line.replace("HTTP/1.1\" ", "HTTP/1.1\" x")),
-            79 => log.push_str(&"x".repeat(100_000)),
-            89 => log.push_str(&line.replace("- -", "-")),
-            99 => write!(log, "{{\"message\": \"{number}\"}}").unwrap(),
-            _ => log.push_str(line),
+/// The log with every tenth line broken, in each of these ways in turn.
+fn broken(log: &str, ways: &[fn(&str) -> String]) -> String {
+    let mut ways = ways.iter().cycle();
+    let mut broken = String::new();
+    for (number, line) in log.lines().enumerate() {
+        match ways.next() {
+            Some(way) if number % 10 == 9 => broken.push_str(&way(line)),
+            _ => broken.push_str(line),
         }
-        log.push('\n');
+        broken.push('\n');
     }
-    assert_reports("broken", "access.log", log.as_bytes(), &LIMITS);
+    broken
+}
+
+/// Ways that break a line of any format.
+const WAYS: [fn(&str) -> String; 4] = [
+    |line| line[..line.len() / 3].to_owned(),
+    |_| "\u{1b}[2J".to_owned(),
+    |_| "kernel: out of memory".to_owned(),
+    |_| "x".repeat(100_000),
+];
+
+#[test]
+fn one_line_in_ten_of_an_access_log_is_broken() {
+    let ways: [fn(&str) -> String; 5] = [
+        |line| line.replace("Mar", "Mrz"),
+        |line| line.replace('"', "'"),
+        |line| line.replace("2025", "1925"),
+        |line| line.replace("HTTP/1.1\" ", "HTTP/1.1\" x"),
+        |line| line.replace("- -", "-"),
+    ];
+    let log = broken(&generate_log::log(), &[&ways[..], &WAYS].concat());
+    assert_reports("broken-clf", "access.log", log.as_bytes(), &LIMITS);
+}
+
+#[test]
+fn one_line_in_ten_of_json_is_broken() {
+    let ways: [fn(&str) -> String; 5] = [
+        |line| line.replace("\"ts\":", "\"ts\":9"),
+        |line| line.replace("\"ts\":", "\"ts\":-"),
+        |line| line.replace("client_ip", "client"),
+        |line| line.replace("\"client_ip\":", "\"client_ip\":[],\"client_ip\":"),
+        |line| line.replace("\"size\":", "\"size\":-"),
+    ];
+    let log = broken(&sample_json(), &[&ways[..], &WAYS].concat());
+    assert_reports(
+        "broken-json",
+        "access.json",
+        log.as_bytes(),
+        &[&BYTE_LIMITS[..], &["--cost-field", "size"]].concat(),
+    );
+}
+
+#[test]
+fn one_line_in_ten_of_csv_is_broken() {
+    let ways: [fn(&str) -> String; 5] = [
+        |line| line.replacen("\",", ",", 1),
+        |line| format!("{line},more"),
+        |line| format!("9{line}"),
+        |line| format!("{line}.5"),
+        |line| line.replacen(',', ";", 1),
+    ];
+    let log = broken(&sample_csv(), &[&ways[..], &WAYS].concat());
+    assert_reports(
+        "broken-csv",
+        "access.csv",
+        log.as_bytes(),
+        &[&BYTE_LIMITS[..], &["--cost-field", "bytes"]].concat(),
+    );
 }
 
 #[test]

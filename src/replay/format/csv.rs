@@ -19,6 +19,7 @@ pub(super) const MAX_RECORD_LINES: usize = 16;
 #[derive(Clone)]
 pub struct CsvRecords {
     parser: Reader,
+    delimiter: u8,
     /// How many fields a record has.
     count: usize,
     roles: Roles,
@@ -36,8 +37,10 @@ impl CsvRecords {
     ///
     /// [`HeaderError`] when a field is not there.
     pub fn new(header: &[u8], names: &FieldNames) -> Result<CsvRecords, HeaderError> {
+        let delimiter = delimiter(header);
         let mut records = CsvRecords {
-            parser: ReaderBuilder::new().delimiter(delimiter(header)).build(),
+            parser: ReaderBuilder::new().delimiter(delimiter).build(),
+            delimiter,
             count: usize::MAX,
             roles: Roles::new(names),
             columns: Vec::new(),
@@ -86,6 +89,19 @@ impl CsvRecords {
         self.roles.entry(|role| Ok(Cow::Borrowed(self.field(self.columns[role]))), key)
     }
 
+    /// Reads a record that spans lines, as [`read`](CsvRecords::read) does.
+    ///
+    /// Here no quote may stand but around a field or doubled within it. The parser is not so strict, and would join a line that was
+    /// cut off within a quoted field with the next one, whose first quote seems to end the field.
+    pub(super) fn read_lines(&mut self, record: &[u8], key: &mut Vec<u8>) -> Result<Entry, LineError> {
+        let entry = self.read(record, key)?;
+        if is_well_quoted(record, self.delimiter) {
+            Ok(entry)
+        } else {
+            Err(LineError::OpenQuote { most: MAX_RECORD_LINES })
+        }
+    }
+
     /// Splits a record into its fields, and tells how many they are.
     fn split(&mut self, record: &[u8]) -> Result<usize, LineError> {
         self.parser.reset();
@@ -129,6 +145,35 @@ impl fmt::Debug for CsvRecords {
 /// Whether the line may be a header: it has two fields or more.
 pub(super) fn may_be_header(line: &[u8]) -> bool {
     line.iter().any(|byte| DELIMITERS.contains(byte))
+}
+
+/// Whether every quoted field ends in a quote before a delimiter or the end of the record.
+fn is_well_quoted(record: &[u8], delimiter: u8) -> bool {
+    let mut rest = record;
+    loop {
+        let end = match rest.strip_prefix(b"\"") {
+            Some(inside) => 1 + closing_quote(inside) + 1,
+            None => rest.iter().position(|byte| *byte == delimiter).unwrap_or(rest.len()),
+        };
+        match rest.get(end) {
+            Some(byte) if *byte == delimiter => rest = &rest[end + 1..],
+            Some(_) => return false,
+            None => return end == rest.len(),
+        }
+    }
+}
+
+/// Where the first quote is that is not one of two, or the end.
+fn closing_quote(text: &[u8]) -> usize {
+    let mut at = 0;
+    while at < text.len() {
+        match (text[at], text.get(at + 1)) {
+            (b'"', Some(b'"')) => at += 2,
+            (b'"', _) => return at,
+            _ => at += 1,
+        }
+    }
+    text.len()
 }
 
 fn delimiter(header: &[u8]) -> u8 {
@@ -221,6 +266,24 @@ mod tests {
         assert_eq!(read(&mut records, r#"1,"a,""b""",x"#), Ok(one("a,\"b\"")));
         assert_eq!(read(&mut records, "1,\"a\nb\",x"), Ok(one("a\nb")));
         assert_eq!(read(&mut records, "1,,x"), Ok(one("-")));
+    }
+
+    #[test]
+    fn quotes_belong_around_a_field_or_twice_within_it() {
+        for record in ["", "a,b", r#""a",b"#, r#"a,"b""#, r#""a,b",c"#, r#""a""b","#, r#""""#, r#"a"b,c"#] {
+            assert!(is_well_quoted(record.as_bytes(), b','), "{record}");
+        }
+        for record in [
+            r#"""#,
+            r#""a"#,
+            r#""a"b,c"#,
+            r#"a,"b"c"#,
+            r#""a,"b","#,
+            r#"""""#,
+            r#""a""#.trim_end_matches('"'),
+        ] {
+            assert!(!is_well_quoted(record.as_bytes(), b','), "{record}");
+        }
     }
 
     #[test]

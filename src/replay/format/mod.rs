@@ -53,7 +53,8 @@ impl Format {
     /// Tells the format by the first lines, which are then read again.
     ///
     /// One line that is JSON or in Common Log Format is enough; else a first line with a delimiter is taken for the header of
-    /// CSV. What is nothing at all is taken for Common Log Format, which says of each line what is wrong with it.
+    /// CSV, unless it begins a list in JSON, which is not lines but can be made so. What is nothing at all is taken for Common
+    /// Log Format, which says of each line what is wrong with it.
     pub(super) fn recognize<R: BufRead>(lines: &mut LineReader<R>) -> io::Result<Format> {
         let mut ahead: Vec<Line> = Vec::new();
         while ahead.len() < LOOKED_AT {
@@ -68,9 +69,13 @@ impl Format {
             [b'{', ..] => Some(Format::Json),
             line => LogLine::parse(line).is_ok().then_some(Format::Clf),
         });
-        let csv = first.is_some_and(may_be_header).then_some(Format::Csv);
+        let format = format.unwrap_or(match first {
+            Some([b'[', ..]) => Format::Json,
+            Some(line) if may_be_header(line) => Format::Csv,
+            _ => Format::Clf,
+        });
         lines.put_back(ahead);
-        Ok(format.or(csv).unwrap_or(Format::Clf))
+        Ok(format)
     }
 }
 
@@ -238,7 +243,7 @@ fn read_on<R: BufRead>(
         }
         record.push(b'\n');
         record.extend_from_slice(line);
-        match csv.read(&record, key) {
+        match csv.read_lines(&record, key) {
             Ok(entry) => return Ok(Item::Request(entry)),
             Err(LineError::OpenQuote { .. }) => {}
             Err(_) => break,
@@ -275,6 +280,8 @@ mod tests {
         assert_recognized("starting, please wait\n{\"ts\":1}\n", Format::Json);
         assert_recognized("ts,ip\n1,a\n", Format::Csv);
         assert_recognized("ts;ip\n", Format::Csv);
+        assert_recognized("[{\"ts\":1,\"ip\":\"a\"}]\n", Format::Json);
+        assert_recognized(&format!("[warning] broken, line\n{CLF}\n"), Format::Clf);
         assert_recognized("word\n", Format::Clf);
         assert_recognized("", Format::Clf);
     }
@@ -311,6 +318,12 @@ mod tests {
             assert_eq!(malformed, [2]);
             assert_eq!(keys.len(), 100 + usize::from(!quoted_later.is_empty()));
         }
+    }
+
+    #[test]
+    fn a_line_cut_off_in_a_quoted_field_does_not_swallow_the_next() {
+        let (keys, malformed) = read_csv("ts,user,x\n1,\"u\n1,\"v\",\"x\"\n1,\"w\",x\n");
+        assert_eq!((keys, malformed), (vec!["v".to_owned(), "w".to_owned()], vec![2]));
     }
 
     #[test]
