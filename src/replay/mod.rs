@@ -141,7 +141,7 @@ impl<'a> Replay<'a> {
     fn new(file: &'a str, options: &'a Options) -> Result<Replay<'a>, ReplayError> {
         let plans = options.plans()?;
         // What cannot be built is better known before a long log is read.
-        Simulation::new(&plans, 0).map_err(ReplayError::Build)?;
+        Simulation::new(&plans, 0)?;
         let span = u64::try_from(options.reorder.as_nanos()).unwrap_or(u64::MAX);
         Ok(Replay {
             file,
@@ -220,7 +220,7 @@ impl<'a> Replay<'a> {
     fn simulate(&mut self, entry: Entry, key: KeyId) -> Result<(), ReplayError> {
         let simulation = match &mut self.simulation {
             Some(simulation) => simulation,
-            none => none.insert(Simulation::new(&self.plans, entry.time).map_err(ReplayError::Build)?),
+            none => none.insert(Simulation::new(&self.plans, entry.time)?),
         };
         simulation.request(entry, key);
         Ok(())
@@ -239,7 +239,7 @@ impl<'a> Replay<'a> {
         }
         let simulation = match self.simulation {
             Some(simulation) => simulation,
-            None => Simulation::new(&self.plans, 0).map_err(ReplayError::Build)?,
+            None => Simulation::new(&self.plans, 0)?,
         };
         let summary = report::summarize(&simulation, &self.keys, self.options.fields.cost.is_some());
         let taken = reader.taken();
@@ -307,7 +307,14 @@ pub enum ReplayError {
         algorithm: AlgorithmName,
     },
     /// A limiter could not be built.
-    Build(BuildError),
+    Build {
+        /// The limit.
+        quota: Quota,
+        /// The algorithm.
+        algorithm: AlgorithmName,
+        /// Why not.
+        error: BuildError,
+    },
 }
 
 impl fmt::Display for ReplayError {
@@ -333,7 +340,9 @@ impl fmt::Display for ReplayError {
                  or use gcra, token-bucket or leaky-bucket",
                 algorithm.name()
             ),
-            ReplayError::Build(error) => write!(f, "cannot build a limiter: {error}"),
+            ReplayError::Build { quota, algorithm, error } => {
+                write!(f, "--limit \"{quota}\" is not possible as {}: {error}", algorithm.name())
+            }
         }
     }
 }
@@ -343,7 +352,7 @@ impl std::error::Error for ReplayError {
         match self {
             ReplayError::Read { error, .. } => Some(error),
             ReplayError::Header { error, .. } => Some(error),
-            ReplayError::Build(error) => Some(error),
+            ReplayError::Build { error, .. } => Some(error),
             ReplayError::FieldsOfClf | ReplayError::KeyOfFields { .. } | ReplayError::Burst { .. } => None,
         }
     }

@@ -255,7 +255,7 @@ impl Panel<'_> {
             .light_line_style(TRANSPARENT)
             .bold_line_style(GRID)
             .axis_style(AXES)
-            .y_labels(4)
+            .y_labels(6)
             .label_style((FONT, 14).into_font().color(&FAINT))
             .y_label_formatter(&|count| number(*count))
             .draw()?;

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use super::ReplayError;
 use super::algorithm::{AlgorithmName, AnyLimiter};
 use super::fields::Entry;
 use super::key_table::KeyId;
 use super::series::Series;
 use super::time::UnixNanos;
-use crate::{BuildError, Clock, ManualClock, Quota};
+use crate::{Clock, ManualClock, Quota};
 
 /// One limit in one algorithm: a column of the report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,8 +19,9 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    pub(super) fn build(&self, clock: Clock) -> Result<Box<dyn AnyLimiter>, BuildError> {
-        self.algorithm.build(self.quota, self.max_keys, clock)
+    fn build(&self, clock: Clock) -> Result<Box<dyn AnyLimiter>, ReplayError> {
+        let built = self.algorithm.build(self.quota, self.max_keys, clock);
+        built.map_err(|error| ReplayError::Build { quota: self.quota, algorithm: self.algorithm, error })
     }
 }
 
@@ -36,7 +38,7 @@ pub(super) struct Simulation {
 impl Simulation {
     /// One limiter for each plan, under a clock that stands at `start`, the time of the first request: a limiter's windows
     /// count from when it was built.
-    pub(super) fn new(plans: &[Plan], start: UnixNanos) -> Result<Simulation, BuildError> {
+    pub(super) fn new(plans: &[Plan], start: UnixNanos) -> Result<Simulation, ReplayError> {
         let (clock, hand) = Clock::manual();
         hand.set(Duration::from_nanos(start));
         let limits = plans.iter().map(|plan| SimulatedLimit::new(*plan, clock.clone()));
@@ -116,7 +118,7 @@ pub(super) enum LongestRefusal {
 }
 
 impl SimulatedLimit {
-    fn new(plan: Plan, clock: Clock) -> Result<SimulatedLimit, BuildError> {
+    fn new(plan: Plan, clock: Clock) -> Result<SimulatedLimit, ReplayError> {
         Ok(SimulatedLimit {
             plan,
             limiter: plan.build(clock)?,

@@ -43,11 +43,14 @@ pub(super) fn percent(part: u64, whole: u64) -> String {
     }
 }
 
-/// `3 d 4 h`, `1 h 30 min`, `2 min 5 s`, `1.5 s`: to the millisecond below a minute, else the two largest units.
+/// `3 d 4 h`, `1 h 30 min`, `2 min 5 s`, `1.5 s`, `20 ms`: to the millisecond below a minute, else the two largest units.
 pub(super) fn duration(time: Duration) -> String {
     const UNITS: [(u128, &str); 4] = [(86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")];
     let millis = (time.as_nanos() + 500_000) / 1_000_000;
     let seconds = millis / 1_000;
+    if (1..1_000).contains(&millis) {
+        return format!("{millis} ms");
+    }
     if seconds < 60 {
         let text = format!("{seconds}.{:03}", millis % 1_000);
         return format!("{} s", text.trim_end_matches('0').trim_end_matches('.'));
@@ -136,6 +139,7 @@ mod tests {
     fn durations_show_their_two_largest_units() {
         let text = |seconds: f64| duration(Duration::from_secs_f64(seconds));
         assert_eq!(text(0.0), "0 s");
+        assert_eq!(text(0.02), "20 ms");
         assert_eq!(text(3.6), "3.6 s");
         assert_eq!(text(20.0), "20 s");
         assert_eq!(text(60.0), "1 min");

@@ -143,6 +143,8 @@ fn options_that_do_not_go_with_the_format_are_errors_that_say_what_to_use() {
         let said = failure_of(&["-", "--limit", "1/s", "--key", "ip"], log.as_bytes());
         assert!(said.contains("name a field with --key-field"), "{said}");
     }
+    let said = failure_of(&["-", "--limit", "4000000000/s", "-a", "gcra,sliding-window"], b"");
+    assert!(said.contains("--limit \"4000000000/s\" is not possible as sliding-window: limit"), "{said}");
     let said = failure_of(&["-", "--limit", "2/s burst 1", "-a", "gcra,fixed-window"], b"");
     assert!(said.contains("--limit \"2/s burst 1\" has a burst, but a fixed-window"), "{said}");
 }
