@@ -126,3 +126,43 @@ impl fmt::Display for AlgorithmError {
 }
 
 impl std::error::Error for AlgorithmError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many of ten requests at one moment are admitted.
+    fn admitted(algorithm: AlgorithmName, quota: &str) -> usize {
+        let (clock, _hand) = Clock::manual();
+        let limiter = algorithm.build(quota.parse().unwrap(), 100, clock).unwrap();
+        (0..10).filter(|_| limiter.check_n(7, 1).is_ok()).count()
+    }
+
+    #[test]
+    fn every_algorithm_admits_its_limit_at_once() {
+        for (algorithm, name) in NAMES {
+            assert_eq!(name.parse(), Ok(algorithm));
+            assert_eq!(algorithm.name(), name);
+            assert_eq!(admitted(algorithm, "6/min"), 6, "{name}");
+            assert_eq!(admitted(algorithm, "0/min"), 0, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_burst_is_admitted_instead_by_those_that_have_one() {
+        for (algorithm, name) in NAMES.into_iter().filter(|(algorithm, _)| algorithm.has_burst()) {
+            for burst in [0, 1, 3, 9] {
+                assert_eq!(admitted(algorithm, &format!("6/min burst {burst}")), burst, "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_algorithm_is_told_their_names() {
+        let said = "token_bucket".parse::<AlgorithmName>().unwrap_err().to_string();
+        assert!(
+            said.starts_with("\"token_bucket\" is not an algorithm: use one of gcra, token-bucket,"),
+            "{said}"
+        );
+    }
+}

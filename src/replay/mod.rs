@@ -324,7 +324,7 @@ impl fmt::Display for ReplayError {
             ReplayError::Read { file, after, error } => {
                 write!(f, "cannot read {file} further than line {after}: {error}")
             }
-            ReplayError::Header { file, error } => write!(f, "cannot read {file} as CSV: {error}"),
+            ReplayError::Header { file, error } => write!(f, "cannot read {file} as CSV: {error}; if it is not CSV, give its --format"),
             ReplayError::FieldsOfClf => f.write_str(
                 "the log is in Common or Combined Log Format, whose fields have no names: use --key ip, path, method or \
                  user instead of --key-field, no --time-field, and only --cost-field bytes; if it is not, give its --format",

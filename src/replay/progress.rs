@@ -7,7 +7,7 @@ use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 /// How many lines are read between two looks at the bar: a few milliseconds' worth.
 const EVERY: u64 = 4_096;
 
-const BAR: &str = "reading {wide_bar} {binary_bytes} of {binary_total_bytes}, {msg} lines, {eta} left";
+const BAR: &str = "reading {wide_bar} {binary_bytes} of {binary_total_bytes}, {msg} lines";
 const SPINNER: &str = "{spinner} reading {binary_bytes}, {msg} lines";
 
 /// A bar on standard error that goes away when the log is read.

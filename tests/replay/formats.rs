@@ -155,7 +155,7 @@ fn a_csv_header_without_a_needed_column_says_what_it_has() {
     assert_eq!(
         said,
         "error: cannot read - as CSV: no field has a name known for the time: give it with --time-field; \
-         the header has: when, who\n"
+         the header has: when, who; if it is not CSV, give its --format\n"
     );
     let said = failure_of(&["-", "--limit", "1/s", "--time-field", "at"], b"when,who\n1,a\n");
     assert!(said.contains("there is no field \"at\"; the header has: when, who"), "{said}");

@@ -92,22 +92,22 @@ const BYTE_LIMITS: [&str; 4] = ["--limit", "60000/min", "--limit", "500000/h bur
 const LIMITS: [&str; 4] = ["--limit", "60/min", "--limit", "100/h burst 20"];
 
 #[test]
-fn an_access_log() {
+fn an_access_log_is_reported_like_this() {
     assert_reports("clf", "access.log", generate_log::log().as_bytes(), &LIMITS);
 }
 
 #[test]
-fn json_lines() {
+fn json_lines_are_reported_like_this() {
     assert_reports("json", "access.json", sample_json().as_bytes(), &LIMITS);
 }
 
 #[test]
-fn csv() {
+fn csv_is_reported_like_this() {
     assert_reports("csv", "access.csv", sample_csv().as_bytes(), &LIMITS);
 }
 
 #[test]
-fn compressed() {
+fn compressed_logs_are_reported_like_this() {
     let log = generate_log::log();
     let (first, second) = log.split_at(log.len() / 2);
     // Two members, as when compressed files are put together.
@@ -116,7 +116,7 @@ fn compressed() {
 }
 
 #[test]
-fn all_algorithms() {
+fn all_algorithms_are_reported_like_this() {
     let args = ["--limit", "60/min", "--limit", "100/h", "--algorithm", ALGORITHMS];
     assert_reports("algorithms", "access.log", generate_log::log().as_bytes(), &args);
 }
@@ -124,7 +124,7 @@ fn all_algorithms() {
 const ALGORITHMS: &str = "gcra,token-bucket,leaky-bucket,fixed-window,sliding-window,sliding-log";
 
 #[test]
-fn bytes_as_cost() {
+fn bytes_as_cost_are_reported_like_this() {
     let args = ["--limit", "100000/min", "--limit", "10000/h", "--cost-field", "bytes", "--key", "path"];
     assert_reports("cost", "access.log", generate_log::log().as_bytes(), &args);
 }
@@ -201,7 +201,7 @@ fn one_line_in_ten_of_csv_is_broken() {
 }
 
 #[test]
-fn times_that_go_back() {
+fn times_that_go_back_are_reported_like_this() {
     // Blocks in reverse, as when several servers' logs were put together in the wrong order.
     let log = generate_log::log();
     let lines: Vec<&str> = log.lines().collect();
@@ -210,12 +210,12 @@ fn times_that_go_back() {
 }
 
 #[test]
-fn an_empty_file() {
+fn an_empty_file_is_reported_like_this() {
     assert_reports("empty", "access.log", b"", &LIMITS);
 }
 
 #[test]
-fn a_picture() {
+fn a_picture_looks_like_this() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("picture");
     fs::create_dir_all(&folder).unwrap();
     fs::write(folder.join("access.log"), generate_log::log()).unwrap();
@@ -232,7 +232,7 @@ fn a_picture() {
 /// A log of 10 000 real requests; it is not ours to give away, so only the report is here.
 #[test]
 #[ignore = "needs the recorded log: TOLLGATE_APACHE_LOG=path"]
-fn the_recorded_apache_log() {
+fn the_recorded_apache_log_is_reported_like_this() {
     let log = env::var("TOLLGATE_APACHE_LOG").expect("TOLLGATE_APACHE_LOG names the recorded log");
     let args = ["--limit", "30/min", "--limit", "100/h", "--algorithm", ALGORITHMS];
     assert_reports("apache", "apache-combined.log", &fs::read(log).unwrap(), &args);
