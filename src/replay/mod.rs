@@ -165,7 +165,8 @@ impl<'a> Replay<'a> {
         let fields = &self.options.fields;
         self.format = match self.options.format {
             Some(format) => format,
-            None => Format::recognize(lines).map_err(|error| self.unreadable(error.into(), lines.count()))?,
+            None => Format::recognize(fields, lines)
+                .map_err(|error| self.unreadable(error.into(), lines.count()))?,
         };
         if self.format != Format::Clf && self.options.key.is_some() {
             return Err(ReplayError::KeyOfFields { format: self.format });

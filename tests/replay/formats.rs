@@ -165,6 +165,30 @@ fn a_csv_header_without_a_needed_column_says_what_it_has() {
 }
 
 #[test]
+fn an_empty_log_is_an_error_only_where_options_contradict_its_named_format() {
+    for args in
+        [&["--key-field", "id"][..], &["--time-field", "ts"], &["--cost-field", "bytes"], &["--key", "path"]]
+    {
+        for format in [&[][..], &["--format", "clf"], &["--format", "json"], &["--format", "csv"]] {
+            let args = [&["-", "--limit", "1/s"], args, format].concat();
+            let output = run(&args, b"");
+            let clf_options = matches!(args[3], "--key");
+            let fits = match format.last() {
+                None => true,
+                Some(&"clf") => clf_options || args[3] == "--cost-field",
+                Some(_) => !clf_options,
+            };
+            assert_eq!(
+                output.status.success(),
+                fits,
+                "{args:?}: {}",
+                String::from_utf8_lossy(&output.stderr)
+            );
+        }
+    }
+}
+
+#[test]
 fn a_format_that_is_named_is_not_guessed() {
     let report =
         report_of(&["--limit", "1/s", "--format", "csv", "--time-field", "{\"ts\""], b"{\"ts\",ip\n1,a\n");

@@ -54,8 +54,8 @@ impl Format {
     ///
     /// One line that is JSON or in Common Log Format is enough; else a first line with a delimiter is taken for the header of
     /// CSV, unless it begins a list in JSON, which is not lines but can be made so. What is nothing at all is taken for Common
-    /// Log Format, which says of each line what is wrong with it.
-    pub(super) fn recognize<R: BufRead>(lines: &mut LineReader<R>) -> io::Result<Format> {
+    /// Log Format, or for JSON where fields are named; both say of each line what is wrong with it.
+    pub(super) fn recognize<R: BufRead>(names: &FieldNames, lines: &mut LineReader<R>) -> io::Result<Format> {
         let mut ahead: Vec<Line> = Vec::new();
         while ahead.len() < LOOKED_AT {
             match lines.next_owned()? {
@@ -72,6 +72,7 @@ impl Format {
         let format = format.unwrap_or(match first {
             Some([b'[', ..]) => Format::Json,
             Some(line) if may_be_header(line) => Format::Csv,
+            _ if names.time.is_some() || !names.key.is_empty() => Format::Json,
             _ => Format::Clf,
         });
         lines.put_back(ahead);
@@ -262,7 +263,7 @@ mod tests {
     #[track_caller]
     fn assert_recognized(log: &str, format: Format) {
         let mut lines = LineReader::new(log.as_bytes());
-        assert_eq!(Format::recognize(&mut lines).unwrap(), format);
+        assert_eq!(Format::recognize(&FieldNames::default(), &mut lines).unwrap(), format);
         assert_eq!(lines.count(), 0);
         let mut read = String::new();
         while let Some(line) = lines.next().unwrap() {
