@@ -1,10 +1,10 @@
 //! [`KeyBy`]: which part of a request is the key that a limit counts by.
 
 use std::fmt;
-use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
-use super::log_line::LogLine;
+use super::format::{ABSENT, LogLine};
 
 /// A part of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +28,13 @@ pub struct KeyBy {
     parts: Vec<Part>,
 }
 
+impl Default for KeyBy {
+    /// The client.
+    fn default() -> KeyBy {
+        KeyBy { parts: vec![Part::Ip] }
+    }
+}
+
 impl KeyBy {
     /// Writes the key of a request over what is in `key`.
     pub fn write(&self, line: &LogLine<'_>, key: &mut Vec<u8>) {
@@ -37,7 +44,7 @@ impl KeyBy {
                 key.push(b' ');
             }
             match part {
-                Part::Ip => push_client(line.host, key),
+                Part::Ip => push_value(line.host, key),
                 Part::Path => push_text(line.path, key),
                 Part::Method => push_text(line.method, key),
                 Part::User => push_text(line.user, key),
@@ -46,13 +53,27 @@ impl KeyBy {
     }
 }
 
-/// A client's address, an IPv6 one as its /64 network: a single subscriber usually has all of it, and could
-/// escape a limit by taking another address from it for every request.
-fn push_client(host: &[u8], key: &mut Vec<u8>) {
-    let address = if host.contains(&b':') { str::from_utf8(host).ok() } else { None };
-    match address.and_then(|text| text.parse::<Ipv6Addr>().ok()) {
-        Some(address) => key.extend_from_slice(client_network(address).as_bytes()),
-        None => push_text(host, key),
+/// A value that may be a client's address. An IPv6 one counts as its /64 network: a single subscriber usually has all of
+/// it, and could escape a limit by taking another address from it for every request. So does one who could take another
+/// port, which is left away. A value that is empty is absent.
+pub(super) fn push_value(value: &[u8], key: &mut Vec<u8>) {
+    match client(value) {
+        Some(client) => key.extend_from_slice(client.as_bytes()),
+        None if value.is_empty() => key.extend_from_slice(ABSENT),
+        None => push_text(value, key),
+    }
+}
+
+/// The client of an address that is not written as it counts: IPv6, or either with a port.
+fn client(value: &[u8]) -> Option<String> {
+    if !value.contains(&b':') {
+        return None;
+    }
+    let text = str::from_utf8(value).ok()?;
+    let address = text.parse::<Ipv6Addr>().map(IpAddr::V6);
+    match address.or_else(|_| text.parse().map(|with_port: SocketAddr| with_port.ip())).ok()? {
+        IpAddr::V4(address) => Some(address.to_string()),
+        IpAddr::V6(address) => Some(client_network(address)),
     }
 }
 
@@ -143,7 +164,14 @@ mod tests {
     }
 
     fn line(host: &str) -> LogLine<'_> {
-        LogLine { host: host.as_bytes(), user: b"john smith", second: 0, method: b"GET", path: b"/a b" }
+        LogLine {
+            host: host.as_bytes(),
+            user: b"john smith",
+            time: 0,
+            method: b"GET",
+            path: b"/a b",
+            bytes: 1,
+        }
     }
 
     #[test]
@@ -157,6 +185,8 @@ mod tests {
             ("::1", "::/64"),
             ("::ffff:1.2.3.4", "1.2.3.4"),
             ("::ffff:102:304", "1.2.3.4"),
+            ("1.2.3.4:5678", "1.2.3.4"),
+            ("[2001:db8::1]:5678", "2001:db8::/64"),
             ("not:an:address", "not:an:address"),
             ("-", "-"),
         ] {

@@ -2,40 +2,68 @@
 
 use std::time::Duration;
 
+use super::ReplayError;
+use super::algorithm::{AlgorithmName, AnyLimiter};
+use super::fields::Entry;
 use super::key_table::KeyId;
-use crate::{BuildError, Clock, Gcra, Limiter, ManualClock, Quota};
+use super::series::Series;
+use super::time::UnixNanos;
+use crate::{Clock, ManualClock, Quota};
+
+/// One limit in one algorithm: a column of the report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Plan {
+    pub(super) quota: Quota,
+    pub(super) algorithm: AlgorithmName,
+    pub(super) max_keys: usize,
+}
+
+impl Plan {
+    fn build(&self, clock: Clock) -> Result<Box<dyn AnyLimiter>, ReplayError> {
+        let built = self.algorithm.build(self.quota, self.max_keys, clock);
+        built.map_err(|error| ReplayError::Build { quota: self.quota, algorithm: self.algorithm, error })
+    }
+}
 
 /// What several limits, side by side, do to the same requests.
-#[derive(Debug)]
 pub(super) struct Simulation {
-    /// Moves the clock of all limiters.
+    /// Moves the clock of all limiters, which counts from 1970: so windows begin where they would in production.
     hand: ManualClock,
-    /// The time of the first request, which is the clock's zero.
-    start: Option<i64>,
     requests: Vec<u64>,
+    tokens: u64,
     limits: Vec<SimulatedLimit>,
+    over_time: Series,
 }
 
 impl Simulation {
-    /// One limiter for each quota, each for `max_keys` keys.
-    pub(super) fn new(quotas: &[Quota], max_keys: usize) -> Result<Simulation, BuildError> {
+    /// One limiter for each plan, under a clock that stands at `start`, the time of the first request: a limiter's windows
+    /// count from when it was built.
+    pub(super) fn new(plans: &[Plan], start: UnixNanos) -> Result<Simulation, ReplayError> {
         let (clock, hand) = Clock::manual();
-        let limits = quotas.iter().map(|quota| SimulatedLimit::new(*quota, max_keys, clock.clone()));
-        let limits = limits.collect::<Result<_, _>>()?;
-        Ok(Simulation { hand, start: None, requests: Vec::new(), limits })
+        hand.set(Duration::from_nanos(start));
+        let limits = plans.iter().map(|plan| SimulatedLimit::new(*plan, clock.clone()));
+        Ok(Simulation {
+            hand,
+            requests: Vec::new(),
+            tokens: 0,
+            limits: limits.collect::<Result<_, _>>()?,
+            over_time: Series::new(1 + plans.len()),
+        })
     }
 
     /// Asks every limit about one request. Times must not step back.
-    pub(super) fn request(&mut self, second: i64, key: KeyId) {
-        let start = *self.start.get_or_insert(second);
-        let now = Duration::from_secs(second.abs_diff(start));
-        self.hand.set(now);
+    pub(super) fn request(&mut self, Entry { time, cost }: Entry, key: KeyId) {
+        self.hand.set(Duration::from_nanos(time));
         if key >= self.requests.len() {
             self.requests.resize(key + 1, 0);
         }
         self.requests[key] += 1;
-        for limit in &mut self.limits {
-            limit.request(now, key);
+        self.tokens = self.tokens.saturating_add(cost);
+        self.over_time.count(0, time);
+        for (position, limit) in self.limits.iter_mut().enumerate() {
+            if !limit.admits(Entry { time, cost }, key) {
+                self.over_time.count(1 + position, time);
+            }
         }
     }
 
@@ -44,18 +72,29 @@ impl Simulation {
         &self.requests
     }
 
+    /// How many tokens all requests asked for.
+    pub(super) fn tokens(&self) -> u64 {
+        self.tokens
+    }
+
     /// The limits in the order given.
     pub(super) fn limits(&self) -> &[SimulatedLimit] {
         &self.limits
     }
+
+    /// Requests in the first row, and in the following the refusals of each limit.
+    pub(super) fn over_time(&self) -> &Series {
+        &self.over_time
+    }
 }
 
 /// One limit, and what it did so far.
-#[derive(Debug)]
 pub(super) struct SimulatedLimit {
-    quota: Quota,
-    limiter: Limiter<Gcra>,
+    plan: Plan,
+    limiter: Box<dyn AnyLimiter>,
     admitted: u64,
+    tokens_admitted: u64,
+    too_large: u64,
     longest_refusal: LongestRefusal,
     keys: Vec<KeyTally>,
 }
@@ -65,7 +104,7 @@ pub(super) struct SimulatedLimit {
 struct KeyTally {
     refused: u64,
     /// When the refusals began that no admission has ended yet.
-    refused_since: Option<Duration>,
+    refused_since: Option<UnixNanos>,
 }
 
 /// The longest time for which a key was refused without a break: from the first refusal of a row until the key
@@ -79,46 +118,63 @@ pub(super) enum LongestRefusal {
 }
 
 impl SimulatedLimit {
-    fn new(quota: Quota, max_keys: usize, clock: Clock) -> Result<SimulatedLimit, BuildError> {
+    fn new(plan: Plan, clock: Clock) -> Result<SimulatedLimit, ReplayError> {
         Ok(SimulatedLimit {
-            quota,
-            limiter: Limiter::builder(Gcra::new(quota)).max_keys(max_keys).clock(clock).build()?,
+            plan,
+            limiter: plan.build(clock)?,
             admitted: 0,
+            tokens_admitted: 0,
+            too_large: 0,
             longest_refusal: LongestRefusal::Lasted(Duration::ZERO),
             keys: Vec::new(),
         })
     }
 
-    fn request(&mut self, now: Duration, key: KeyId) {
+    fn admits(&mut self, Entry { time, cost }: Entry, key: KeyId) -> bool {
         if key >= self.keys.len() {
             self.keys.resize(key + 1, KeyTally::default());
         }
         let tally = &mut self.keys[key];
-        match self.limiter.check(&key) {
-            Ok(_) => {
-                self.admitted += 1;
-                tally.refused_since = None;
+        let Err(denied) = self.limiter.check_n(key, cost) else {
+            self.admitted += 1;
+            self.tokens_admitted = self.tokens_admitted.saturating_add(cost);
+            tally.refused_since = None;
+            return true;
+        };
+        tally.refused += 1;
+        let since = tally.refused_since.unwrap_or(time);
+        let refusal = match denied.retry_after() {
+            Some(wait) => LongestRefusal::Lasted(Duration::from_nanos(time - since).saturating_add(wait)),
+            None if denied.limit() == 0 => LongestRefusal::Endless,
+            // The request is to blame, and not what the key did before: it says nothing of how long others must wait.
+            None => {
+                self.too_large += 1;
+                return false;
             }
-            Err(denied) => {
-                tally.refused += 1;
-                let since = *tally.refused_since.get_or_insert(now);
-                let refusal = match denied.retry_after() {
-                    Some(wait) => LongestRefusal::Lasted(now.saturating_sub(since).saturating_add(wait)),
-                    None => LongestRefusal::Endless,
-                };
-                self.longest_refusal = self.longest_refusal.max(refusal);
-            }
-        }
+        };
+        tally.refused_since = Some(since);
+        self.longest_refusal = self.longest_refusal.max(refusal);
+        false
     }
 
     /// The limit itself.
-    pub(super) fn quota(&self) -> Quota {
-        self.quota
+    pub(super) fn plan(&self) -> Plan {
+        self.plan
     }
 
     /// Requests that were let in.
     pub(super) fn admitted(&self) -> u64 {
         self.admitted
+    }
+
+    /// Tokens that were given to them.
+    pub(super) fn tokens_admitted(&self) -> u64 {
+        self.tokens_admitted
+    }
+
+    /// Requests that cost more than the limit can ever give at once.
+    pub(super) fn too_large(&self) -> u64 {
+        self.too_large
     }
 
     /// How often `key` was refused.
@@ -133,7 +189,7 @@ impl SimulatedLimit {
 
     /// How many keys the limiter had to forget because more were live than it had room for.
     pub(super) fn forgotten(&self) -> u64 {
-        self.limiter.stats().forgotten
+        self.limiter.forgotten()
     }
 }
 
@@ -141,12 +197,19 @@ impl SimulatedLimit {
 mod tests {
     use super::*;
 
-    fn simulate(quota: &str, requests: &[(i64, KeyId)]) -> Simulation {
-        let mut simulation = Simulation::new(&[quota.parse().unwrap()], 1_000).unwrap();
-        for (second, key) in requests {
-            simulation.request(*second, *key);
+    /// What one limit does to requests of these seconds, keys and costs.
+    fn simulate_costs(quota: &str, requests: &[(u64, KeyId, u64)]) -> Simulation {
+        let plan = Plan { quota: quota.parse().unwrap(), algorithm: AlgorithmName::Gcra, max_keys: 1_000 };
+        let mut simulation = Simulation::new(&[plan], requests[0].0 * 1_000_000_000).unwrap();
+        for (second, key, cost) in requests {
+            simulation.request(Entry { time: second * 1_000_000_000, cost: *cost }, *key);
         }
         simulation
+    }
+
+    fn simulate(quota: &str, requests: &[(u64, KeyId)]) -> Simulation {
+        let requests: Vec<_> = requests.iter().map(|(second, key)| (*second, *key, 1)).collect();
+        simulate_costs(quota, &requests)
     }
 
     fn seconds(seconds: u64) -> LongestRefusal {
@@ -165,7 +228,7 @@ mod tests {
     #[test]
     fn a_refusal_lasts_from_its_first_request_until_the_key_is_let_in_again() {
         // The token spent at 100 is back at 160.
-        let longest = |requests: &[(i64, KeyId)]| simulate("1/min", requests).limits()[0].longest_refusal();
+        let longest = |requests: &[(u64, KeyId)]| simulate("1/min", requests).limits()[0].longest_refusal();
         assert_eq!(longest(&[(100, 0)]), seconds(0));
         assert_eq!(longest(&[(100, 0), (110, 0)]), seconds(50));
         assert_eq!(longest(&[(100, 0), (110, 0), (150, 0)]), seconds(50));
@@ -179,5 +242,21 @@ mod tests {
         let limit = &simulation.limits()[0];
         assert_eq!((limit.admitted(), limit.refused(0)), (0, 2));
         assert_eq!(limit.longest_refusal(), LongestRefusal::Endless);
+    }
+
+    #[test]
+    fn costs_are_summed_and_those_that_can_never_fit_are_told_apart() {
+        let simulation =
+            simulate_costs("10/min", &[(100, 0, 7), (100, 0, 11), (100, 0, 4), (100, 0, 0), (100, 0, 3)]);
+        let limit = &simulation.limits()[0];
+        assert_eq!((simulation.tokens(), limit.tokens_admitted()), (25, 10));
+        assert_eq!((limit.admitted(), limit.refused(0), limit.too_large()), (3, 2, 1));
+        assert_eq!(limit.longest_refusal(), seconds(6));
+    }
+
+    #[test]
+    fn refusals_are_counted_when_they_were() {
+        let simulation = simulate("1/min", &[(100, 0), (101, 0), (103, 0), (103, 1)]);
+        assert_eq!(simulation.over_time().view(10).rows, [[1, 1, 0, 2], [0, 1, 0, 1]]);
     }
 }

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::time::{UnixNanos, timestamp};
+
 /// `1,234`.
 pub(super) fn number(value: u64) -> String {
     let digits = value.to_string();
@@ -30,7 +32,7 @@ pub(super) fn share(part: u64, whole: u64) -> String {
 
 /// A share to a tenth of a percent, where only nothing is `0.0%` and only everything `100.0%`.
 #[expect(clippy::cast_precision_loss, reason = "a tenth of a percent is shown")]
-fn percent(part: u64, whole: u64) -> String {
+pub(super) fn percent(part: u64, whole: u64) -> String {
     let percent = if part == 0 { 0.0 } else { part as f64 / whole as f64 * 100.0 };
     if part > 0 && percent < 0.05 {
         "<0.1%".to_owned()
@@ -41,11 +43,14 @@ fn percent(part: u64, whole: u64) -> String {
     }
 }
 
-/// `3 d 4 h`, `1 h 30 min`, `2 min 5 s`, `1.5 s`: to the millisecond below a minute, else the two largest units.
+/// `3 d 4 h`, `1 h 30 min`, `2 min 5 s`, `1.5 s`, `20 ms`: to the millisecond below a minute, else the two largest units.
 pub(super) fn duration(time: Duration) -> String {
     const UNITS: [(u128, &str); 4] = [(86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")];
     let millis = (time.as_nanos() + 500_000) / 1_000_000;
     let seconds = millis / 1_000;
+    if (1..1_000).contains(&millis) {
+        return format!("{millis} ms");
+    }
     if seconds < 60 {
         let text = format!("{seconds}.{:03}", millis % 1_000);
         return format!("{} s", text.trim_end_matches('0').trim_end_matches('.'));
@@ -66,6 +71,19 @@ pub(super) fn duration(time: Duration) -> String {
 /// `2015-05-17 10:05:03`, in UTC.
 pub(super) fn date(time: Timestamp) -> impl Display {
     time.strftime("%Y-%m-%d %H:%M:%S")
+}
+
+/// A point on an axis of this length in nanoseconds, in UTC: `10:05:03.250`, `10:05`, `May 17 10:05`, `2015-05-17`.
+pub(super) fn clock_time(time: UnixNanos, axis: u64) -> String {
+    const SECOND: u64 = 1_000_000_000;
+    let form = match axis / SECOND {
+        0..10 => "%H:%M:%S%.3f",
+        10..600 => "%H:%M:%S",
+        600..86_400 => "%H:%M",
+        86_400..2_592_000 => "%b %-d %H:%M",
+        _ => "%Y-%m-%d",
+    };
+    timestamp(time).map_or_else(String::new, |time| time.strftime(form).to_string())
 }
 
 /// Whoever sends a request writes into the log. Nothing of it may steer the terminal.
@@ -121,6 +139,7 @@ mod tests {
     fn durations_show_their_two_largest_units() {
         let text = |seconds: f64| duration(Duration::from_secs_f64(seconds));
         assert_eq!(text(0.0), "0 s");
+        assert_eq!(text(0.02), "20 ms");
         assert_eq!(text(3.6), "3.6 s");
         assert_eq!(text(20.0), "20 s");
         assert_eq!(text(60.0), "1 min");
@@ -129,6 +148,13 @@ mod tests {
         assert_eq!(text(299_156.0), "3 d 11 h");
         assert_eq!(duration(Duration::from_nanos(59_999_999_999)), "1 min");
         assert_eq!(duration(Duration::from_nanos(10)), "0 s");
+    }
+
+    #[test]
+    fn the_longer_an_axis_the_coarser_its_times() {
+        let text = |seconds: u64| clock_time(1_431_857_103_250_000_000, seconds * 1_000_000_000);
+        let texts = [5, 60, 3_600, 200_000, 3_000_000].map(text);
+        assert_eq!(texts, ["10:05:03.250", "10:05:03", "10:05", "May 17 10:05", "2015-05-17"]);
     }
 
     #[test]

@@ -1,15 +1,12 @@
 //! [`LogLine`]: what a replay needs of one line in Common or Combined Log Format.
 
-use std::fmt;
-
-use jiff::fmt::strtime;
+use super::super::fields::Entry;
+use super::super::key::KeyBy;
+use super::super::time::{UnixNanos, parse_clf_time};
+use super::line_error::{LineError, excerpt};
 
 /// How a field that the server had nothing to say for is written.
-const ABSENT: &[u8] = b"-";
-
-/// The times that a line may bear, in Unix seconds: 1970 to 2099. One line with a broken date must not stretch
-/// the replay beyond what a limiter can count.
-const YEARS: std::ops::Range<i64> = 0..4_102_444_800;
+pub(in super::super) const ABSENT: &[u8] = b"-";
 
 /// One request: `host ident user [time] "request" status bytes`.
 ///
@@ -21,12 +18,14 @@ pub struct LogLine<'a> {
     pub host: &'a [u8],
     /// The authenticated user. May contain spaces.
     pub user: &'a [u8],
-    /// When, in Unix seconds.
-    pub second: i64,
+    /// When, to the second.
+    pub time: UnixNanos,
     /// The request's method; absent when the client sent something that is not HTTP.
     pub method: &'a [u8],
     /// The request's target without its query string; absent like the method.
     pub path: &'a [u8],
+    /// The size of the response; 0 when absent.
+    pub bytes: u64,
 }
 
 impl<'a> LogLine<'a> {
@@ -38,11 +37,29 @@ impl<'a> LogLine<'a> {
     pub fn parse(line: &'a [u8]) -> Result<LogLine<'a>, LineError> {
         let (Client { host, user }, rest) = parse_client(line)?;
         let (time, rest) = split_once(rest, b"] ").ok_or(LineError::NoTime)?;
-        let second = parse_time(time)?;
+        let time = parse_clf_time(time).map_err(|error| LineError::clf_time(time, error))?;
         let (request, rest) = split_quoted(rest).ok_or(LineError::NoRequest)?;
-        check_response(rest)?;
+        let bytes = parse_response(rest)?;
         let (method, path) = split_request(request).unwrap_or((ABSENT, ABSENT));
-        Ok(LogLine { host, user, second, method, path })
+        Ok(LogLine { host, user, time, method, path, bytes })
+    }
+}
+
+/// How lines in Common or Combined Log Format are read.
+#[derive(Clone, Debug)]
+pub(in super::super) struct ClfLines {
+    /// What each request is counted by.
+    pub(super) key: KeyBy,
+    /// Whether a request costs the bytes of its response instead of 1.
+    pub(super) cost_bytes: bool,
+}
+
+impl ClfLines {
+    /// Reads one line, and writes its key over what is in `key`.
+    pub(super) fn read(&self, line: &[u8], key: &mut Vec<u8>) -> Result<Entry, LineError> {
+        let line = LogLine::parse(line)?;
+        self.key.write(&line, key);
+        Ok(Entry { time: line.time, cost: if self.cost_bytes { line.bytes } else { 1 } })
     }
 }
 
@@ -75,29 +92,19 @@ fn is_address(text: &[u8]) -> bool {
     str::from_utf8(text).is_ok_and(|text| text.parse::<std::net::IpAddr>().is_ok())
 }
 
-/// `17/May/2015:10:05:03 +0000` in Unix seconds.
-fn parse_time(text: &[u8]) -> Result<i64, LineError> {
-    let second = str::from_utf8(text)
-        .ok()
-        .and_then(|text| strtime::parse("%d/%b/%Y:%H:%M:%S %z", text).ok())
-        .and_then(|time| time.to_timestamp().ok())
-        .ok_or_else(|| LineError::Time(excerpt(text)))?
-        .as_second();
-    if YEARS.contains(&second) { Ok(second) } else { Err(LineError::Year(excerpt(text))) }
-}
-
-/// ` status bytes`, with anything after them.
-fn check_response(text: &[u8]) -> Result<(), LineError> {
+/// The bytes of ` status bytes`, with anything after them.
+fn parse_response(text: &[u8]) -> Result<u64, LineError> {
     let mut fields = text.strip_prefix(b" ").unwrap_or(text).split(|byte| *byte == b' ');
     let status = fields.next().unwrap_or_default();
     if status.len() != 3 || !is_number(status) {
         return Err(LineError::Status(excerpt(status)));
     }
     let bytes = fields.next().unwrap_or_default();
-    if bytes != ABSENT && !is_number(bytes) {
-        return Err(LineError::Bytes(excerpt(bytes)));
+    if bytes == ABSENT {
+        return Ok(0);
     }
-    Ok(())
+    let number = is_number(bytes).then(|| str::from_utf8(bytes).ok()?.parse().ok()).flatten();
+    number.ok_or_else(|| LineError::Bytes(excerpt(bytes)))
 }
 
 fn is_number(text: &[u8]) -> bool {
@@ -134,65 +141,6 @@ fn split_once<'a>(text: &'a [u8], separator: &[u8]) -> Option<(&'a [u8], &'a [u8
     Some((&text[..at], &text[at + separator.len()..]))
 }
 
-/// Messages quote the line, but not 64 KiB of it.
-fn excerpt(text: &[u8]) -> String {
-    const SHOWN: usize = 40;
-    let mut shown = String::from_utf8_lossy(&text[..text.len().min(SHOWN)]).into_owned();
-    if text.len() > SHOWN {
-        shown.push('…');
-    }
-    shown
-}
-
-/// Why a line counts as malformed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum LineError {
-    /// The line is longer than any that is read whole.
-    TooLong {
-        /// The longest line that is read, in bytes.
-        most: usize,
-    },
-    /// Not three fields before the time.
-    NoClient,
-    /// The second field is an address.
-    VirtualHostFirst,
-    /// No `[time] `.
-    NoTime,
-    /// The time has another form or is no date.
-    Time(String),
-    /// The time is a date, but no log is from then.
-    Year(String),
-    /// No `"request"` after the time, or its closing quote is missing.
-    NoRequest,
-    /// The status is not three digits.
-    Status(String),
-    /// The bytes are neither a number nor `-`.
-    Bytes(String),
-}
-
-impl fmt::Display for LineError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            LineError::TooLong { most } => write!(f, "the line is longer than {most} bytes"),
-            LineError::NoClient => f.write_str("it does not start with: host ident user [time]"),
-            LineError::VirtualHostFirst => {
-                f.write_str("the second field is an address: cut off the virtual host in front")
-            }
-            LineError::NoTime => f.write_str("there is no [time] after host, ident and user"),
-            LineError::Time(text) => write!(f, "time \"{text}\" is not like 17/May/2015:10:05:03 +0000"),
-            LineError::Year(text) => write!(f, "time \"{text}\" is not between 1970 and 2099"),
-            LineError::NoRequest => f.write_str("there is no \"request\" in quotes after the time"),
-            LineError::Status(text) => write!(f, "status \"{text}\" after the request is not three digits"),
-            LineError::Bytes(text) => {
-                write!(f, "bytes \"{text}\" after the status is neither a number nor -")
-            }
-        }
-    }
-}
-
-impl std::error::Error for LineError {}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -223,9 +171,10 @@ mod tests {
         let expected = LogLine {
             host: b"83.149.9.216",
             user: b"-",
-            second: 1_431_857_103,
+            time: 1_431_857_103_000_000_000,
             method: b"GET",
             path: b"/a/b.png",
+            bytes: 203_023,
         };
         let common = COMBINED.split(" \"http").next().unwrap();
         assert_eq!(parse(COMBINED), Ok(expected));
@@ -235,7 +184,16 @@ mod tests {
     #[test]
     fn the_offset_of_the_time_counts() {
         let line = COMBINED.replace("10:05:03 +0000", "15:35:03 +0530");
-        assert_eq!(parse(&line).unwrap().second, 1_431_857_103);
+        assert_eq!(parse(&line).unwrap().time, parse(COMBINED).unwrap().time);
+    }
+
+    #[test]
+    fn bytes_that_are_absent_are_none_and_too_many_are_malformed() {
+        let with_bytes = |bytes: &str| COMBINED.replace("203023", bytes);
+        assert_eq!(parse(&with_bytes("-")).unwrap().bytes, 0);
+        assert_eq!(parse(&with_bytes("18446744073709551615")).unwrap().bytes, u64::MAX);
+        let error = LineError::Bytes("18446744073709551616".to_owned());
+        assert_eq!(parse(&with_bytes("18446744073709551616")), Err(error));
     }
 
     #[test]

@@ -1,27 +1,36 @@
 //! [`LineReader`]: lines of bounded length from input of any length.
 
+use std::collections::VecDeque;
 use std::io::{self, BufRead, Read};
 
-use super::log_line::LineError;
+use super::line_error::LineError;
 
 /// The longest line that is read whole, in bytes. Web servers refuse requests a fraction of this size.
-const MAX_LINE: usize = 64 * 1024;
+pub(super) const MAX_LINE: usize = 64 * 1024;
 
-/// Reads line by line and counts, without ever holding more than [`MAX_LINE`] bytes.
+/// Some programs put it before the first line, to say that the text is UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// A line that was read, whole or too long.
+pub(super) type Line = Result<Vec<u8>, LineError>;
+
+/// Reads line by line and counts, without ever holding more than [`MAX_LINE`] bytes and what was put back.
 #[derive(Debug)]
-pub(super) struct LineReader<R> {
+pub(in super::super) struct LineReader<R> {
     input: R,
     line: Vec<u8>,
     count: u64,
+    /// Lines that were looked at and are to be read again.
+    put_back: VecDeque<Line>,
 }
 
 impl<R: BufRead> LineReader<R> {
-    pub(super) fn new(input: R) -> LineReader<R> {
-        LineReader { input, line: Vec::new(), count: 0 }
+    pub(in super::super) fn new(input: R) -> LineReader<R> {
+        LineReader { input, line: Vec::new(), count: 0, put_back: VecDeque::new() }
     }
 
     /// How many lines have been read, which is the number of the latest one.
-    pub(super) fn count(&self) -> u64 {
+    pub(in super::super) fn count(&self) -> u64 {
         self.count
     }
 
@@ -29,6 +38,14 @@ impl<R: BufRead> LineReader<R> {
     ///
     /// A line that is too long is skipped, and the error returned in its place.
     pub(super) fn next(&mut self) -> io::Result<Option<Result<&[u8], LineError>>> {
+        if let Some(line) = self.put_back.pop_front() {
+            self.count += 1;
+            self.line = match line {
+                Ok(line) => line,
+                Err(error) => return Ok(Some(Err(error))),
+            };
+            return Ok(Some(Ok(&self.line)));
+        }
         self.line.clear();
         let most = MAX_LINE as u64 + 1;
         let read = self.input.by_ref().take(most).read_until(b'\n', &mut self.line)?;
@@ -40,8 +57,24 @@ impl<R: BufRead> LineReader<R> {
             self.input.skip_until(b'\n')?;
             return Ok(Some(Err(LineError::TooLong { most: MAX_LINE })));
         }
+        if self.count == 1 && self.line.starts_with(BYTE_ORDER_MARK) {
+            self.line.drain(..BYTE_ORDER_MARK.len());
+        }
         let line = self.line.strip_suffix(b"\n").unwrap_or(&self.line);
         Ok(Some(Ok(line.strip_suffix(b"\r").unwrap_or(line))))
+    }
+
+    /// The next line, to keep.
+    pub(super) fn next_owned(&mut self) -> io::Result<Option<Line>> {
+        Ok(self.next()?.map(|line| line.map(<[u8]>::to_vec)))
+    }
+
+    /// Makes `lines`, which were the latest ones, the next ones again.
+    pub(super) fn put_back(&mut self, lines: Vec<Line>) {
+        self.count -= lines.len() as u64;
+        for line in lines.into_iter().rev() {
+            self.put_back.push_front(line);
+        }
     }
 }
 
@@ -66,6 +99,32 @@ mod tests {
         assert_eq!(lines(b""), []);
         assert_eq!(lines(b"\n"), [line(b"")]);
         assert_eq!(lines(b"a\nb\r\n\nc"), [line(b"a"), line(b"b"), line(b""), line(b"c")]);
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_the_first_line() {
+        let line = |text: &[u8]| Some(text.to_vec());
+        assert_eq!(lines(b"\xef\xbb\xbfa\n\xef\xbb\xbfb"), [line(b"a"), line(b"\xef\xbb\xbfb")]);
+        assert_eq!(lines(b"\xef\xbb\xbf"), [line(b"")]);
+    }
+
+    #[test]
+    fn lines_put_back_come_again_in_their_order_with_their_numbers() {
+        let mut reader = LineReader::new(&b"a\nb\nc\nd"[..]);
+        let ahead = |reader: &mut LineReader<&[u8]>| {
+            vec![reader.next_owned().unwrap().unwrap(), reader.next_owned().unwrap().unwrap()]
+        };
+        let taken = ahead(&mut reader);
+        reader.put_back(taken);
+        assert_eq!(reader.next().unwrap().unwrap(), Ok(&b"a"[..]));
+        let taken = ahead(&mut reader);
+        reader.put_back(taken);
+        assert_eq!(reader.count(), 1);
+        for (line, count) in [(b"b", 2), (b"c", 3), (b"d", 4)] {
+            assert_eq!(reader.next().unwrap().unwrap(), Ok(&line[..]));
+            assert_eq!(reader.count(), count);
+        }
+        assert_eq!(reader.next().unwrap(), None);
     }
 
     #[test]
