@@ -33,12 +33,14 @@ impl Axis {
     /// `EVENLY`: it is known that a step is one unit, so that a branch need not be waited for.
     #[inline(always)]
     fn read<const EVENLY: bool>(self, now: u64) -> TokenReading {
-        let anchor = self.anchor;
+        // Said again, so that it need not be read.
+        let refill = if EVENLY { Refill::Evenly } else { self.anchor.refill };
+        let anchor = Anchor { refill, ..self.anchor };
         let position = match self.slope.steps(now.saturating_sub(anchor.time)) {
             Some(steps) => {
                 let units = match anchor.refill {
-                    Refill::AtOnce if !EVENLY => units_at_once(steps, anchor.quota.count(), anchor.unit_bits),
-                    _ => steps,
+                    Refill::AtOnce => units_at_once(steps, anchor.quota.count(), anchor.unit_bits),
+                    Refill::Evenly => steps,
                 };
                 // Below 2^60 and 2^63.2.
                 (anchor.position + units).min(anchor.end())
