@@ -66,11 +66,12 @@ impl Log {
         self.newest().is_none_or(|newest| newest < time) && self.runs.len() == self.runs.capacity()
     }
 
-    /// Adds tokens at `time`, not before the newest run. There are never more than [`MAX_VALUE`] in all.
+    /// Adds tokens at `time`, not before the newest run. There are never more than [`MAX_VALUE`] in all; what is beyond that is as if it had
+    /// not been asked for.
     pub(crate) fn add(&mut self, time: u64, tokens: u64) {
         let sum = self.sum_with(tokens);
         match self.runs.back_mut() {
-            Some(newest) if newest.time >= time => newest.sum = sum,
+            Some(newest) if newest.time >= time || newest.sum == sum => newest.sum = sum,
             _ => self.runs.push_back(Run { time, sum }),
         }
     }
@@ -78,8 +79,9 @@ impl Log {
     /// Adds tokens at `time` to the newest run, which from then on counts as of that time: nothing counts shorter for it, and it takes no memory.
     pub(crate) fn add_to_newest(&mut self, time: u64, tokens: u64) {
         let sum = self.sum_with(tokens);
-        if let Some(newest) = self.runs.back_mut() {
-            *newest = Run { time: newest.time.max(time), sum };
+        match self.runs.back_mut() {
+            Some(newest) if newest.sum != sum => *newest = Run { time: newest.time.max(time), sum },
+            _ => {}
         }
     }
 
@@ -204,16 +206,14 @@ mod tests {
                 match op {
                     Op::Add { later, tokens } => {
                         now += later;
-                        // A full log has nothing to add.
-                        if model.tokens() < MAX_VALUE {
-                            log.add(now, tokens);
-                            model.add(now, tokens);
-                        }
+                        log.add(now, tokens);
+                        model.add(now, tokens);
                     }
                     Op::AddToNewest { later, tokens } => {
                         now += later;
                         log.add_to_newest(now, tokens);
-                        if let Some((time, _)) = model.0.last_mut() {
+                        let full = model.tokens() == MAX_VALUE;
+                        if let Some((time, _)) = model.0.last_mut().filter(|_| !full) {
                             *time = now;
                             model.add(now, tokens);
                         }

@@ -14,7 +14,7 @@ use crate::quota::Quota;
 ///
 /// **State**: one word per key, the time at which it will be full again ("theoretical arrival time"), in nanoseconds. Calls with
 /// different quotas on one key see each other's spending as time: what took ten seconds to come back under one quota takes ten
-/// seconds under another.
+/// seconds under another. Under a quota of zero tokens nothing is admitted, and what is charged takes no time.
 ///
 /// **Worst case** in any half-open window of length W: `capacity + rate × W` as [`Gcra`](crate::Gcra), with each call's quota. Where a
 /// token's interval is not a whole number of nanoseconds, W counts as up to `capacity` ns longer, but never as much as one
@@ -102,10 +102,13 @@ impl PerCall {
         Capacity { tokens: tokens as u64, nanos: nanos as u64 }
     }
 
-    /// How long `tokens` take to come back, rounded up, at most [`MAX_VALUE`].
+    /// How long `tokens` take to come back, rounded up, at most [`MAX_VALUE`]; no time where none ever does.
     #[inline]
     fn nanos(&self, tokens: u64) -> u64 {
-        let (count, period) = (self.quota.count().max(1), self.quota.period_nanos());
+        let (count, period) = (self.quota.count(), self.quota.period_nanos());
+        if count == 0 {
+            return 0;
+        }
         let nanos = match tokens.checked_mul(period) {
             Some(product) => product.div_ceil(count),
             None => wide_nanos(tokens, period, count),

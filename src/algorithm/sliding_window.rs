@@ -173,12 +173,10 @@ impl Algorithm for SlidingWindow {
 
     #[inline]
     fn charge(&self, reading: &WindowReading, value: u64, tokens: u64) -> u64 {
-        if tokens == 0 {
-            return value;
-        }
         let counts = self.counts(reading, value);
         let current = counts.current.saturating_add(tokens).min(self.most());
-        self.value(&Counts { current, ..counts })
+        // A count that is full stays, and with it the value: of an older window where counts have no bits at all.
+        if current == counts.current { value } else { self.value(&Counts { current, ..counts }) }
     }
 
     /// From this window, then from the one before. The value keeps its window, also when nothing is left of it: callers who are late must
@@ -252,7 +250,8 @@ impl SlidingWindowFigures {
         if let Some(left) = left.checked_sub(self.current)
             && let Some(elapsed) = self.elapsed_until(self.previous, left)
         {
-            return self.reading.now.checked_add(elapsed.saturating_sub(self.reading.elapsed));
+            let wait = elapsed.saturating_sub(self.reading.elapsed);
+            return if wait == 0 { Some(0) } else { self.reading.now.checked_add(wait) };
         }
         match self.elapsed_until(self.current, left) {
             Some(elapsed) => self.windows.start_of(&self.reading, 1)?.checked_add(elapsed),

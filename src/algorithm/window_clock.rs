@@ -38,8 +38,9 @@ impl WindowClock {
     /// A length out of range counts as the nearest that is not; `begin` refuses it.
     pub(super) fn new(window: Duration) -> WindowClock {
         let length = u64::try_from(window.as_nanos()).unwrap_or(MAX_PERIOD_NANOS).clamp(1, MAX_PERIOD_NANOS);
-        // The first window has begun already, and they are numbered from 1.
-        let count = LIFETIME_NANOS / length + 2;
+        // The first window has begun already, and they are numbered from 1; what is spent in the last of the 30 years counts for up to two
+        // windows more.
+        let count = LIFETIME_NANOS / length + 4;
         // All ones: the highest number that needs no more bits.
         let last = u64::MAX >> count.leading_zeros();
         WindowClock { windows: Windows { length, last }, inverse: u64::MAX / length, start: 0, passed: 0 }

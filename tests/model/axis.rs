@@ -91,6 +91,11 @@ impl Axis {
         Some(high)
     }
 
+    /// The axis as it is when it stands at `position`, with nothing left over.
+    pub fn standing_at(&self, position: BigUint, time: u64) -> Axis {
+        Axis { position, time, carry: BigUint::ZERO, ..self.clone() }
+    }
+
     /// The axis from `time` on under another quota.
     pub fn requote(&self, quota: Quota, time: u64) -> Result<Axis, Refusal> {
         let (position, carry) = self.position_and_carry(time);

@@ -24,8 +24,7 @@ use std::time::Duration;
 use num_bigint::BigUint;
 use tollgate::Quota;
 
-use axis::greatest_value;
-pub use axis::{Axis, Refusal};
+pub use axis::{Axis, Refusal, big, greatest_value};
 
 /// What a caller is told about a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
