@@ -130,7 +130,7 @@ pub(super) fn catch_up<A: Algorithm>(moment: &Moment<'_, A>, costs: &[u64]) -> R
         )
     })?;
     let difference = caught_up.difference(&caught_up.fresh(), costs);
-    moment.expect(Law::CatchUp, difference.is_none(), || {
+    moment.expect(Law::Idle, difference.is_none(), || {
         format!("caught up, it is not decided as a new key: {}", difference.unwrap_or_default())
     })?;
     let laxer =

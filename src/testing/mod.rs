@@ -43,8 +43,8 @@ use crate::limiter::Engine;
 use history::History;
 use record::{Broken, Record};
 
-/// Histories of values for [`laws`](Conformance::laws): some tenths of a second in an optimised build.
-const DEFAULT_HISTORIES: u32 = 2_000;
+/// All of the suite then takes half a second to a second in an optimised build, a few in one that is not.
+const DEFAULT_HISTORIES: u32 = 5_000;
 
 /// A history of limiters takes as long as so many histories of a value, since it builds some.
 const VALUES_PER_LIMITER: u32 = 10;
@@ -87,7 +87,7 @@ impl<A: Engine, F: Fn() -> A> Conformance<F> {
         }
     }
 
-    /// How many histories, default 2000: the time that the suite takes is in proportion, at the default about a second in an optimised build.
+    /// How many histories, default 5000: the time that the suite takes is in proportion, at the default up to a second in an optimised build.
     ///
     /// [`limiter`](Conformance::limiter) and [`against`](Conformance::against) take a tenth of them, at least one.
     pub fn histories(mut self, histories: u32) -> Conformance<F> {

@@ -56,7 +56,7 @@ impl Random {
 mod tests {
     use super::Random;
 
-    /// The first outputs for the seed 1234567, as published with the algorithm's implementation in Java.
+    /// The first outputs for the seed 1234567, as other implementations have them.
     #[test]
     fn the_numbers_are_those_of_the_published_generator() {
         let mut random = Random::new(1_234_567);

@@ -214,3 +214,32 @@ impl Hasher for PlacingHasher {
         if self.in_one_place { spread & !PLACE_BITS | spread & 1 } else { spread }
     }
 }
+
+#[cfg(all(test, not(tollgate_loom)))]
+mod tests {
+    use std::time::Duration;
+
+    use super::{CROWD, Call, Treatment, Twin};
+    use crate::algorithm::Gcra;
+    use crate::clock::Clock;
+    use crate::quota::Quota;
+
+    #[test]
+    fn a_crowd_splits_pages_and_takes_the_places_of_idle_keys_but_forgets_nobody() {
+        let (clock, hand) = Clock::manual();
+        let make = || Gcra::new(Quota::per_second(1).burst(5));
+        let mut crowded = Twin::new(Treatment::Crowded, &make, &clock).unwrap();
+        let splits_after = |crowded: &mut Twin<Gcra>, calls: usize| {
+            for call in 0..calls {
+                let _ = crowded.call(0, Call::Look);
+                assert!(crowded.limiter(0).len() >= (call + 1).min(4) * CROWD, "all of them are there");
+                hand.advance(Duration::from_millis(200));
+            }
+            crowded.limiter(0).stats()
+        };
+        let first = splits_after(&mut crowded, 20);
+        assert!(first.splits > 0 && first.forgotten == 0, "{first:?}");
+        let later = splits_after(&mut crowded, 20);
+        assert!(later.keys < 20 * CROWD && later.forgotten == 0, "old ones have given way: {later:?}");
+    }
+}

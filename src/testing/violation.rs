@@ -111,7 +111,9 @@ impl Law {
             Law::Start => "the message above",
             Law::Refusal => "`spend` and `charge` with a cost of 0: they must give the value back as it is",
             Law::OtherKeys => "state in the algorithm itself: all of a key's state must be in its value",
-            Law::Forgetting => "`position` and `debt`: whether idle values are all that it calls idle",
+            Law::Forgetting => {
+                "`position`: whether all that it calls idle is; and state in the algorithm itself, which other keys change"
+            }
             Law::Model => "both: the model may be the one that is wrong",
         }
     }

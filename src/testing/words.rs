@@ -68,13 +68,16 @@ impl<A: Algorithm> Key<A> {
                     Operation::Retry => told.retry_in,
                     _ => told.reset_in,
                 };
-                self.now = self.now.saturating_add(wait);
-                (self.now, self.value, format!("wait {wait} ns, until {} ns", self.now))
+                let then = self.now.saturating_add(wait);
+                (then, self.value, format!("wait {wait} ns, until {then} ns"))
             }
         };
         if value != self.value {
-            (self.value, self.since) = (value, self.since.max(time));
+            // What is idle is as good as 0, which comes from no time.
+            let anew = self.value <= moment.at(time).position();
+            (self.value, self.since) = (value, if anew { time } else { self.since.max(time) });
         }
+        self.now = self.now.max(time);
         record.note(format!("{what}: value {value:#x}"));
     }
 
@@ -103,7 +106,7 @@ impl<A: Algorithm> Key<A> {
 
     /// Whoever comes before the value's own time.
     fn check_late(&self, before: &Moment<'_, A>, costs: [u64; 3]) -> Result<(), Broken> {
-        if before.time >= self.since {
+        if before.time >= self.since || self.value <= before.position() {
             return Ok(());
         }
         let own = before.at(self.since);
