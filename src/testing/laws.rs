@@ -129,6 +129,8 @@ pub(super) fn catch_up<A: Algorithm>(moment: &Moment<'_, A>, costs: &[u64]) -> R
             earliest.time
         )
     })?;
+    // Callers who are late spend from there.
+    costs.iter().try_for_each(|cost| spending(&caught_up.fresh(), *cost))?;
     let difference = caught_up.difference(&caught_up.fresh(), costs);
     moment.expect(Law::Idle, difference.is_none(), || {
         format!("caught up, it is not decided as a new key: {}", difference.unwrap_or_default())
