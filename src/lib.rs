@@ -26,6 +26,7 @@
 //! | bounds on memory, clocks, hashers | [`Builder`], [`AtCapacity`], [`Clock`] |
 //! | what the answers mean | [`Allowed`], [`Denied`], [`Status`] |
 //! | an algorithm of your own | [`Algorithm`] |
+//! | whether it keeps the laws | [`testing`] |
 //! | how it works, how fast it is, where it ends | [`docs`] |
 //!
 //! # Features
@@ -52,6 +53,7 @@ mod quota;
 pub mod replay;
 mod store;
 mod sync;
+pub mod testing;
 
 pub use algorithm::{
     Algorithm, FixedWindow, Gcra, LeakyBucket, MAX_VALUE, PerCall, SlidingLog, SlidingWindow, Start,

@@ -93,7 +93,7 @@ impl Start {
 /// 8. **Late callers.** [`catch_up`](Algorithm::catch_up)`(r, v)` is the earliest reading, not before `r`, whose
 ///    position is at least `v`.
 ///
-/// None of these functions may panic, whatever the arguments.
+/// None of these functions may panic, whatever the arguments. [`testing`](crate::testing) checks all of it.
 pub trait Algorithm: Send + Sync {
     /// What the algorithm makes of one reading of the clock.
     type Reading: Copy;
