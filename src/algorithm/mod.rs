@@ -91,7 +91,7 @@ impl Start {
 ///    it. Neither leaves the range of values.
 /// 7. **Refused for all.** What [`spend`](Algorithm::spend) refuses a key at 0, it refuses every key.
 /// 8. **Late callers.** [`catch_up`](Algorithm::catch_up)`(r, v)` is the earliest reading, not before `r`, whose
-///    position is at least `v`.
+///    position is at least `v`. A reading older than a value admits no more from it than one of the value's own time.
 ///
 /// None of these functions may panic, whatever the arguments. [`testing`](crate::testing) checks all of it.
 pub trait Algorithm: Send + Sync {

@@ -104,13 +104,13 @@ impl Anchor {
         }
     }
 
-    /// The first position of the axis, not before its anchor's, that is at least `position`.
+    /// The first position of the axis, not before its anchor's, that is at least `position`, which is not beyond its end.
     pub(crate) fn reaching(&self, position: u64) -> u64 {
         let (step, ahead) = (self.step(), position.saturating_sub(self.position));
         if step <= 1 {
             return self.position + ahead;
         }
-        self.position.saturating_add(ahead.div_ceil(step).saturating_mul(step))
+        self.position.saturating_add(ahead.div_ceil(step).saturating_mul(step)).min(self.end())
     }
 
     /// The position at `time` and its carry, by division. A time before the anchor counts as the anchor.

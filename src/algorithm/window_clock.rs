@@ -29,9 +29,9 @@ pub(super) struct WindowClock {
     windows: Windows,
     /// `floor((2^64 - 1) / length)`, to divide by multiplying.
     inverse: u64,
-    /// The clock when the limiter was built, and how much of the first window had passed then.
+    /// The clock when the limiter was built, and how much of the first window was left then.
     start: u64,
-    passed: u64,
+    first_left: u64,
 }
 
 impl WindowClock {
@@ -43,7 +43,12 @@ impl WindowClock {
         let count = LIFETIME_NANOS / length + 4;
         // All ones: the highest number that needs no more bits.
         let last = u64::MAX >> count.leading_zeros();
-        WindowClock { windows: Windows { length, last }, inverse: u64::MAX / length, start: 0, passed: 0 }
+        WindowClock {
+            windows: Windows { length, last },
+            inverse: u64::MAX / length,
+            start: 0,
+            first_left: length,
+        }
     }
 
     /// The same windows, counted from `start`.
@@ -52,7 +57,7 @@ impl WindowClock {
             return Err(BuildError::Window { window });
         }
         let passed = start.since_aligned(start.now(), self.windows.length);
-        Ok(WindowClock { start: start.now(), passed, ..*self })
+        Ok(WindowClock { start: start.now(), first_left: self.windows.length - passed, ..*self })
     }
 
     #[inline]
@@ -69,10 +74,18 @@ impl WindowClock {
     /// `limit` goes with the reading: one decision and its figures use one limit, though it may be changed meanwhile.
     #[inline]
     pub(super) fn read(&self, now: u64, limit: u64) -> WindowReading {
-        let time = now.saturating_sub(self.start).saturating_add(self.passed);
+        let time = now.saturating_sub(self.start);
+        let Some(time) = time.checked_sub(self.first_left) else {
+            return WindowReading {
+                number: 1,
+                elapsed: self.windows.length - self.first_left + time,
+                now,
+                limit,
+            };
+        };
         let (passed, elapsed) = self.divide(time);
-        if passed < self.windows.last {
-            WindowReading { number: passed + 1, elapsed, now, limit }
+        if passed + 1 < self.windows.last {
+            WindowReading { number: passed + 2, elapsed, now, limit }
         } else {
             WindowReading { number: self.windows.last, elapsed: self.windows.length - 1, now, limit }
         }
@@ -173,7 +186,7 @@ mod tests {
             let reading = clock.read(now, 0);
             let unix_now = u128::from(unix) + u128::from(now - start);
             let number = unix_now / u128::from(window) - u128::from(unix / window) + 1;
-            if number <= u128::from(clock.windows.last) && now - start < u64::MAX - window {
+            if number <= u128::from(clock.windows.last) {
                 prop_assert_eq!(u128::from(reading.number), number);
                 prop_assert_eq!(u128::from(reading.elapsed), unix_now % u128::from(window));
             }
