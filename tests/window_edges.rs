@@ -1,5 +1,6 @@
 //! The edges of the algorithms that count in windows, and of those that are built from parts, by name.
-#![allow(clippy::unwrap_used, reason = "in helpers of tests, too, to fail is to panic")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "in helpers of tests, too, to fail is to panic")]
+#![allow(clippy::unchecked_time_subtraction, reason = "of times that are written beside each other")]
 
 use std::time::Duration;
 

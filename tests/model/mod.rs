@@ -11,6 +11,7 @@
 #![allow(
     dead_code,
     unreachable_pub,
+    unused_imports,
     missing_docs,
     reason = "shared by several test programs, each of which uses a part"
 )]
