@@ -246,3 +246,102 @@ impl Shard {
         map + self.keys.capacity() * Recency::<Key>::ITEM_BYTES + self.times * Log::RUN_BYTES
     }
 }
+
+#[cfg(all(test, not(tollgate_loom)))]
+mod tests {
+    use std::collections::HashMap;
+
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const WINDOW: u64 = 20;
+    const LIMIT: u64 = 4;
+
+    #[derive(Clone, Debug)]
+    enum Op {
+        Spend { tag: u64, cost: u64 },
+        Charge { tag: u64, tokens: u64 },
+        TakeBack { tag: u64, tokens: u64 },
+        Forget(u64),
+        Clear,
+        Wait(u64),
+    }
+
+    fn op() -> impl Strategy<Value = Op> {
+        let tag = || 0..12_u64;
+        prop_oneof![
+            8 => (tag(), 0..4_u64).prop_map(|(tag, cost)| Op::Spend { tag, cost }),
+            2 => (tag(), prop_oneof![0..9_u64, Just(u64::MAX)]).prop_map(|(tag, tokens)| Op::Charge { tag, tokens }),
+            2 => (tag(), prop_oneof![0..9_u64, Just(u64::MAX)]).prop_map(|(tag, tokens)| Op::TakeBack { tag, tokens }),
+            1 => tag().prop_map(Op::Forget),
+            1 => Just(Op::Clear),
+            8 => prop_oneof![0..4_u64, 0..2 * WINDOW].prop_map(Op::Wait),
+        ]
+    }
+
+    fn spend(shard: &mut Shard, tag: u64, now: u64, cost: u64) -> bool {
+        let mut fits = false;
+        let decide = |log: &Log| {
+            fits = log.tokens() + cost <= LIMIT;
+            if fits { Change::Add(cost) } else { Change::Keep }
+        };
+        shard.apply(tag, now, decide, |_| ()).is_ok() && fits
+    }
+
+    /// Every key has its place, and all memory is counted once.
+    fn assert_consistent(shard: &Shard) {
+        assert_eq!(shard.places.len(), shard.keys.len());
+        for (tag, place) in &shard.places {
+            assert_eq!(shard.keys.get(*place).tag, *tag);
+        }
+        assert_eq!(shard.times, shard.keys.iter().map(|key| key.log.capacity()).sum::<usize>());
+        assert!(shard.times <= shard.bounds.max_times && shard.keys.len() <= shard.bounds.max_keys);
+        assert!(shard.keys.iter().all(|key| key.log.newest().is_some()), "an empty list is none");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// Bounds so small that somebody is always in the way. Nobody is forgotten, so nobody is ever admitted more than the limit.
+        #[test]
+        fn books_are_kept_and_limits_hold_at_the_bounds(
+            ops in vec(op(), 1..200), max_keys in 1..8_usize, max_times in 1..20_usize, forget in any::<bool>(),
+        ) {
+            let bounds = Bounds { window: WINDOW, max_keys, max_times, forget_at_capacity: forget };
+            let (mut shard, mut now) = (Shard::new(bounds), 0);
+            let mut admitted: HashMap<u64, Vec<(u64, u64)>> = HashMap::new();
+            for op in ops {
+                match op {
+                    Op::Spend { tag, cost } => {
+                        if spend(&mut shard, tag, now, cost) {
+                            admitted.entry(tag).or_default().push((now, cost));
+                            let recent = admitted[&tag].iter().filter(|(time, _)| time + WINDOW > now);
+                            let sum: u64 = recent.map(|(_, cost)| cost).sum();
+                            prop_assert!(forget && shard.forced > 0 || sum <= LIMIT);
+                        }
+                    }
+                    Op::Charge { tag, tokens } => {
+                        let _ = shard.apply(tag, now, |_| Change::Add(tokens), |_| ());
+                    }
+                    Op::TakeBack { tag, tokens } => {
+                        let _ = shard.apply(tag, now, |_| Change::TakeBack(tokens), |_| ());
+                        admitted.remove(&tag);
+                    }
+                    Op::Forget(tag) => {
+                        shard.forget(tag);
+                        admitted.remove(&tag);
+                    }
+                    Op::Clear => {
+                        shard.clear();
+                        admitted.clear();
+                    }
+                    Op::Wait(nanos) => now += nanos,
+                }
+                assert_consistent(&shard);
+            }
+            prop_assert!(forget || shard.forced == 0);
+        }
+    }
+}
