@@ -5,7 +5,8 @@
 mod common;
 
 use std::hint::black_box;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, UNIX_EPOCH};
 
 use tollgate::{
     Engine, FixedWindow, Gcra, LeakyBucket, Limiter, PerCall, Quota, SlidingLog, SlidingWindow, TokenBucket,
@@ -26,7 +27,7 @@ const LIVE: usize = 1_000_000;
 const ROUNDS: usize = 9;
 
 /// More than a run spends, and no more than two counts of a sliding window can hold.
-const PLENTY: u32 = 500_000_000;
+const PLENTY: u32 = 200_000_000;
 
 /// No run sees two of these windows: they begin in 1970 and in 2070.
 const CENTURY: Duration = Duration::from_secs(36_525 * 86_400);
@@ -99,14 +100,18 @@ trait Make {
     type Algorithm: Engine;
 
     fn make(setup: &Setup) -> Outcome<Self::Algorithm>;
+
+    /// What is to be waited for before the limiter is used.
+    fn warm_up() {}
 }
 
 struct Of<M: Make>(Limiter<M::Algorithm>);
 
 impl<M: Make, K: Key> Subject<K> for Of<M> {
     fn build(setup: &Setup) -> Outcome<Self> {
-        let builder = Limiter::builder(M::make(setup)?).max_keys(setup.max_keys);
-        Ok(Of(builder.build()?))
+        let limiter = Limiter::builder(M::make(setup)?).max_keys(setup.max_keys).build()?;
+        M::warm_up();
+        Ok(Of(limiter))
     }
 
     #[inline]
@@ -157,7 +162,11 @@ impl Make for FixedWindow {
     type Algorithm = FixedWindow;
 
     fn make(setup: &Setup) -> Outcome<FixedWindow> {
-        Ok(FixedWindow::new(u64::from(setup.burst), CENTURY))
+        Ok(FixedWindow::new(u64::from(setup.burst), since_1970()?))
+    }
+
+    fn warm_up() {
+        thread::sleep(SOON);
     }
 }
 
@@ -165,8 +174,20 @@ impl Make for SlidingWindow {
     type Algorithm = SlidingWindow;
 
     fn make(setup: &Setup) -> Outcome<SlidingWindow> {
-        Ok(SlidingWindow::new(u64::from(setup.burst), CENTURY))
+        Ok(SlidingWindow::new(u64::from(setup.burst), since_1970()?))
     }
+
+    fn warm_up() {
+        thread::sleep(SOON);
+    }
+}
+
+/// In the window in which a limiter is built, nothing need be divided; a run shall not profit from that. So the second window begins
+/// this long after the build, and ends in the next century.
+const SOON: Duration = Duration::from_millis(50);
+
+fn since_1970() -> Outcome<Duration> {
+    Ok(UNIX_EPOCH.elapsed()? + SOON)
 }
 
 impl Make for SlidingLog {
@@ -190,7 +211,7 @@ impl<K: Key> Subject<K> for CheckWith {
         let limiter = Limiter::builder(PerCall::new()).max_keys(setup.max_keys).build()?;
         // A burst may take nine years to come back, and an hour a token is too slow for a large one. Those are never spent.
         let interval = Duration::from_secs(if setup.burst > 50_000 { 1 } else { 3_600 });
-        let burst = u64::from(setup.burst.min(200_000_000));
+        let burst = u64::from(setup.burst);
         Ok(CheckWith { limiter, quota: Quota::new(1, interval)?.burst(burst) })
     }
 
