@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use super::live_limit::LiveLimit;
 use super::window_clock::{WindowClock, WindowReading, Windows};
 use super::{Algorithm, Start};
 use crate::build_error::BuildError;
 use crate::decision::Figures;
-use crate::sync::{AtomicU64, Ordering};
 
 /// The fixed window counter: so many in every minute, hour or day of the clock.
 ///
@@ -39,7 +39,7 @@ use crate::sync::{AtomicU64, Ordering};
 /// ```
 #[derive(Debug)]
 pub struct FixedWindow {
-    limit: AtomicU64,
+    limit: LiveLimit,
     window: Duration,
     clock: WindowClock,
     /// A value is the number of a window and so many bits of count.
@@ -51,14 +51,13 @@ impl FixedWindow {
     #[must_use]
     pub fn new(limit: u64, window: Duration) -> FixedWindow {
         let clock = WindowClock::new(window);
-        FixedWindow { limit: AtomicU64::new(limit), window, clock, count_bits: clock.bits_left() }
+        FixedWindow { limit: LiveLimit::new(limit), window, clock, count_bits: clock.bits_left() }
     }
 
     /// The limit in force.
     #[must_use]
     pub fn limit(&self) -> u64 {
-        // Relaxed: a number that leads to no other memory.
-        self.limit.load(Ordering::Relaxed)
+        self.limit.get()
     }
 
     /// The length of a window.
@@ -68,15 +67,7 @@ impl FixedWindow {
     }
 
     pub(crate) fn set_limit(&self, limit: u64) -> Result<(), BuildError> {
-        self.check_limit(limit)?;
-        // Relaxed: as in `limit`.
-        self.limit.store(limit, Ordering::Relaxed);
-        Ok(())
-    }
-
-    fn check_limit(&self, limit: u64) -> Result<(), BuildError> {
-        let max = self.most();
-        if limit > max { Err(BuildError::LimitTooLarge { limit, max }) } else { Ok(()) }
+        self.limit.set(limit, self.most())
     }
 
     /// The highest count.
@@ -109,7 +100,7 @@ impl Algorithm for FixedWindow {
 
     fn start(&mut self, start: Start) -> Result<(), BuildError> {
         self.clock = self.clock.begin(self.window, start)?;
-        self.check_limit(self.limit())
+        self.limit.check(self.most())
     }
 
     #[inline]

@@ -4,6 +4,7 @@ mod double_cell;
 mod fixed_window;
 mod gcra;
 mod leaky_bucket;
+mod live_limit;
 mod log;
 mod per_call;
 mod sliding_log;

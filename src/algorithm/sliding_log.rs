@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use super::live_limit::LiveLimit;
 use super::log::Log;
 use crate::build_error::BuildError;
 use crate::decision::Figures;
 use crate::quota::MAX_PERIOD_NANOS;
-use crate::sync::{AtomicU64, Ordering};
 
 /// The sliding window log: exactly `limit` in any window, wherever it begins.
 ///
@@ -43,7 +43,7 @@ use crate::sync::{AtomicU64, Ordering};
 /// ```
 #[derive(Debug)]
 pub struct SlidingLog {
-    limit: AtomicU64,
+    limit: LiveLimit,
     window: Duration,
     window_nanos: u64,
     max_times: usize,
@@ -59,7 +59,7 @@ impl SlidingLog {
     pub fn new(limit: u64, window: Duration) -> SlidingLog {
         let window_nanos = u64::try_from(window.as_nanos()).unwrap_or(u64::MAX);
         SlidingLog {
-            limit: AtomicU64::new(limit),
+            limit: LiveLimit::new(limit),
             window,
             window_nanos,
             max_times: DEFAULT_MAX_TIMES,
@@ -80,8 +80,7 @@ impl SlidingLog {
     /// The limit in force.
     #[must_use]
     pub fn limit(&self) -> u64 {
-        // Relaxed: a number that leads to no other memory.
-        self.limit.load(Ordering::Relaxed)
+        self.limit.get()
     }
 
     /// The length of a window.
@@ -91,16 +90,12 @@ impl SlidingLog {
     }
 
     pub(crate) fn set_limit(&self, limit: u64) -> Result<(), BuildError> {
-        self.check_limit(limit)?;
-        // Relaxed: as in `limit`.
-        self.limit.store(limit, Ordering::Relaxed);
-        Ok(())
+        self.limit.set(limit, self.most())
     }
 
-    fn check_limit(&self, limit: u64) -> Result<(), BuildError> {
-        // A key must be able to hold its limit one by one.
-        let max = (self.max_times / self.shards) as u64;
-        if limit > max { Err(BuildError::LimitTooLarge { limit, max }) } else { Ok(()) }
+    /// The largest limit: a key must be able to hold it one by one.
+    fn most(&self) -> u64 {
+        (self.max_times / self.shards) as u64
     }
 
     /// Told once, when a limiter is built for so many keys.
@@ -109,7 +104,7 @@ impl SlidingLog {
             return Err(BuildError::Window { window: self.window });
         }
         self.shards = self.shards_for(max_keys);
-        self.check_limit(self.limit())
+        self.limit.check(self.most())
     }
 
     /// How many shards are worth their while: a power of two.

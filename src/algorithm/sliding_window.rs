@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use super::live_limit::LiveLimit;
 use super::window_clock::{WindowClock, WindowReading, Windows};
 use super::{Algorithm, Start};
 use crate::build_error::BuildError;
 use crate::decision::Figures;
-use crate::sync::{AtomicU64, Ordering};
 
 /// The sliding window counter: a fixed window without the double burst at its edges, for traffic that is not out to get it.
 ///
@@ -42,7 +42,7 @@ use crate::sync::{AtomicU64, Ordering};
 /// ```
 #[derive(Debug)]
 pub struct SlidingWindow {
-    limit: AtomicU64,
+    limit: LiveLimit,
     window: Duration,
     clock: WindowClock,
     /// A value is the number of a window and two counts of so many bits.
@@ -62,14 +62,13 @@ impl SlidingWindow {
     #[must_use]
     pub fn new(limit: u64, window: Duration) -> SlidingWindow {
         let clock = WindowClock::new(window);
-        SlidingWindow { limit: AtomicU64::new(limit), window, clock, count_bits: clock.bits_left() / 2 }
+        SlidingWindow { limit: LiveLimit::new(limit), window, clock, count_bits: clock.bits_left() / 2 }
     }
 
     /// The limit in force.
     #[must_use]
     pub fn limit(&self) -> u64 {
-        // Relaxed: a number that leads to no other memory.
-        self.limit.load(Ordering::Relaxed)
+        self.limit.get()
     }
 
     /// The length of a window.
@@ -79,15 +78,7 @@ impl SlidingWindow {
     }
 
     pub(crate) fn set_limit(&self, limit: u64) -> Result<(), BuildError> {
-        self.check_limit(limit)?;
-        // Relaxed: as in `limit`.
-        self.limit.store(limit, Ordering::Relaxed);
-        Ok(())
-    }
-
-    fn check_limit(&self, limit: u64) -> Result<(), BuildError> {
-        let max = self.most();
-        if limit > max { Err(BuildError::LimitTooLarge { limit, max }) } else { Ok(()) }
+        self.limit.set(limit, self.most())
     }
 
     /// The highest count.
@@ -126,7 +117,7 @@ impl Algorithm for SlidingWindow {
 
     fn start(&mut self, start: Start) -> Result<(), BuildError> {
         self.clock = self.clock.begin(self.window, start)?;
-        self.check_limit(self.limit())
+        self.limit.check(self.most())
     }
 
     #[inline]
