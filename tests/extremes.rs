@@ -5,7 +5,7 @@ mod model;
 
 use std::time::Duration;
 
-use model::trace::Pair;
+use model::pair::Pair;
 use tollgate::{Clock, Gcra, Limiter, ManualClock, Quota, QuotaError};
 
 const SECOND: u64 = 1_000_000_000;
@@ -96,9 +96,9 @@ fn after_150_years_tokens_still_come_to_the_nanosecond() {
         // Emptied just now, one token takes its time and no more.
         pair.check(2, quota.capacity());
         pair.set_clock(150 * YEAR + u64::try_from(quota.period().as_nanos()).unwrap());
-        let end = pair.model.axis().end();
+        let end = pair.rule.axis().end();
         assert!(
-            pair.model.look() < end || quota.period() > Duration::from_secs(86_400),
+            pair.rule.position(pair.clock()) < end || quota.period() > Duration::from_secs(86_400),
             "{quota}: the axis has ended"
         );
         pair.check(2, quota.count());
@@ -223,7 +223,7 @@ fn quotas_that_flap_between_any_two_are_exact() {
         for turn in 0..40 {
             pair.charge(1, turn % 3);
             pair.check(2, turn % 5);
-            pair.set_clock(pair.model.clock() + 77_777_777 * (turn % 4));
+            pair.set_clock(pair.clock() + 77_777_777 * (turn % 4));
             pair.set_quota(if turn % 2 == 0 { second } else { first });
             pair.peek(1);
             pair.peek(2);

@@ -7,8 +7,9 @@ mod strategies;
 
 use std::time::Duration;
 
-use model::Figures;
-use model::trace::{Op, Pair, of_status};
+use model::pair::Pair;
+use model::trace::Op;
+use model::{Figures, of_status};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use strategies::{amount, cases, magnitude, op, quota, span};

@@ -5,7 +5,7 @@ mod model;
 
 use std::time::Duration;
 
-use model::trace::Pair;
+use model::pair::Pair;
 use tollgate::{Clock, Gcra, Limiter, ManualClock, Quota};
 
 const SECOND: u64 = 1_000_000_000;
@@ -53,7 +53,7 @@ fn costs_and_quotas_near_their_maxima_are_decided_exactly() {
             pair.check(1, cost);
             pair.charge(2, cost);
             pair.refund(3, cost);
-            pair.set_clock(pair.model.clock() + SECOND);
+            pair.set_clock(pair.clock() + SECOND);
         }
         for key in 1..=3 {
             pair.peek(key);

@@ -7,7 +7,8 @@ mod strategies;
 
 use std::time::Duration;
 
-use model::trace::{Amount, Op, Pair, Span};
+use model::pair::Pair;
+use model::trace::{Amount, Op, Span};
 use num_bigint::BigUint;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -30,7 +31,7 @@ fn admissions(quota: Quota, asked: &[(Span, Amount)]) -> (Pair, Vec<Admission>) 
         let before = pair.limiter.peek(&0).remaining();
         pair.apply(&Op::Check { key: 0, cost: *amount });
         let tokens = before - pair.limiter.peek(&0).remaining();
-        admitted.push(Admission { nanos: pair.model.clock(), tokens });
+        admitted.push(Admission { nanos: pair.clock(), tokens });
     }
     (pair, admitted)
 }
@@ -41,7 +42,7 @@ fn admissions(quota: Quota, asked: &[(Span, Amount)]) -> (Pair, Vec<Admission>) 
 /// With `total(i)` tokens before the `i`th admission at `time(i)`, a window from `i` to `j` exceeds the bound when
 /// `total(j + 1) - rate × time(j)` is more than a capacity above `total(i) - rate × time(i)`: so only the least of the latter counts.
 fn worst_excess(pair: &Pair, admitted: &[Admission]) -> Option<BigUint> {
-    let axis = pair.model.axis();
+    let axis = pair.rule.axis();
     let period = axis.quota.period().as_nanos();
     let capacity = axis.capacity() * period;
     let refill = |nanos: u64| axis.units(axis.quota.count()) * nanos;

@@ -1,4 +1,4 @@
-//! Any operations on a limiter and its clock: every decision and figure must be the model's (`tests/model`).
+//! Any operations on a limiter of any algorithm and its clock: every decision and figure must be the model's (`tests/model`).
 //!
 //! `RUSTC_BOOTSTRAP=1 cargo fuzz run --sanitizer none operations -- -max_total_time=60`
 #![no_main]
@@ -7,18 +7,34 @@ use std::time::Duration;
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use tollgate::Quota;
+use tollgate::{Engine, Quota};
 
 #[path = "../../tests/model/mod.rs"]
 mod model;
 
-use model::trace::{Amount, Change, Op, Pair, Span};
+use model::pair::Pair;
+use model::pairs;
+use model::rules::Rule;
+use model::trace::{Amount, Change, Op, Span};
 
 #[derive(Arbitrary, Debug)]
 struct Input {
+    algorithm: Algorithm,
     quota: AnyQuota,
     start: Option<u64>,
     steps: Vec<Step>,
+}
+
+#[derive(Arbitrary, Debug)]
+enum Algorithm {
+    Gcra,
+    TokenBucket,
+    TokenBucketAtOnce,
+    LeakyBucket,
+    FixedWindow,
+    SlidingWindow,
+    SlidingLog,
+    PerCall,
 }
 
 #[derive(Arbitrary, Clone, Copy, Debug)]
@@ -37,8 +53,8 @@ enum Step {
     Peek(u8),
     Reset(u8),
     Clear,
-    SetQuota(AnyQuota),
-    Scale(u8, Tokens),
+    ChangeTo(AnyQuota),
+    Scale(u8, u8, Tokens),
     Burst(Tokens),
     Advance(Time),
     StepBack(Time),
@@ -50,8 +66,8 @@ enum Step {
 enum Tokens {
     Few(u8),
     Exactly(u64),
-    AroundCapacity(i8),
-    OfCapacity(u8),
+    AroundLimit(i8),
+    OfLimit(u8),
 }
 
 #[derive(Arbitrary, Clone, Copy, Debug)]
@@ -59,6 +75,8 @@ enum Time {
     Nanos(u64),
     Tokens(u8, i8),
     OfRefill(u8),
+    OfPeriod(u16),
+    ToTheNext(i8),
 }
 
 impl AnyQuota {
@@ -75,8 +93,8 @@ impl From<Tokens> for Amount {
         match tokens {
             Tokens::Few(tokens) => Amount::Exactly(tokens.into()),
             Tokens::Exactly(tokens) => Amount::Exactly(tokens),
-            Tokens::AroundCapacity(more) => Amount::AroundCapacity(more),
-            Tokens::OfCapacity(part) => Amount::OfCapacity(part),
+            Tokens::AroundLimit(more) => Amount::AroundLimit(more),
+            Tokens::OfLimit(part) => Amount::OfLimit(part),
         }
     }
 }
@@ -87,6 +105,8 @@ impl From<Time> for Span {
             Time::Nanos(nanos) => Span::Nanos(nanos),
             Time::Tokens(tokens, more) => Span::Tokens(tokens, more),
             Time::OfRefill(part) => Span::OfRefill(part),
+            Time::OfPeriod(part) => Span::OfPeriod(part),
+            Time::ToTheNext(more) => Span::ToTheNext(more),
         }
     }
 }
@@ -101,11 +121,11 @@ impl Step {
             Step::Peek(key) => Op::Peek { key: key.into() },
             Step::Reset(key) => Op::Reset { key: key.into() },
             Step::Clear => Op::Clear,
-            Step::SetQuota(quota) => Op::SetQuota(Change::To(quota.quota()?)),
-            Step::Scale(sixteenths, burst) => {
-                Op::SetQuota(Change::Scaled { sixteenths, burst: burst.into() })
+            Step::ChangeTo(quota) => Op::Change(Change::To(quota.quota()?)),
+            Step::Scale(sixteenths, quarters, burst) => {
+                Op::Change(Change::Scaled { sixteenths, quarters, burst: burst.into() })
             }
-            Step::Burst(burst) => Op::SetQuota(Change::Burst(burst.into())),
+            Step::Burst(burst) => Op::Change(Change::Burst(burst.into())),
             Step::Advance(time) => Op::Advance(time.into()),
             Step::StepBack(time) => Op::StepBack(time.into()),
             Step::SetClock(clock) => Op::SetClock(clock),
@@ -114,12 +134,28 @@ impl Step {
     }
 }
 
-fuzz_target!(|input: Input| {
-    let Some(quota) = input.quota.quota() else { return };
-    // 256 keys surely fit, so that nobody is forgotten by force.
-    let mut pair = Pair::new(quota, 300, input.start.unwrap_or(0));
-    for op in input.steps.into_iter().filter_map(Step::op) {
+fn run<A: Engine, R: Rule>(mut pair: Pair<A, R>, steps: Vec<Step>) {
+    for op in steps.into_iter().filter_map(Step::op) {
         pair.apply(&op);
     }
-    assert_eq!(pair.limiter.len(), pair.model.len());
+    pair.compare_len();
+}
+
+fuzz_target!(|input: Input| {
+    let Input { algorithm, quota, start, steps } = input;
+    let Some(quota) = quota.quota() else { return };
+    let start = start.unwrap_or(0);
+    // For algorithms that count in windows: the burst is the limit, the period the window.
+    let (limit, window) = (quota.capacity(), u64::try_from(quota.period().as_nanos()).unwrap());
+    match algorithm {
+        // 256 keys surely fit, so that nobody is forgotten by force.
+        Algorithm::Gcra => run(Pair::new(quota, 300, start), steps),
+        Algorithm::TokenBucket => run(pairs::token_bucket(quota, start), steps),
+        Algorithm::TokenBucketAtOnce => run(pairs::staircase(quota, start), steps),
+        Algorithm::LeakyBucket => run(pairs::leaky_bucket(quota, start), steps),
+        Algorithm::FixedWindow => run(pairs::fixed_window(limit, window, start), steps),
+        Algorithm::SlidingWindow => run(pairs::sliding_window(limit, window, start), steps),
+        Algorithm::SlidingLog => run(pairs::sliding_log(limit, window, start), steps),
+        Algorithm::PerCall => run(pairs::per_call(quota, start), steps),
+    }
 });

@@ -1,4 +1,4 @@
-//! What proptest may throw at a limiter: quotas over the whole legal range, and operations around their edges.
+//! What proptest may throw at a limiter: quotas and windows over the whole legal range, and operations around their edges.
 #![allow(
     clippy::expect_used,
     clippy::unwrap_used,
@@ -52,6 +52,26 @@ fn any_quota() -> impl Strategy<Value = Quota> {
     })
 }
 
+/// Windows of any length, everyday ones and very short ones among them.
+pub fn window() -> impl Strategy<Value = u64> {
+    let everyday = prop::sample::select(vec![1_u64, 60, 900, 3_600, 86_400]);
+    prop_oneof![
+        everyday.prop_map(|seconds| seconds * 1_000_000_000),
+        magnitude().prop_map(|nanos| nanos.clamp(1, MAX_PERIOD_NANOS)),
+        1..20_u64,
+    ]
+}
+
+/// A limit of any magnitude, mostly small.
+pub fn limit() -> impl Strategy<Value = u64> {
+    prop_oneof![4 => 0..12_u64, 1 => magnitude()]
+}
+
+/// When a limiter is built: mostly at once, sometimes at any other time.
+pub fn start() -> impl Strategy<Value = u64> {
+    prop_oneof![Just(0), magnitude()]
+}
+
 /// How much of the highest count, in 2^-64.
 fn count_portion() -> impl Strategy<Value = u64> {
     prop_oneof![magnitude(), Just(u64::MAX)]
@@ -60,8 +80,8 @@ fn count_portion() -> impl Strategy<Value = u64> {
 pub fn amount() -> impl Strategy<Value = Amount> {
     prop_oneof![
         4 => (0..4_u64).prop_map(Amount::Exactly),
-        2 => (-3..4_i8).prop_map(Amount::AroundCapacity),
-        2 => any::<u8>().prop_map(Amount::OfCapacity),
+        2 => (-3..4_i8).prop_map(Amount::AroundLimit),
+        2 => any::<u8>().prop_map(Amount::OfLimit),
         1 => magnitude().prop_map(Amount::Exactly),
         1 => Just(Amount::Exactly(u64::MAX)),
     ]
@@ -72,13 +92,16 @@ pub fn span() -> impl Strategy<Value = Span> {
         3 => (0..4_u8, -2..3_i8).prop_map(|(tokens, more)| Span::Tokens(tokens, more)),
         2 => any::<u8>().prop_map(Span::OfRefill),
         2 => (0..62_u32, any::<u64>()).prop_map(|(bits, nanos)| Span::Nanos(nanos >> (63 - bits))),
+        3 => (0..700_u16).prop_map(Span::OfPeriod),
+        2 => (-2..3_i8).prop_map(Span::ToTheNext),
     ]
 }
 
 fn change() -> impl Strategy<Value = Change> {
     prop_oneof![
         1 => quota().prop_map(Change::To),
-        3 => (0..64_u8, amount()).prop_map(|(sixteenths, burst)| Change::Scaled { sixteenths, burst }),
+        3 => (0..64_u8, 1..12_u8, amount())
+            .prop_map(|(sixteenths, quarters, burst)| Change::Scaled { sixteenths, quarters, burst }),
         2 => amount().prop_map(Change::Burst),
     ]
 }
@@ -94,7 +117,7 @@ pub fn op(keys: u64) -> impl Strategy<Value = Op> {
         3 => key().prop_map(|key| Op::Peek { key }),
         1 => key().prop_map(|key| Op::Reset { key }),
         1 => Just(Op::Clear),
-        2 => change().prop_map(Op::SetQuota),
+        2 => change().prop_map(Op::Change),
         8 => span().prop_map(Op::Advance),
         2 => span().prop_map(Op::StepBack),
         1 => magnitude().prop_map(Op::SetClock),

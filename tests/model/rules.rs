@@ -3,17 +3,23 @@
 //! A rule says only whether a cost fits at a time and what spending and giving back do. How much is left, and when what will fit, is found by
 //! halving intervals (`pair.rs`).
 
+use std::fmt::Debug;
+
 use num_bigint::BigUint;
 use tollgate::Quota;
 
-use crate::model::{Axis, big, greatest_value};
+use super::trace::Pace;
+use super::{Axis, Refusal, big, greatest_value};
 
 /// A rule for one key.
-pub trait Rule {
+pub trait Rule: Debug {
     /// What is remembered of a key. The default is a key that was never seen.
-    type State: Default + Clone;
+    type State: Default + Clone + Debug;
 
     fn limit(&self) -> u64;
+
+    /// For times that are likely to be interesting.
+    fn pace(&self) -> Pace;
 
     /// Whether `cost` fits at `now`. Once it does it goes on to, if nothing is spent.
     fn fits(&self, state: &Self::State, now: u64, cost: u64) -> bool;
@@ -26,31 +32,65 @@ pub trait Rule {
     /// Whether nothing of what was spent counts any more.
     fn is_full(&self, state: &Self::State, now: u64) -> bool;
 
-    /// When an admitted cost goes that found the key like this.
-    fn goes_at(&self, _before: &Self::State, now: u64, _cost: u64) -> u64 {
-        now
+    /// When an admitted cost goes that found the key like this; `None` when its turn does not come before the clock's end.
+    fn goes_at(&self, _before: &Self::State, now: u64, _cost: u64) -> Option<u64> {
+        Some(now)
+    }
+
+    /// Whether a key may count as busy that was refunded all it had spent.
+    fn remembers_refunded_keys(&self) -> bool {
+        false
     }
 }
 
 const YEAR: u64 = 31_557_600 * 1_000_000_000;
 
-/// Bits that are left of 60 beside the numbers of 30 years of windows, which count from 1 and may begin in the middle of one, and of the
-/// two after them, in which the last still counts.
-fn bits_beside_windows(window: u64) -> u32 {
-    let windows = 30 * YEAR / window + 4;
-    (0..=60).rev().find(|bits| windows < 1 << (60 - bits)).unwrap_or(0)
+/// Windows of the clock, counted from the one in which the limiter is built, which is 1.
+#[derive(Clone, Copy, Debug)]
+pub struct Windows {
+    pub length: u64,
+    pub start: u64,
+}
+
+impl Windows {
+    /// Bits for the numbers of 30 years of windows, which may begin in the middle of one, and of the two after them, in which the last
+    /// still counts.
+    fn number_bits(self) -> u32 {
+        let windows = 30 * YEAR / self.length + 4;
+        (1..=60).find(|bits| windows < 1 << bits).expect("a window takes a nanosecond at least")
+    }
+
+    /// The number of the window and how much of it is left. Time stands still at the end of the last one that has a number.
+    fn at(self, now: u64) -> (u64, u64) {
+        let passed = now / self.length - self.start / self.length;
+        let last = (1 << self.number_bits()) - 1;
+        if passed >= last { (last, 1) } else { (passed + 1, self.length - now % self.length) }
+    }
+
+    /// The highest of `counts` counts that share the bits beside a number.
+    fn most(self, counts: u32) -> u64 {
+        (1 << ((60 - self.number_bits()) / counts)) - 1
+    }
+
+    fn pace(self, limit: u64) -> Pace {
+        Pace { tokens: limit, nanos: self.length }
+    }
 }
 
 /// A count for each window of the clock.
 #[derive(Clone, Debug)]
 pub struct Fixed {
     pub limit: u64,
-    pub window: u64,
+    pub windows: Windows,
 }
 
 impl Fixed {
     pub fn most(&self) -> u64 {
-        (1 << bits_beside_windows(self.window)) - 1
+        self.windows.most(1)
+    }
+
+    fn count(&self, (number, count): &(u64, u64), now: u64) -> u64 {
+        if *number == self.windows.at(now).0 { *count } else { 0 }
     }
 }
 
@@ -62,25 +102,25 @@ impl Rule for Fixed {
         self.limit
     }
 
-    fn fits(&self, (window, count): &(u64, u64), now: u64, cost: u64) -> bool {
-        let count = if *window == now / self.window { *count } else { 0 };
-        u128::from(count) + u128::from(cost) <= u128::from(self.limit)
+    fn pace(&self) -> Pace {
+        self.windows.pace(self.limit)
+    }
+
+    fn fits(&self, state: &(u64, u64), now: u64, cost: u64) -> bool {
+        u128::from(self.count(state, now)) + u128::from(cost) <= u128::from(self.limit)
     }
 
     fn charge(&self, state: &mut (u64, u64), now: u64, tokens: u64) {
-        let current = now / self.window;
-        let count = if state.0 == current { state.1 } else { 0 };
-        *state = (current, count.saturating_add(tokens).min(self.most()));
+        let count = self.count(state, now).saturating_add(tokens).min(self.most());
+        *state = (self.windows.at(now).0, count);
     }
 
-    fn refund(&self, (window, count): &mut (u64, u64), now: u64, tokens: u64) {
-        if *window == now / self.window {
-            *count = count.saturating_sub(tokens);
-        }
+    fn refund(&self, state: &mut (u64, u64), now: u64, tokens: u64) {
+        *state = (self.windows.at(now).0, self.count(state, now).saturating_sub(tokens));
     }
 
-    fn is_full(&self, (window, count): &(u64, u64), now: u64) -> bool {
-        *window != now / self.window || *count == 0
+    fn is_full(&self, state: &(u64, u64), now: u64) -> bool {
+        self.count(state, now) == 0
     }
 }
 
@@ -88,20 +128,19 @@ impl Rule for Fixed {
 #[derive(Clone, Debug)]
 pub struct Sliding {
     pub limit: u64,
-    pub window: u64,
+    pub windows: Windows,
 }
 
 impl Sliding {
     pub fn most(&self) -> u64 {
-        (1 << (bits_beside_windows(self.window) / 2)) - 1
+        self.windows.most(2)
     }
 
     /// (of the window before, of this one)
-    fn counts(&self, state: &(u64, u64, u64), now: u64) -> (u64, u64) {
-        let (window, previous, current) = *state;
-        match now / self.window - window {
-            0 => (previous, current),
-            1 => (current, 0),
+    fn counts(&self, (number, previous, current): &(u64, u64, u64), now: u64) -> (u64, u64) {
+        match self.windows.at(now).0 - number {
+            0 => (*previous, *current),
+            1 => (*current, 0),
             _ => (0, 0),
         }
     }
@@ -114,26 +153,36 @@ impl Rule for Sliding {
         self.limit
     }
 
+    fn pace(&self) -> Pace {
+        self.windows.pace(self.limit)
+    }
+
     fn fits(&self, state: &Self::State, now: u64, cost: u64) -> bool {
         let (previous, current) = self.counts(state, now);
-        let left = self.window - now % self.window;
-        let counts = big(previous) * left + (big(current) + cost) * self.window;
-        counts <= big(self.limit) * self.window
+        let (_, left) = self.windows.at(now);
+        let counts = big(previous) * left + (big(current) + cost) * self.windows.length;
+        counts <= big(self.limit) * self.windows.length
     }
 
     fn charge(&self, state: &mut Self::State, now: u64, tokens: u64) {
         let (previous, current) = self.counts(state, now);
-        *state = (now / self.window, previous, current.saturating_add(tokens).min(self.most()));
+        *state = (self.windows.at(now).0, previous, current.saturating_add(tokens).min(self.most()));
     }
 
     fn refund(&self, state: &mut Self::State, now: u64, tokens: u64) {
         let (previous, current) = self.counts(state, now);
         let beyond = tokens.saturating_sub(current);
-        *state = (now / self.window, previous.saturating_sub(beyond), current.saturating_sub(tokens));
+        let (previous, current) = (previous.saturating_sub(beyond), current.saturating_sub(tokens));
+        *state = (self.windows.at(now).0, previous, current);
     }
 
     fn is_full(&self, state: &Self::State, now: u64) -> bool {
         self.counts(state, now) == (0, 0)
+    }
+
+    /// A late caller must not be decided in an earlier window, so the number of the window stays.
+    fn remembers_refunded_keys(&self) -> bool {
+        true
     }
 }
 
@@ -145,6 +194,11 @@ pub struct Log {
 }
 
 impl Log {
+    /// Of a limiter with one shard: as many as there is memory for by default.
+    pub fn most(&self) -> u64 {
+        8_000_000
+    }
+
     fn tokens(&self, state: &[(u64, u64)], now: u64) -> u64 {
         let counts = |time: u64| u128::from(time) + u128::from(self.window) > u128::from(now);
         state.iter().filter(|(time, _)| counts(*time)).map(|(_, tokens)| tokens).sum()
@@ -156,6 +210,10 @@ impl Rule for Log {
 
     fn limit(&self) -> u64 {
         self.limit
+    }
+
+    fn pace(&self) -> Pace {
+        Pace { tokens: self.limit, nanos: self.window }
     }
 
     fn fits(&self, state: &Self::State, now: u64, cost: u64) -> bool {
@@ -215,7 +273,7 @@ impl Tokens {
         Tokens { queues: true, ..Tokens::evenly(quota, now) }
     }
 
-    fn axis(&self) -> &Axis {
+    pub fn axis(&self) -> &Axis {
         let (Steps::Evenly(axis) | Steps::AtOnce { axis, .. }) = &self.steps;
         axis
     }
@@ -224,7 +282,7 @@ impl Tokens {
         self.axis().quota
     }
 
-    fn position(&self, now: u64) -> BigUint {
+    pub fn position(&self, now: u64) -> BigUint {
         match &self.steps {
             Steps::Evenly(axis) => axis.position(now),
             Steps::AtOnce { axis, from, position } => {
@@ -236,28 +294,20 @@ impl Tokens {
     }
 
     /// Another quota, if a running limiter takes it.
-    pub fn requote(&mut self, quota: Quota, now: u64) -> bool {
+    pub fn requote(&mut self, quota: Quota, now: u64) -> Result<(), Refusal> {
         if quota == self.quota() {
-            return true;
+            return Ok(());
         }
         let at = self.position(now);
         let lost = self.quota().capacity().saturating_sub(quota.capacity());
         match &mut self.steps {
-            Steps::Evenly(axis) => match axis.requote(quota, now) {
-                Ok(new) => *axis = new,
-                Err(_) => return false,
-            },
+            Steps::Evenly(axis) => *axis = axis.requote(quota, now)?,
             Steps::AtOnce { axis, from, position } => {
-                match axis.standing_at(at.clone(), now).requote(quota, now) {
-                    Ok(new) => {
-                        (*from, *position) = (now, at + axis.units(lost));
-                        *axis = new;
-                    }
-                    Err(_) => return false,
-                }
+                *axis = axis.standing_at(at.clone(), now).requote(quota, now)?;
+                (*from, *position) = (now, at + axis.units(lost));
             }
         }
-        true
+        Ok(())
     }
 }
 
@@ -266,6 +316,10 @@ impl Rule for Tokens {
 
     fn limit(&self) -> u64 {
         self.quota().capacity()
+    }
+
+    fn pace(&self) -> Pace {
+        self.quota().into()
     }
 
     fn fits(&self, word: &BigUint, now: u64, cost: u64) -> bool {
@@ -290,11 +344,11 @@ impl Rule for Tokens {
         *word <= self.position(now)
     }
 
-    fn goes_at(&self, before: &BigUint, now: u64, cost: u64) -> u64 {
+    fn goes_at(&self, before: &BigUint, now: u64, cost: u64) -> Option<u64> {
         if !self.queues || cost == 0 {
-            return now;
+            return Some(now);
         }
-        self.axis().least_time(|position| before <= position).unwrap_or(u64::MAX).max(now)
+        self.axis().least_time(|position| before <= position).map(|time| time.max(now))
     }
 }
 
@@ -345,6 +399,10 @@ impl Rule for Times {
 
     fn limit(&self) -> u64 {
         self.capacity().0
+    }
+
+    fn pace(&self) -> Pace {
+        self.quota.into()
     }
 
     fn fits(&self, full_at: &BigUint, now: u64, cost: u64) -> bool {
