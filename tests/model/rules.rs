@@ -195,6 +195,7 @@ pub struct Log {
 
 impl Log {
     /// Of a limiter with one shard: as many as there is memory for by default.
+    #[expect(clippy::unused_self, reason = "the other rules must look")]
     pub fn most(&self) -> u64 {
         8_000_000
     }
