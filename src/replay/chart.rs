@@ -10,8 +10,8 @@ use super::text::{clock_time, duration, number};
 /// Bars in a row: with the names and the peaks beside them they fit into 80 to 100 columns.
 const MOST_BARS: usize = 60;
 
-/// The narrowest chart that has room for both ends of its time.
-const LEAST_WIDTH: usize = 24;
+/// The narrowest chart that has room for both ends of its time, of up to 12 characters, and a gap between them.
+const LEAST_WIDTH: usize = 28;
 
 /// Heights in eighths of a line.
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
