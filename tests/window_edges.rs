@@ -60,12 +60,29 @@ fn the_largest_limit_is_named_and_works_and_one_more_does_not() {
 
 #[test]
 fn a_limit_that_does_not_fit_leaves_the_old_one_in_force() {
-    let (fixed, _hand) = limiter(FixedWindow::new(3, SECOND));
-    let error = fixed.set_limit(1 << 30).unwrap_err();
-    assert_eq!(error, BuildError::LimitTooLarge { limit: 1 << 30, max: (1 << 30) - 1 });
-    assert_eq!(fixed.peek("key").limit(), 3);
-    fixed.set_limit((1 << 30) - 1).unwrap();
-    assert_eq!(fixed.peek("key").limit(), (1 << 30) - 1);
+    #[track_caller]
+    fn assert_set<A: Engine>(
+        algorithm: A,
+        max: u64,
+        set: impl Fn(&Limiter<A>, u64) -> Result<(), BuildError>,
+    ) {
+        let (limiter, _hand) = limiter(algorithm);
+        let old = limiter.peek("key").limit();
+        for limit in [max + 1, u64::MAX] {
+            assert_eq!(set(&limiter, limit), Err(BuildError::LimitTooLarge { limit, max }));
+            assert_eq!(limiter.peek("key").limit(), old);
+        }
+        assert_eq!(set(&limiter, max), Ok(()));
+        assert!(limiter.check_n("key", max).is_ok());
+        assert!(limiter.check("key").is_err());
+    }
+    for window in [Duration::from_nanos(1), SECOND, MINUTE, HOUR, DAY, YEAR * 100] {
+        let max = most(|limit| FixedWindow::new(limit, window));
+        assert_set(FixedWindow::new(max.min(3), window), max, Limiter::<FixedWindow>::set_limit);
+        let max = most(|limit| SlidingWindow::new(limit, window));
+        assert_set(SlidingWindow::new(max.min(3), window), max, Limiter::<SlidingWindow>::set_limit);
+    }
+    assert_set(SlidingLog::new(3, HOUR).max_times(5_000), 78, Limiter::<SlidingLog>::set_limit);
 }
 
 #[test]
@@ -157,6 +174,88 @@ fn the_largest_charge_stays_inside_its_field() {
     assert_eq!(log.charge("key", u64::MAX).reset_after(), MINUTE - SECOND, "nothing was left to add");
     log.refund("key", u64::MAX);
     assert_eq!(log.peek("key").remaining(), 10);
+}
+
+/// Nor may it touch what was spent before, or by others.
+#[test]
+fn the_largest_charge_leaves_the_count_of_the_last_window_and_other_keys_alone() {
+    let (limiter, hand) = limiter(SlidingWindow::new(10, MINUTE));
+    assert!(limiter.check_n("key", 4).is_ok() && limiter.check_n("other", 6).is_ok());
+    hand.advance(MINUTE);
+    assert_eq!(limiter.charge("key", u64::MAX).remaining(), 0);
+    // As much as the count held: what is left is the last window's.
+    limiter.refund("key", (1 << 18) - 1);
+    assert_eq!((limiter.peek("key").remaining(), limiter.peek("other").remaining()), (6, 4));
+    limiter.refund("key", u64::MAX);
+    assert_eq!((limiter.peek("key").remaining(), limiter.peek("other").remaining()), (10, 4));
+}
+
+/// Whoever is late, by a clock that was set back, is decided in the window that the key has come to, and told to wait from its own time.
+#[test]
+fn a_clock_that_is_set_back_leads_to_no_earlier_window() {
+    #[track_caller]
+    fn assert_stays<A: Engine>(algorithm: A, wait: Duration) {
+        let (limiter, hand) = limiter(algorithm);
+        hand.set(MINUTE * 5);
+        assert!(limiter.check_n("key", 2).is_ok());
+        for earlier in [MINUTE * 5 - Duration::from_nanos(1), MINUTE * 4, Duration::ZERO] {
+            hand.set(earlier);
+            let denied = limiter.check("key").unwrap_err();
+            assert_eq!(denied.retry_after(), Some(MINUTE * 5 + wait - earlier));
+            assert!(limiter.check_n(&earlier, 2).is_ok() && limiter.check(&earlier).is_err());
+        }
+        hand.set(MINUTE * 5 + wait);
+        assert!(limiter.check("key").is_ok());
+    }
+    assert_stays(FixedWindow::new(2, MINUTE), MINUTE);
+    assert_stays(SlidingWindow::new(2, MINUTE), MINUTE * 3 / 2);
+    assert_stays(SlidingLog::new(2, MINUTE), MINUTE);
+    assert_stays(TokenBucket::new(2).refill(1, MINUTE).refill_at_once(), MINUTE);
+    assert_stays(PerCall::new().otherwise(Quota::per_minute(1).burst(2)), MINUTE);
+}
+
+#[test]
+fn built_when_the_clock_has_stopped_every_limiter_gives_its_limit_once() {
+    fn assert_once<A: Engine>(algorithm: A) {
+        let (clock, hand) = Clock::manual();
+        hand.set(Duration::MAX);
+        let limiter = Limiter::builder(algorithm).clock(clock).build().unwrap();
+        for _ in 0..3 {
+            assert!(limiter.check_n("key", 3).is_ok() && limiter.check_n("key", 3).is_err());
+            assert_eq!(limiter.check("key").unwrap_err().retry_after(), None);
+            hand.advance(YEAR);
+            assert_eq!(limiter.charge("key", u64::MAX).reset_after(), Duration::MAX);
+            limiter.reset("key");
+        }
+    }
+    assert_once(FixedWindow::new(3, MINUTE));
+    assert_once(SlidingWindow::new(3, MINUTE));
+    assert_once(SlidingLog::new(3, MINUTE));
+    assert_once(TokenBucket::new(3).refill(1, MINUTE));
+    assert_once(TokenBucket::new(3).refill(1, MINUTE).refill_at_once());
+    assert_once(LeakyBucket::new(Quota::per_minute(1), 2));
+    assert_once(PerCall::new().otherwise(Quota::per_minute(1).burst(3)));
+}
+
+/// Time stands still in the last window that has a number, so whoever has spent it has spent all.
+#[test]
+fn after_the_last_window_what_was_spent_is_never_forgotten() {
+    fn assert_never<A: Engine>(algorithm: A) {
+        let (limiter, hand) = limiter(algorithm);
+        hand.set(YEAR * 100);
+        assert!(limiter.check_n("key", 2).is_ok());
+        for time in [YEAR * 101, YEAR * 300, Duration::MAX] {
+            hand.set(time);
+            assert_eq!(limiter.check("key").unwrap_err().retry_after(), None);
+            assert_eq!((limiter.peek("key").remaining(), limiter.len()), (0, 1));
+        }
+        limiter.refund("key", 1);
+        assert!(limiter.check("key").is_ok() && limiter.check("key").is_err());
+    }
+    assert_never(FixedWindow::new(2, SECOND));
+    assert_never(SlidingWindow::new(2, SECOND));
+    assert_never(FixedWindow::new(2, DAY));
+    assert_never(SlidingWindow::new(2, DAY));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Eight threads on one key of a window: exactly the limit, also while one window gives way to the next.
 #![allow(clippy::unwrap_used, reason = "in helpers of tests, too, to fail is to panic")]
 
+use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -9,27 +10,30 @@ use tollgate::{Clock, Engine, FixedWindow, Limiter, SlidingLog, SlidingWindow};
 
 const THREADS: usize = 8;
 const LIMIT: u64 = 500;
-const WINDOWS: u64 = 200;
+const ROUNDS: u64 = 1_000;
 const WINDOW: Duration = Duration::from_secs(1);
 
-/// Threads hammer one key. Whoever sees that a window is used up moves the clock on by `step`, after which the whole limit is there
-/// again, and takes part in the next. So every window is rolled over while all threads are at it.
+/// Threads hammer one key. Whoever sees that all is spent that there is moves the clock on by `step`, after which there is `more`, and takes
+/// part in the next round. So every window is rolled over while all threads are at it.
 ///
-/// `admitted` counts after each admission, so it is never ahead of the limiter: when it says that a window is used up, it is.
-fn hammer<A: Engine>(algorithm: A, step: Duration) {
+/// `admitted` counts after each admission, so it is never ahead of the limiter: when it says that all is spent, it is.
+fn hammer<A: Engine>(algorithm: A, step: Duration, more: impl Fn(u64) -> u64 + Sync) {
     let (clock, hand) = Clock::manual();
     let limiter = Limiter::builder(algorithm).clock(clock).build().unwrap();
-    let (admitted, window, over) = (AtomicU64::new(0), AtomicU64::new(0), AtomicBool::new(false));
+    let (admitted, round, over) = (AtomicU64::new(0), AtomicU64::new(0), AtomicBool::new(false));
+    let all_up_to = |round| (0..=round).map(&more).sum::<u64>();
+    let start = Barrier::new(THREADS);
     let work = || {
+        start.wait();
         while !over.load(Ordering::SeqCst) {
             let _ = limiter.check_n("key", 0);
             if limiter.check("key").is_ok() {
                 admitted.fetch_add(1, Ordering::SeqCst);
             }
-            let now = window.load(Ordering::SeqCst);
-            let used_up = admitted.load(Ordering::SeqCst) >= LIMIT * (now + 1);
-            if used_up && window.compare_exchange(now, now + 1, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
-                if now + 1 == WINDOWS {
+            let now = round.load(Ordering::SeqCst);
+            let is_spent = admitted.load(Ordering::SeqCst) >= all_up_to(now);
+            if is_spent && round.compare_exchange(now, now + 1, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
+                if now + 1 == ROUNDS {
                     over.store(true, Ordering::SeqCst);
                 } else {
                     hand.advance(step);
@@ -42,22 +46,41 @@ fn hammer<A: Engine>(algorithm: A, step: Duration) {
             scope.spawn(work);
         }
     });
-    // Not one more in any of them: each further one would have shown as the first of a window that was not begun.
-    assert_eq!(admitted.load(Ordering::SeqCst), LIMIT * WINDOWS);
+    // Not one more in any of them: each further one would have shown as the first of a round that was not begun.
+    assert_eq!(admitted.load(Ordering::SeqCst), all_up_to(ROUNDS - 1));
     assert_eq!(limiter.peek("key").remaining(), 0);
 }
 
 #[test]
 fn eight_threads_get_exactly_the_limit_of_every_fixed_window() {
-    hammer(FixedWindow::new(LIMIT, WINDOW), WINDOW);
+    hammer(FixedWindow::new(LIMIT, WINDOW), WINDOW, |_| LIMIT);
 }
 
 #[test]
 fn eight_threads_get_exactly_the_limit_of_every_other_sliding_window() {
-    hammer(SlidingWindow::new(LIMIT, WINDOW), WINDOW * 2);
+    hammer(SlidingWindow::new(LIMIT, WINDOW), WINDOW * 2, |_| LIMIT);
+}
+
+/// In each window once at its beginning, when all of the last one still counts, and once in its middle, when half of it does.
+#[test]
+fn eight_threads_get_exactly_what_the_last_window_leaves_of_a_sliding_window() {
+    let (mut previous, mut current, mut left) = (0, 0, Vec::new());
+    for round in 0..ROUNDS {
+        let is_new_window = round % 2 == 0;
+        if is_new_window {
+            (previous, current) = (current, 0);
+        }
+        // Half a token that counts leaves no room for a whole one.
+        let counts: u64 = if is_new_window { previous } else { previous.div_ceil(2) };
+        left.push(LIMIT.saturating_sub(counts + current));
+        current += left[left.len() - 1];
+    }
+    assert!(left.iter().filter(|left| **left > 0).count() > 750, "there is something to contend for");
+    let left = |round| left[usize::try_from(round).unwrap()];
+    hammer(SlidingWindow::new(LIMIT, WINDOW), WINDOW / 2, left);
 }
 
 #[test]
 fn eight_threads_get_exactly_the_limit_of_a_log() {
-    hammer(SlidingLog::new(LIMIT, WINDOW), WINDOW);
+    hammer(SlidingLog::new(LIMIT, WINDOW), WINDOW, |_| LIMIT);
 }

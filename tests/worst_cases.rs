@@ -18,10 +18,13 @@ fn limiter<A: Engine>(algorithm: A) -> (Limiter<A>, ManualClock) {
 /// So many tokens at a time.
 type Admission = (u64, u64);
 
-/// What is admitted of requests: waits, and what is asked for then. `None` asks for all that is left.
+/// What is admitted of requests: waits, and what is asked for then. `None` asks for all that is left. The first wait is until the limiter is
+/// built.
 fn admissions<A: Engine>(algorithm: A, asked: &[(u64, Option<u64>)]) -> Vec<Admission> {
-    let (limiter, hand) = limiter(algorithm);
-    let (mut now, mut admitted) = (0, Vec::new());
+    let (clock, hand) = Clock::manual();
+    let (mut now, mut admitted) = (asked.first().map_or(0, |(wait, _)| *wait), Vec::new());
+    hand.set(Duration::from_nanos(now));
+    let limiter = Limiter::builder(algorithm).max_keys(10).clock(clock).build().unwrap();
     for (wait, cost) in asked {
         now += wait;
         hand.set(Duration::from_nanos(now));
@@ -140,6 +143,33 @@ proptest! {
             // Rounding never lets a whole token more through.
             burst + refill.min(length * count / WINDOW + 1)
         });
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// "Calls with different quotas on one key see each other's spending as time": of which there is the longest burst and what passes.
+    #[test]
+    fn quotas_that_differ_from_call_to_call_together_admit_a_burst_and_what_passes(
+        quotas in vec((1..9_u64, 1..9_u64), 1..4), asked in vec((0..400_u64, 0..4_usize, 0..9_u64), 1..60),
+    ) {
+        let (limiter, hand) = limiter(PerCall::new());
+        // Intervals of whole nanoseconds, so that nothing is rounded.
+        let intervals: Vec<_> = quotas.iter().map(|(tenths, _)| WINDOW / 10 * tenths).collect();
+        let bursts: Vec<_> = quotas.iter().map(|(_, burst)| *burst).collect();
+        let (mut now, mut admitted) = (0, Vec::new());
+        for (wait, quota, cost) in asked {
+            now += wait;
+            hand.set(Duration::from_nanos(now));
+            let quota = quota % quotas.len();
+            let called = Quota::new(1, Duration::from_nanos(intervals[quota])).unwrap().burst(bursts[quota]);
+            if limiter.check_with("key", called, cost).is_ok() {
+                admitted.push((now, cost * intervals[quota]));
+            }
+        }
+        let longest = intervals.iter().zip(&bursts).map(|(interval, burst)| interval * burst).max().unwrap();
+        assert_never_more(&admitted, |length| longest + length - 1);
     }
 }
 
