@@ -9,10 +9,12 @@ use super::rules::{Rule, Tokens};
 use super::trace::{Change, Op, Span};
 use super::{Figures, of_check, of_status};
 
+pub type Answer = Result<Allowed, Denied>;
+
 /// How a limiter is called under a rule, and what only one kind of it can do.
 pub struct Calls<A: Engine, R> {
-    pub check: fn(&Limiter<A>, &R, u64, u64) -> Result<Allowed, Denied>,
-    pub check_many: fn(&Limiter<A>, &R, &[u64]) -> Vec<Result<Allowed, Denied>>,
+    pub check: fn(&Limiter<A>, &R, u64, u64) -> Answer,
+    pub check_many: fn(&Limiter<A>, &R, &[u64]) -> Vec<Answer>,
     pub charge: fn(&Limiter<A>, &R, u64, u64) -> Status,
     pub peek: fn(&Limiter<A>, &R, u64) -> Status,
     pub refund: fn(&Limiter<A>, &R, u64, u64),
@@ -132,18 +134,18 @@ impl<A: Engine, R: Rule> Pair<A, R> {
         if let Err(Figures { retry_after: Some(wait), .. }) = &told {
             self.refused = Some(Refused { key, cost, wait: *wait });
         }
-        self.compare(key, cost, told);
+        self.compare(key, cost, &told);
     }
 
     /// What a check must say; when the cost fits, it is spent.
-    fn compare(&mut self, key: u64, cost: u64, told: Result<Figures, Figures>) {
+    fn compare(&mut self, key: u64, cost: u64, told: &Result<Figures, Figures>) {
         let (state, now) = (self.state(key), self.time);
         let expected = if self.rule.fits(&state, now, cost) {
             if cost > 0 {
                 self.rule.charge(self.states.entry(key).or_default(), now, cost);
             }
             let mut expected = Figures { retry_after: None, ..self.figures(key, cost) };
-            match (self.rule.goes_at(&state, now, cost), &told) {
+            match (self.rule.goes_at(&state, now, cost), told) {
                 (Some(time), _) => expected.delay = self.wait_until(time),
                 // The documentation does not say how long to wait for a turn that never comes.
                 (None, Ok(told)) => expected.delay = told.delay,
@@ -153,7 +155,7 @@ impl<A: Engine, R: Rule> Pair<A, R> {
         } else {
             Err(self.figures(key, cost))
         };
-        assert_eq!(told, expected, "key {key}, cost {cost}, {}", self.story(key));
+        assert_eq!(*told, expected, "key {key}, cost {cost}, {}", self.story(key));
     }
 
     fn check_many(&mut self, keys: &[u64]) {
@@ -163,7 +165,7 @@ impl<A: Engine, R: Rule> Pair<A, R> {
         let answers = (self.calls.check_many)(&self.limiter, &self.rule, keys);
         assert_eq!(answers.len(), keys.len());
         for (key, answer) in keys.iter().zip(answers) {
-            self.compare(*key, 1, of_check(answer));
+            self.compare(*key, 1, &of_check(answer));
         }
     }
 
