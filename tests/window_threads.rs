@@ -13,15 +13,14 @@ const LIMIT: u64 = 500;
 const ROUNDS: u64 = 1_000;
 const WINDOW: Duration = Duration::from_secs(1);
 
-/// Threads hammer one key. Whoever sees that all is spent that there is moves the clock on by `step`, after which there is `more`, and takes
-/// part in the next round. So every window is rolled over while all threads are at it.
+/// Threads hammer one key. Whoever sees that all is spent that there is moves the clock on by `step`, after which there is more, and takes
+/// part in the next round; `all_up_to` says how much there is in this round and those before. So every window is rolled over while all threads are at it.
 ///
 /// `admitted` counts after each admission, so it is never ahead of the limiter: when it says that all is spent, it is.
-fn hammer<A: Engine>(algorithm: A, step: Duration, more: impl Fn(u64) -> u64 + Sync) {
+fn hammer<A: Engine>(algorithm: A, step: Duration, all_up_to: impl Fn(u64) -> u64 + Sync) {
     let (clock, hand) = Clock::manual();
     let limiter = Limiter::builder(algorithm).clock(clock).build().unwrap();
     let (admitted, round, over) = (AtomicU64::new(0), AtomicU64::new(0), AtomicBool::new(false));
-    let all_up_to = |round| (0..=round).map(&more).sum::<u64>();
     let start = Barrier::new(THREADS);
     let work = || {
         start.wait();
@@ -53,34 +52,36 @@ fn hammer<A: Engine>(algorithm: A, step: Duration, more: impl Fn(u64) -> u64 + S
 
 #[test]
 fn eight_threads_get_exactly_the_limit_of_every_fixed_window() {
-    hammer(FixedWindow::new(LIMIT, WINDOW), WINDOW, |_| LIMIT);
+    hammer(FixedWindow::new(LIMIT, WINDOW), WINDOW, |round| LIMIT * (round + 1));
 }
 
 #[test]
 fn eight_threads_get_exactly_the_limit_of_every_other_sliding_window() {
-    hammer(SlidingWindow::new(LIMIT, WINDOW), WINDOW * 2, |_| LIMIT);
+    hammer(SlidingWindow::new(LIMIT, WINDOW), WINDOW * 2, |round| LIMIT * (round + 1));
 }
 
 /// In each window once at its beginning, when all of the last one still counts, and once in its middle, when half of it does.
 #[test]
 fn eight_threads_get_exactly_what_the_last_window_leaves_of_a_sliding_window() {
-    let (mut previous, mut current, mut left) = (0, 0, Vec::new());
-    for round in 0..ROUNDS {
+    let (mut previous, mut current, mut all_up_to) = (0, 0, vec![0]);
+    // One more than is reached: whoever is late looks at it.
+    for round in 0..=ROUNDS {
         let is_new_window = round % 2 == 0;
         if is_new_window {
             (previous, current) = (current, 0);
         }
         // Half a token that counts leaves no room for a whole one.
         let counts: u64 = if is_new_window { previous } else { previous.div_ceil(2) };
-        left.push(LIMIT.saturating_sub(counts + current));
-        current += left[left.len() - 1];
+        let left = LIMIT.saturating_sub(counts + current);
+        assert!(left > 0 || round < 3, "there is something to contend for");
+        current += left;
+        all_up_to.push(all_up_to[all_up_to.len() - 1] + left);
     }
-    assert!(left.iter().filter(|left| **left > 0).count() > 750, "there is something to contend for");
-    let left = |round| left[usize::try_from(round).unwrap()];
-    hammer(SlidingWindow::new(LIMIT, WINDOW), WINDOW / 2, left);
+    let all_up_to = |round| all_up_to[usize::try_from(round).unwrap() + 1];
+    hammer(SlidingWindow::new(LIMIT, WINDOW), WINDOW / 2, all_up_to);
 }
 
 #[test]
 fn eight_threads_get_exactly_the_limit_of_a_log() {
-    hammer(SlidingLog::new(LIMIT, WINDOW), WINDOW, |_| LIMIT);
+    hammer(SlidingLog::new(LIMIT, WINDOW), WINDOW, |round| LIMIT * (round + 1));
 }

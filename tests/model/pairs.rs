@@ -77,9 +77,9 @@ pub fn leaky_bucket(rate: Quota, start: u64) -> Pair<LeakyBucket, Tokens> {
 }
 
 macro_rules! set_limit {
-    ($algorithm:ty, $rule:ty) => {
+    ($algorithm:ty, $rule:ty, $most:expr) => {
         |limiter: &Limiter<$algorithm>, rule: &mut $rule, _, change| {
-            let (limit, max) = (change.limit(rule.limit), rule.most());
+            let (limit, max) = (change.limit(rule.limit), $most(rule));
             if limit <= max {
                 assert_eq!(limiter.set_limit(limit), Ok(()));
                 rule.limit = limit;
@@ -96,7 +96,7 @@ pub fn fixed_window(limit: u64, window: u64, start: u64) -> Pair<FixedWindow, Fi
     let rule = Fixed { limit: 0, windows: Windows { length: window, start } };
     let rule = Fixed { limit: limit.min(rule.most()), ..rule };
     let fixed = FixedWindow::new(rule.limit, Duration::from_nanos(window));
-    Pair::of(fixed, rule, Calls::plain(set_limit!(FixedWindow, Fixed)), MAX_KEYS, start)
+    Pair::of(fixed, rule, Calls::plain(set_limit!(FixedWindow, Fixed, Fixed::most)), MAX_KEYS, start)
 }
 
 /// A limit that is too large counts as the largest.
@@ -104,15 +104,14 @@ pub fn sliding_window(limit: u64, window: u64, start: u64) -> Pair<SlidingWindow
     let rule = Sliding { limit: 0, windows: Windows { length: window, start } };
     let rule = Sliding { limit: limit.min(rule.most()), ..rule };
     let sliding = SlidingWindow::new(rule.limit, Duration::from_nanos(window));
-    Pair::of(sliding, rule, Calls::plain(set_limit!(SlidingWindow, Sliding)), MAX_KEYS, start)
+    Pair::of(sliding, rule, Calls::plain(set_limit!(SlidingWindow, Sliding, Sliding::most)), MAX_KEYS, start)
 }
 
 /// A limit that is too large counts as the largest.
 pub fn sliding_log(limit: u64, window: u64, start: u64) -> Pair<SlidingLog, Log> {
-    let rule = Log { limit: 0, window };
-    let rule = Log { limit: limit.min(rule.most()), ..rule };
+    let rule = Log { limit: limit.min(Log::MOST), window };
     let log = SlidingLog::new(rule.limit, Duration::from_nanos(window));
-    Pair::of(log, rule, Calls::plain(set_limit!(SlidingLog, Log)), MAX_KEYS, start)
+    Pair::of(log, rule, Calls::plain(set_limit!(SlidingLog, Log, |_: &Log| Log::MOST)), MAX_KEYS, start)
 }
 
 /// A change is one of the quota that calls bring. The one of `otherwise` is brought by none: those calls are plain ones.
