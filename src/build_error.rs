@@ -47,7 +47,7 @@ impl fmt::Display for BuildError {
             }
             BuildError::LimitTooLarge { limit, max } => write!(
                 f,
-                "limit {limit} is too large: at most {max} fits; lower it, take a longer window, or use Gcra, which holds more"
+                "limit {limit} is too large: at most {max} fits; lower it, or make room: with a longer window, with more max_times of a SlidingLog, or with Gcra, which holds more"
             ),
             BuildError::Window { window } => {
                 write!(f, "window {window:?} is out of range: use 1ns to 100 years (of 365.25 days)")

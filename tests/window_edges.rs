@@ -130,7 +130,7 @@ fn every_error_says_what_to_change() {
         (BuildError::MaxKeys { max_keys: 0 }, "max_keys 0 is out of range: use 1 to 4294967296"),
         (
             BuildError::LimitTooLarge { limit: 9, max: 7 },
-            "limit 9 is too large: at most 7 fits; lower it, take a longer window, or use Gcra, which holds more",
+            "limit 9 is too large: at most 7 fits; lower it, or make room: with a longer window, with more max_times of a SlidingLog, or with Gcra, which holds more",
         ),
         (
             BuildError::Window { window: Duration::ZERO },
@@ -366,4 +366,64 @@ fn the_log_forgets_idle_keys_before_any_other() {
     assert_eq!((limiter.stats().forgotten, limiter.len()), (0, 40));
     assert!(limiter.check(&41).is_ok());
     assert_eq!((limiter.stats().forgotten, limiter.len()), (1, 40));
+}
+
+/// Capacities are wider than exact by what single tokens are rounded up, but by less than one more token takes, in whatever pieces.
+#[test]
+fn no_pieces_of_a_call_s_quota_admit_more_at_one_instant_than_its_burst() {
+    for (period, count) in (2..60_u64).flat_map(|period| (1..=period).map(move |count| (period, count))) {
+        let (limiter, _hand) = limiter(PerCall::new());
+        for burst in 1..14 {
+            let quota = Quota::new(count, Duration::from_nanos(period)).unwrap().burst(burst);
+            for first in 1..=burst {
+                let key = (burst, first);
+                let mut admitted = 0;
+                while limiter.check_with(&key, quota, first).is_ok() {
+                    admitted += first;
+                }
+                while limiter.check_with(&key, quota, 1).is_ok() {
+                    admitted += 1;
+                }
+                assert!(admitted <= burst, "{admitted} in pieces of {first}, {quota:?}");
+            }
+            assert!(limiter.check_with(&(burst, 0), quota, burst).is_ok(), "{quota:?}");
+        }
+    }
+}
+
+/// A key that was refunded is full, but keeps its place for a while: that is when a newcomer is told to come back.
+#[test]
+fn a_newcomer_for_whom_there_is_no_room_is_told_when_there_will_be() {
+    let (clock, hand) = Clock::manual();
+    hand.set(MINUTE);
+    let builder = Limiter::builder(SlidingWindow::new(10, MINUTE)).max_keys(1).clock(clock);
+    let limiter = builder.at_capacity(AtCapacity::DenyNew).build().unwrap();
+    let newcomer = (0..10_000).find(|key| limiter.check(key).is_err()).unwrap();
+    for key in 0..newcomer {
+        limiter.refund(&key, 1);
+    }
+    let denied = limiter.check(&newcomer).unwrap_err();
+    let wait = denied.retry_after().unwrap();
+    assert!(denied.at_capacity() && wait > Duration::ZERO);
+    hand.set(MINUTE + wait - Duration::from_nanos(1));
+    assert!(limiter.check(&newcomer).is_err());
+    hand.set(MINUTE + wait);
+    assert!(limiter.check(&newcomer).is_ok());
+}
+
+/// A key that was refunded in part goes idle before its turn.
+#[test]
+fn a_newcomer_takes_the_place_of_an_idle_key_of_a_log_wherever_it_is() {
+    let (clock, hand) = Clock::manual();
+    let builder = Limiter::builder(SlidingLog::new(5, MINUTE)).max_keys(2).clock(clock);
+    let limiter = builder.at_capacity(AtCapacity::DenyNew).build().unwrap();
+    assert!(limiter.check("a").is_ok());
+    hand.set(SECOND * 10);
+    assert!(limiter.check("b").is_ok());
+    hand.set(SECOND * 50);
+    assert!(limiter.check("a").is_ok());
+    limiter.refund("a", 1);
+    hand.set(MINUTE);
+    assert_eq!(limiter.len(), 1);
+    assert!(limiter.check("c").is_ok());
 }

@@ -130,6 +130,14 @@ pub trait Algorithm: Send + Sync {
     /// The value after giving back `tokens`.
     fn refund(&self, reading: &Self::Reading, value: u64, tokens: u64) -> u64;
 
+    /// When a key at `value` goes idle, if nothing more is spent: the clock's nanoseconds, or `None` for never.
+    ///
+    /// It is told to newcomers for whom there is no room. The default is the time at which the key is full; give another where a
+    /// value stays above the position for longer.
+    fn idle_at(&self, reading: &Self::Reading, value: u64) -> Option<u64> {
+        self.figures(reading, value, 0).reset_at()
+    }
+
     /// How much is lost when a key at `value` is forgotten by force; of several the one with the least gives way.
     fn debt(&self, reading: &Self::Reading, value: u64) -> u64;
 }

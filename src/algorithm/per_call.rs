@@ -17,8 +17,8 @@ use crate::quota::Quota;
 /// seconds under another. Under a quota of zero tokens nothing is admitted, and what is charged takes no time.
 ///
 /// **Worst case** in any half-open window of length W: `capacity + rate × W` as [`Gcra`](crate::Gcra), with each call's quota. Where a
-/// token's interval is not a whole number of nanoseconds, W counts as up to `capacity` ns longer, but never as much as one
-/// interval.
+/// token's interval is not a whole number of nanoseconds, W counts as up to `capacity` ns longer, but by less than makes a whole
+/// token more; above 10⁹ tokens a second, by up to 1 ns.
 ///
 /// **Cost**: O(1). A division of 64 bits for each call, some more where a token's interval is not whole.
 ///
@@ -28,7 +28,7 @@ use crate::quota::Quota;
 /// [`remaining`](crate::Status::remaining) says so.
 ///
 /// **Range**: time is counted for 18 years from the build; after that nothing more is admitted once a key's tokens are spent. A burst that
-/// takes more than 9 years to come back counts as the largest that does not.
+/// takes more than 9 years to come back counts as the largest that does not; where a single token takes longer, nothing is admitted.
 ///
 /// **Source**: ITU-T I.371, virtual scheduling.
 ///
@@ -94,12 +94,11 @@ impl PerCall {
         let (count, period) = (u128::from(self.quota.count()), u128::from(self.quota.period_nanos()));
         let most = u128::from(MAX_CAPACITY_NANOS) * count / period;
         let tokens = u128::from(self.quota.capacity()).min(most);
-        let exact = (tokens * period).div_ceil(count);
-        // Single tokens are each rounded up; a burst of them should fit all the same. Less than an interval more is less than a
-        // token.
-        let interval = period.div_ceil(count);
-        let rounding = (tokens * interval - exact).min(interval - 1);
-        let nanos = if tokens == 0 { 0 } else { exact + rounding };
+        let (all, one_more) = ((tokens * period).div_ceil(count), ((tokens + 1) * period).div_ceil(count));
+        // Single tokens are each rounded up; a burst of them should fit all the same. But never a token more, in whatever pieces: they
+        // take as long as one more at once, or longer. Where a nanosecond brings more than a token, the burst itself must fit.
+        let one_by_one = tokens * period.div_ceil(count);
+        let nanos = if tokens == 0 { 0 } else { one_by_one.min(one_more - 1).max(all) };
         #[expect(clippy::cast_possible_truncation, reason = "tokens <= 2^59, nanos <= 2 × 2^58")]
         Capacity { tokens: tokens as u64, nanos: nanos as u64 }
     }
@@ -164,7 +163,7 @@ impl Algorithm for PerCall {
 
     #[inline]
     fn catch_up(&self, reading: &u64, value: u64) -> u64 {
-        value.max(*reading)
+        value.max(*reading).min(END)
     }
 
     #[inline]

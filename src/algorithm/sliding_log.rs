@@ -21,10 +21,11 @@ use crate::quota::MAX_PERIOD_NANOS;
 ///
 /// **Worst case** in any half-open window of length W as long as a window: exactly `limit`. In general `limit × ⌈W / window⌉`.
 ///
-/// **Cost**: O(log n) for n times in the list, under a lock that is shared with some of the other keys; an allocation when a list grows.
+/// **Cost**: O(log n) for n times in the list, under a lock that is shared with some of the other keys; a list is copied when it grows to twice its
+/// size.
 ///
-/// **Memory**: at most 200 bytes for each of [`max_keys`](crate::Builder::max_keys), and 16 for each of
-/// [`max_times`](SlidingLog::max_times). Where no key has room, [`AtCapacity`](crate::AtCapacity) decides about a new one; a known key
+/// **Memory**: at most 200 bytes for each of [`max_keys`](crate::Builder::max_keys), 16 for each of
+/// [`max_times`](SlidingLog::max_times), and 64 KiB. Where no key has room, [`AtCapacity`](crate::AtCapacity) decides about a new one; a known key
 /// for which there is no room for another time counts its newest admission as made now, which is never too much.
 ///
 /// ```
@@ -67,7 +68,8 @@ impl SlidingLog {
         }
     }
 
-    /// How many times are kept for all keys together, 16 bytes each; default 8 000 000.
+    /// For how many times there is memory for all keys together, 16 bytes each; default 8 000 000. A key that is
+    /// [charged](crate::Limiter::charge) into debt takes a time for each charge, like any other.
     ///
     /// A key must be able to hold its limit, so no limit can be larger than this. They are divided among up to 64 shards, as many as leave
     /// each one four times the limit at build; a later [`set_limit`](crate::Limiter::set_limit) must fit into one.

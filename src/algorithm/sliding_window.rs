@@ -187,6 +187,16 @@ impl Algorithm for SlidingWindow {
         value - current.min(tokens) - (from_previous << self.count_bits)
     }
 
+    /// Later than full, where what was spent was refunded.
+    fn idle_at(&self, reading: &WindowReading, value: u64) -> Option<u64> {
+        if value <= self.position(reading) {
+            return Some(0);
+        }
+        let bits = 2 * self.count_bits;
+        let number = (value >> bits) + 1 + u64::from(value >> bits << bits < value);
+        self.clock.windows().start_of(reading, number - reading.number)
+    }
+
     #[inline]
     fn debt(&self, reading: &WindowReading, value: u64) -> u64 {
         let Counts { reading, previous, current } = self.counts(reading, value);

@@ -208,13 +208,14 @@ impl<A: Engine, S: BuildHasher> Limiter<A, S> {
     ///
     /// Exact while the limiter has at most 1024 pages (some 150 000 keys at their peak) and nobody spends meanwhile; from there
     /// on an estimate from a sample of 512 to 1024 pages: within about one percent when they are filled as usual, less exact
-    /// when few keys are left of many. Reads up to 4 MiB.
+    /// when few keys are left of many. Reads up to 4 MiB. (Under [`SlidingLog`](crate::SlidingLog) exact, and reads all keys.) A
+    /// [`SlidingWindow`](crate::SlidingWindow)'s key that was refunded in full counts until its window has passed twice.
     #[must_use]
     pub fn len(&self) -> usize {
         self.keys.live(&self.algorithm, self.timeline.now())
     }
 
-    /// Whether every key is full. Exact; reads up to the first key that is not.
+    /// Whether every key is full, as [`len`](Limiter::len) counts. Exact; reads up to the first key that is not.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.keys.is_idle(&self.algorithm, self.timeline.now())

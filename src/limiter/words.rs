@@ -163,7 +163,7 @@ impl Words {
         if self.at_capacity == AtCapacity::AllowUntracked {
             return Ok(Allowed::new(figures.seen_at(now.clock)));
         }
-        let room_at = algorithm.figures(reading, soonest, 0).reset_at();
+        let room_at = algorithm.idle_at(reading, soonest);
         Err(Denied::no_room(figures.limit(), room_at, now.clock))
     }
 

@@ -169,13 +169,11 @@ impl Shard {
         idle
     }
 
-    /// Forgets the key that has the fewest tokens of the next few, but not the one of `tag`.
+    /// Forgets the key that has the fewest tokens of the next few, but not the one of `tag`. Who has none (after a refund a key may be idle before
+    /// its turn) gives way in any case, others only if that is wanted.
     fn forget_smallest_debt(&mut self, tag: u64) {
         // As many as a window of the word table has slots.
         const LOOK_AT: usize = 32;
-        if !self.bounds.forget_at_capacity {
-            return;
-        }
         let (mut least, count) = (None, self.keys.len());
         for _ in 0..LOOK_AT.min(count) {
             self.hand = (self.hand + 1) % count;
@@ -187,7 +185,9 @@ impl Shard {
                 least = Some((log.tokens(), place));
             }
         }
-        if let Some((tokens, place)) = least {
+        if let Some((tokens, place)) = least
+            && (tokens == 0 || self.bounds.forget_at_capacity)
+        {
             self.forced += u64::from(tokens > 0);
             self.remove(place);
         }
@@ -226,12 +226,11 @@ impl Shard {
         }
     }
 
-    /// Keys of which something counts at `now`.
-    pub(super) fn live(&self, now: u64) -> usize {
+    /// The keys of which something counts at `now`, each by when it was last added to.
+    pub(super) fn live(&self, now: u64) -> impl Iterator<Item = u64> {
         let passed = now.max(self.latest).checked_sub(self.bounds.window);
-        let is_live =
-            |key: &&Key| key.log.newest().is_some_and(|newest| passed.is_none_or(|time| newest > time));
-        self.keys.iter().filter(is_live).count()
+        let newest = self.keys.iter().filter_map(|key| key.log.newest());
+        newest.filter(move |newest| passed.is_none_or(|time| *newest > time))
     }
 
     pub(super) fn forced(&self) -> u64 {

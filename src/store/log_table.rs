@@ -27,6 +27,8 @@ impl LogTable {
         // exceeded once in a thousand million.
         let mean = bounds.max_keys.div_ceil(shards);
         let max_keys = if shards == 1 { mean } else { mean + 6 * mean.isqrt() };
+        // Places are numbers of 32 bits.
+        let max_keys = max_keys.min(u32::MAX as usize - 1);
         let bounds = Bounds { max_keys, max_times: bounds.max_times / shards, ..bounds };
         let shard = || CachePadded::new(Mutex::new(Shard::new(bounds)));
         LogTable { shards: std::iter::repeat_with(shard).take(shards).collect() }
@@ -59,7 +61,7 @@ impl LogTable {
 
     /// Whether nothing counts of any key.
     pub(crate) fn is_idle(&self, now: u64) -> bool {
-        self.shards.iter().all(|shard| shard.lock().live(now) == 0)
+        self.shards.iter().all(|shard| shard.lock().live(now).next().is_none())
     }
 
     pub(crate) fn stats(&self, now: u64) -> LogStats {
@@ -67,7 +69,7 @@ impl LogTable {
             LogStats { bytes: size_of::<LogTable>() + size_of_val(&*self.shards), ..LogStats::default() };
         for shard in &self.shards {
             let shard = shard.lock();
-            stats.live += shard.live(now);
+            stats.live += shard.live(now).count();
             stats.forced += shard.forced();
             stats.bytes += shard.bytes();
         }

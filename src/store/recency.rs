@@ -58,6 +58,10 @@ impl<T> Recency<T> {
     pub(super) fn push(&mut self, item: T) -> Place {
         #[expect(clippy::cast_possible_truncation, reason = "its users hold fewer than 2^32 - 1 items")]
         let place = self.items.len() as Place;
+        if self.items.len() == self.items.capacity() {
+            // By a half and not twofold, for the bound on memory that `SlidingLog` states.
+            self.items.reserve_exact((self.items.len() / 2).max(4));
+        }
         self.items.push(Linked { item, older: NOWHERE, newer: NOWHERE });
         self.link_newest(place);
         place

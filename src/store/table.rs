@@ -171,7 +171,7 @@ impl<const LINES: usize, const SLOTS: usize, const WINDOW: usize> WordTable<LINE
             };
             let busy = place.word.value() > position;
             if busy && !self.forget_at_capacity {
-                return Some(Outcome::NoRoom { soonest: place.word.value() });
+                return Some(Outcome::NoRoom { soonest: self.soonest(page, tag) });
             }
             if place.slot.vacate(place.word) {
                 if busy {
@@ -253,6 +253,13 @@ impl<const LINES: usize, const SLOTS: usize, const WINDOW: usize> WordTable<LINE
             }
         }
         None
+    }
+
+    /// The smallest value in the window of a key: whose owner is the first to go idle.
+    fn soonest(&self, page: PageId, tag: u64) -> u64 {
+        let lines = self.pages.lines(page);
+        let slots = Self::window(tag).flat_map(|line| &lines[line].slots);
+        slots.map(|slot| slot.word().value()).min().unwrap_or(0)
     }
 
     fn smallest_debt<R: Rule>(&self, page: PageId, tag: u64, rule: &R) -> Place<'_> {

@@ -157,7 +157,7 @@ impl Times {
             return (0, BigUint::ZERO);
         }
         let one_by_one = self.nanos(1) * low;
-        let widest = self.nanos(low) + self.nanos(1) - 1_u8;
+        let widest = (self.nanos(low + 1) - 1_u8).max(self.nanos(low));
         (low, one_by_one.min(widest))
     }
 }
