@@ -221,6 +221,20 @@ fn an_adversary_gets_the_capacity_of_a_bucket_and_the_refill() {
     assert_eq!(greedy(&per_call, &hand, 100..100 + 4 * WINDOW + 9), 7 + 3 * 4);
 }
 
+/// An interval of 333.01 ns counts as 334, so the room for seven single tokens is 6 ns more than a cost of seven needs.
+#[test]
+fn an_adversary_gets_a_token_early_where_intervals_are_rounded_by_less_than_a_nanosecond_for_each_of_the_burst()
+ {
+    let quota = Quota::new(100, Duration::from_nanos(33_301)).unwrap().burst(7);
+    let (limiter, hand) = limiter(PerCall::new().otherwise(quota));
+    assert!(limiter.check_n("key", 7).is_ok());
+    let exact = 334;
+    let wait = limiter.check("key").unwrap_err().retry_after().unwrap();
+    assert_eq!(wait, Duration::from_nanos(exact - 6));
+    hand.set(wait);
+    assert!(limiter.check("key").is_ok());
+}
+
 #[test]
 fn an_adversary_goes_once_an_interval_from_a_leaky_bucket() {
     let (limiter, _hand) = limiter(LeakyBucket::new(Quota::new(4, window()).unwrap(), 6));
