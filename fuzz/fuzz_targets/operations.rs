@@ -59,6 +59,7 @@ enum Step {
     Advance(Time),
     StepBack(Time),
     SetClock(u64),
+    NearTheEnd(Time),
     ComeBack,
 }
 
@@ -129,6 +130,7 @@ impl Step {
             Step::Advance(time) => Op::Advance(time.into()),
             Step::StepBack(time) => Op::StepBack(time.into()),
             Step::SetClock(clock) => Op::SetClock(clock),
+            Step::NearTheEnd(time) => Op::NearTheEnd(time.into()),
             Step::ComeBack => Op::ComeBack,
         })
     }

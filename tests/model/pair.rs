@@ -120,6 +120,10 @@ impl<A: Engine, R: Rule> Pair<A, R> {
             Op::Advance(span) => self.set_clock(self.clock.saturating_add(self.nanos(*span))),
             Op::StepBack(span) => self.set_clock(self.clock.saturating_sub(self.nanos(*span))),
             Op::SetClock(clock) => self.set_clock(*clock),
+            Op::NearTheEnd(span) => {
+                let near = self.rule.end().saturating_sub(self.nanos(*span));
+                self.set_clock(self.clock.max(near));
+            }
             Op::ComeBack => self.come_back(refused.as_ref()),
         }
     }

@@ -120,7 +120,10 @@ pub fn op(keys: u64) -> impl Strategy<Value = Op> {
         2 => change().prop_map(Op::Change),
         8 => span().prop_map(Op::Advance),
         2 => span().prop_map(Op::StepBack),
-        1 => magnitude().prop_map(Op::SetClock),
+        1 => prop_oneof![
+            2 => magnitude().prop_map(Op::SetClock),
+            1 => span().prop_map(Op::NearTheEnd),
+        ],
         4 => Just(Op::ComeBack),
     ]
 }

@@ -36,6 +36,8 @@ pub enum Op {
     StepBack(Span),
     /// Sets the clock to any time.
     SetClock(u64),
+    /// Sets the clock to so long before the rule's time ends, if that is still to come.
+    NearTheEnd(Span),
     /// After a refused check: waits as long as it was told to.
     ComeBack,
 }

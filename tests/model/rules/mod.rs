@@ -23,6 +23,11 @@ pub trait Rule: Debug {
     /// For times that are likely to be interesting.
     fn pace(&self) -> Pace;
 
+    /// When its time ends, from when on nothing more comes back.
+    fn end(&self) -> u64 {
+        u64::MAX
+    }
+
     /// Whether `cost` fits at `now`. Once it does it goes on to, if nothing is spent.
     fn fits(&self, state: &Self::State, now: u64, cost: u64) -> bool;
 

@@ -90,6 +90,21 @@ impl Rule for Tokens {
         self.quota().into()
     }
 
+    fn end(&self) -> u64 {
+        let has_ended = |now| self.position(now) == self.axis().end();
+        // Halving, as for every other time.
+        let start = match self.steps {
+            Steps::Evenly(_) => 0,
+            Steps::AtOnce { from, .. } => from,
+        };
+        let (mut low, mut high) = (start, u64::MAX);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if has_ended(middle) { high = middle } else { low = middle + 1 }
+        }
+        high
+    }
+
     fn fits(&self, word: &BigUint, now: u64, cost: u64) -> bool {
         let position = self.position(now);
         let spent = word.max(&position) + self.axis().units(cost);
@@ -171,6 +186,10 @@ impl Rule for Times {
 
     fn pace(&self) -> Pace {
         self.quota.into()
+    }
+
+    fn end(&self) -> u64 {
+        self.start.saturating_add(Times::END)
     }
 
     fn fits(&self, full_at: &BigUint, now: u64, cost: u64) -> bool {

@@ -28,6 +28,12 @@ impl Windows {
         if passed >= last { (last, 1) } else { (passed + 1, self.length - now % self.length) }
     }
 
+    /// The end of the last window that has a number.
+    fn end(self) -> u64 {
+        let last = (1 << self.number_bits()) - 1;
+        (self.start / self.length).saturating_add(last).saturating_mul(self.length)
+    }
+
     /// The highest of `counts` counts that share the bits beside a number.
     fn most(self, counts: u32) -> u64 {
         (1 << ((60 - self.number_bits()) / counts)) - 1
@@ -65,6 +71,10 @@ impl Rule for Fixed {
 
     fn pace(&self) -> Pace {
         self.windows.pace(self.limit)
+    }
+
+    fn end(&self) -> u64 {
+        self.windows.end()
     }
 
     fn fits(&self, state: &(u64, u64), now: u64, cost: u64) -> bool {
@@ -116,6 +126,10 @@ impl Rule for Sliding {
 
     fn pace(&self) -> Pace {
         self.windows.pace(self.limit)
+    }
+
+    fn end(&self) -> u64 {
+        self.windows.end()
     }
 
     fn fits(&self, state: &Self::State, now: u64, cost: u64) -> bool {
