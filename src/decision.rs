@@ -117,7 +117,7 @@ impl Figures {
 
     fn delay(&self) -> Duration {
         match &self.source {
-            Source::Tokens(figures) => self.wait_until(figures.goes_at()),
+            Source::Tokens(figures) => figures.goes_at().map_or(Duration::MAX, |time| self.wait_until(time)),
             _ => Duration::ZERO,
         }
     }
@@ -167,13 +167,13 @@ impl TokenFigures {
     }
 
     /// When what stood before an admitted cost has drained. A cost of zero takes no place in the queue.
-    fn goes_at(&self) -> u64 {
+    fn goes_at(&self) -> Option<u64> {
         if !self.queues || self.cost == 0 {
-            return 0;
+            return Some(0);
         }
         // An admitted cost is within the capacity, and the word ahead by at least so much.
         let before = self.ahead.saturating_sub(self.cost << self.anchor.unit_bits);
-        if before == 0 { 0 } else { self.anchor.time_of(self.position + before).unwrap_or(u64::MAX) }
+        if before == 0 { Some(0) } else { self.anchor.time_of(self.position + before) }
     }
 
     /// The least time at which `word + cost <= position + capacity`.
@@ -231,7 +231,7 @@ impl Allowed {
     }
 
     /// How long to wait before going on: a [`LeakyBucket`](crate::LeakyBucket) gives everyone a slot; all others let go at once, which is
-    /// zero.
+    /// zero. [`Duration::MAX`] when the slot comes after the clock's end.
     #[must_use]
     pub fn delay(&self) -> Duration {
         self.figures.delay()

@@ -149,12 +149,8 @@ impl<A: Engine, R: Rule> Pair<A, R> {
                 self.rule.charge(self.states.entry(key).or_default(), now, cost);
             }
             let mut expected = Figures { retry_after: None, ..self.figures(key, cost) };
-            match (self.rule.goes_at(&state, now, cost), told) {
-                (Some(time), _) => expected.delay = self.wait_until(time),
-                // The documentation does not say how long to wait for a turn that never comes.
-                (None, Ok(told)) => expected.delay = told.delay,
-                (None, Err(_)) => {}
-            }
+            let goes_at = self.rule.goes_at(&state, now, cost);
+            expected.delay = goes_at.map_or(Duration::MAX, |time| self.wait_until(time));
             Ok(expected)
         } else {
             Err(self.figures(key, cost))
