@@ -56,7 +56,7 @@ mod sync;
 pub mod testing;
 
 pub use algorithm::{
-    Algorithm, FixedWindow, Gcra, LeakyBucket, MAX_VALUE, PerCall, SlidingLog, SlidingWindow, Start,
+    Algorithm, FixedWindow, Gcra, LeakyBucket, MAX_VALUE, PerCall, SlidingLog, SlidingWindow, Slot, Start,
     TokenBucket, TokenReading, WindowReading,
 };
 pub use build_error::BuildError;

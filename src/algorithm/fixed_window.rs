@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::live_limit::LiveLimit;
 use super::window_clock::{WindowClock, WindowReading, Windows};
-use super::{Algorithm, Start};
+use super::{Algorithm, Slot, Start};
 use crate::build_error::BuildError;
 use crate::decision::Figures;
 
@@ -22,7 +22,7 @@ use crate::decision::Figures;
 /// **Cost**: O(1), a few nanoseconds.
 ///
 /// **Range**: a window is from 1 ns to 100 years; the number of a window takes as many of 60 bits as 30 years of them need, and the limit
-/// must fit into the rest: 1 073 741 823 for a window of a second, 68 billion for a minute. After that time nothing more is admitted
+/// must fit into the rest but one: 536 870 911 for a window of a second, 34 billion for a minute. After that time nothing more is admitted
 /// once a key's last window is spent.
 ///
 /// ```
@@ -42,8 +42,17 @@ pub struct FixedWindow {
     limit: LiveLimit,
     window: Duration,
     clock: WindowClock,
-    /// A value is the number of a window and so many bits of count.
+    /// A value is the number of a window, a bit that says whether it was opened before its time, and so many bits of count.
     count_bits: u32,
+}
+
+/// What a key has spent, and the window in which that counts.
+#[derive(Clone, Copy, Debug)]
+struct Counted {
+    reading: WindowReading,
+    count: u64,
+    /// When that window begins, if all of it so far was [scheduled](Algorithm::schedule) ahead and nobody may go before; otherwise 0.
+    opens_at: u64,
 }
 
 impl FixedWindow {
@@ -51,7 +60,12 @@ impl FixedWindow {
     #[must_use]
     pub fn new(limit: u64, window: Duration) -> FixedWindow {
         let clock = WindowClock::new(window);
-        FixedWindow { limit: LiveLimit::new(limit), window, clock, count_bits: clock.bits_left() }
+        FixedWindow {
+            limit: LiveLimit::new(limit),
+            window,
+            clock,
+            count_bits: clock.bits_left().saturating_sub(1),
+        }
     }
 
     /// The limit in force.
@@ -76,18 +90,41 @@ impl FixedWindow {
         (1 << self.count_bits) - 1
     }
 
+    /// The mark of a window that was opened before its time.
     #[inline]
-    fn value(&self, number: u64, count: u64) -> u64 {
-        number << self.count_bits | count
+    fn ahead(&self) -> u64 {
+        // No bit where counts have none either.
+        (1 << self.clock.bits_left()) >> 1 & !self.most()
     }
 
-    /// The window that counts for a key at `value`, and what it has spent there. A caller who is late for the key's window is decided in
-    /// it.
     #[inline]
-    fn count(&self, reading: &WindowReading, value: u64) -> (WindowReading, u64) {
-        let number = value >> self.count_bits;
-        let count = if number < reading.number { 0 } else { value & self.most() };
-        (self.clock.windows().not_before(reading, number), count)
+    fn value(&self, number: u64, count: u64) -> u64 {
+        number << self.clock.bits_left() | count
+    }
+
+    #[inline]
+    fn number(&self, value: u64) -> u64 {
+        value >> self.clock.bits_left()
+    }
+
+    /// What a key at `value` has spent. A caller who is late for the key's window is decided in it.
+    #[inline]
+    fn count(&self, reading: &WindowReading, value: u64) -> Counted {
+        let number = self.number(value);
+        if number <= reading.number {
+            let count = if number < reading.number { 0 } else { value & self.most() };
+            return Counted { reading: *reading, count, opens_at: 0 };
+        }
+        let reading = self.clock.windows().not_before(reading, number);
+        let opens_at = if value & self.ahead() > 0 { reading.now } else { 0 };
+        Counted { reading, count: value & self.most(), opens_at }
+    }
+
+    /// The value of a key that has spent so much, and keeps its mark.
+    #[inline]
+    fn value_of(&self, counted: &Counted) -> u64 {
+        let mark = if counted.opens_at > 0 { self.ahead() } else { 0 };
+        self.value(counted.reading.number, counted.count) | mark
     }
 }
 
@@ -116,21 +153,21 @@ impl Algorithm for FixedWindow {
     #[inline]
     fn catch_up(&self, reading: &WindowReading, value: u64) -> WindowReading {
         // A count above zero is idle only when its window is over.
-        let number = (value >> self.count_bits) + u64::from(value & self.most() > 0);
-        self.clock.windows().not_before(reading, number)
+        let number = self.number(value);
+        self.clock.windows().not_before(reading, number + u64::from(value > self.value(number, 0)))
     }
 
     #[inline]
     fn spend(&self, reading: &WindowReading, value: u64, cost: u64) -> Option<u64> {
-        let (window, count) = self.count(reading, value);
-        let spent = count.checked_add(cost).filter(|spent| *spent <= window.limit)?;
+        let Counted { reading: window, count, opens_at } = self.count(reading, value);
+        let spent = count.checked_add(cost).filter(|spent| *spent <= window.limit && opens_at == 0)?;
         Some(if cost == 0 { value } else { self.value(window.number, spent) })
     }
 
     #[inline]
     fn figures(&self, reading: &WindowReading, value: u64, cost: u64) -> Figures {
-        let (reading, count) = self.count(reading, value);
-        Figures::fixed_window(FixedWindowFigures { windows: self.clock.windows(), reading, count, cost })
+        let counted = self.count(reading, value);
+        Figures::fixed_window(FixedWindowFigures { windows: self.clock.windows(), counted, cost })
     }
 
     #[inline]
@@ -138,19 +175,46 @@ impl Algorithm for FixedWindow {
         if tokens == 0 {
             return value;
         }
-        let (window, count) = self.count(reading, value);
-        self.value(window.number, count.saturating_add(tokens).min(self.most()))
+        let counted = self.count(reading, value);
+        let count = counted.count.saturating_add(tokens).min(self.most());
+        self.value_of(&Counted { count, ..counted })
     }
 
     #[inline]
     fn refund(&self, reading: &WindowReading, value: u64, tokens: u64) -> u64 {
-        let (_, count) = self.count(reading, value);
-        value - count.min(tokens)
+        value - self.count(reading, value).count.min(tokens)
+    }
+
+    /// Only in the window that was charged; when it is over, so is its debt.
+    fn settle(&self, reading: &WindowReading, value: u64, charged: u64, estimate: u64, actual: u64) -> u64 {
+        if self.count(reading, value).reading.number != self.number(charged) {
+            return value;
+        }
+        match actual.checked_sub(estimate) {
+            Some(more) => self.charge(reading, value, more),
+            None => self.refund(reading, value, estimate - actual),
+        }
+    }
+
+    /// In this window, or the next; behind what is there already.
+    fn schedule(&self, reading: &WindowReading, value: u64, cost: u64) -> Option<Slot> {
+        let Counted { reading: window, count, opens_at } = self.count(reading, value);
+        if cost > window.limit {
+            return None;
+        }
+        let slot = if count.saturating_add(cost) <= window.limit {
+            Counted { reading: window, count: count + cost, opens_at }
+        } else {
+            let opens_at = self.clock.windows().start_of(&window, 1)?;
+            let next = WindowReading { number: window.number + 1, ..window };
+            Counted { reading: next, count: cost, opens_at }
+        };
+        Some(Slot::at(slot.opens_at, if cost == 0 { value } else { self.value_of(&slot) }))
     }
 
     #[inline]
     fn debt(&self, reading: &WindowReading, value: u64) -> u64 {
-        self.count(reading, value).1
+        self.count(reading, value).count
     }
 }
 
@@ -158,29 +222,30 @@ impl Algorithm for FixedWindow {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FixedWindowFigures {
     windows: Windows,
-    reading: WindowReading,
-    count: u64,
+    counted: Counted,
     cost: u64,
 }
 
 impl FixedWindowFigures {
     pub(crate) fn limit(&self) -> u64 {
-        self.reading.limit
+        self.counted.reading.limit
     }
 
     pub(crate) fn remaining(&self) -> u64 {
-        self.limit().saturating_sub(self.count)
+        if self.counted.opens_at > 0 { 0 } else { self.limit().saturating_sub(self.counted.count) }
     }
 
     pub(crate) fn reset_at(&self) -> Option<u64> {
-        if self.count == 0 { Some(0) } else { self.windows.start_of(&self.reading, 1) }
+        let Counted { reading, count, opens_at } = &self.counted;
+        if *count == 0 { Some(*opens_at) } else { self.windows.start_of(reading, 1) }
     }
 
     pub(crate) fn retry_at(&self) -> Option<u64> {
         if self.cost > self.limit() {
             return None;
         }
-        let fits = self.count.saturating_add(self.cost) <= self.limit();
-        if fits { Some(0) } else { self.windows.start_of(&self.reading, 1) }
+        let Counted { reading, count, opens_at } = &self.counted;
+        let fits = count.saturating_add(self.cost) <= self.limit();
+        if fits { Some(*opens_at) } else { self.windows.start_of(reading, 1) }
     }
 }

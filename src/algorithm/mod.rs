@@ -9,6 +9,7 @@ mod log;
 mod per_call;
 mod sliding_log;
 mod sliding_window;
+mod slot;
 mod token_axis;
 mod token_bucket;
 pub(crate) mod token_clock;
@@ -22,6 +23,7 @@ pub use leaky_bucket::LeakyBucket;
 pub use per_call::PerCall;
 pub use sliding_log::SlidingLog;
 pub use sliding_window::SlidingWindow;
+pub use slot::Slot;
 pub use token_axis::TokenReading;
 pub use token_bucket::TokenBucket;
 pub use token_clock::MAX_VALUE;
@@ -93,6 +95,11 @@ impl Start {
 /// 7. **Refused for all.** What [`spend`](Algorithm::spend) refuses a key at 0, it refuses every key.
 /// 8. **Late callers.** [`catch_up`](Algorithm::catch_up)`(r, v)` is the earliest reading, not before `r`, whose
 ///    position is at least `v`. A reading older than a value admits no more from it than one of the value's own time.
+/// 9. **Slots.** [`schedule`](Algorithm::schedule) leaves what [`spend`](Algorithm::spend) would leave if it admitted. What it would not
+///    admit gets a slot that is still to come, and a key that nobody else spends from would be admitted when it comes.
+///
+/// 10. **Settling.** [`settle`](Algorithm::settle) leaves a value alone when the estimate was right, never raises it when less was
+///     spent, and never lowers it when more was.
 ///
 /// None of these functions may panic, whatever the arguments. [`testing`](crate::testing) checks all of it.
 pub trait Algorithm: Send + Sync {
@@ -129,6 +136,25 @@ pub trait Algorithm: Send + Sync {
 
     /// The value after giving back `tokens`.
     fn refund(&self, reading: &Self::Reading, value: u64, tokens: u64) -> u64;
+
+    /// The value after a charge of `estimate` tokens, which left the key at `charged`, has turned out to be one of `actual` tokens.
+    ///
+    /// The key has gone on to `value` since. The default charges or refunds the difference; give another where that would touch
+    /// what was spent at another time.
+    fn settle(&self, reading: &Self::Reading, value: u64, charged: u64, estimate: u64, actual: u64) -> u64 {
+        let _ = charged;
+        match actual.checked_sub(estimate) {
+            Some(more) => self.charge(reading, value, more),
+            None => self.refund(reading, value, estimate - actual),
+        }
+    }
+
+    /// The next free slot in which a key at `value` may spend `cost`; `None` when it never may.
+    ///
+    /// The default has no slots but at once, so that whoever would have to wait is refused.
+    fn schedule(&self, reading: &Self::Reading, value: u64, cost: u64) -> Option<Slot> {
+        self.spend(reading, value, cost).map(Slot::at_once)
+    }
 
     /// When a key at `value` goes idle, if nothing more is spent: the clock's nanoseconds, or `None` for never.
     ///

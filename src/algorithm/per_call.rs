@@ -1,7 +1,7 @@
 //! [`PerCall`]: the quota comes with the call.
 
 use super::token_clock::MAX_VALUE;
-use super::{Algorithm, Start};
+use super::{Algorithm, Slot, Start};
 use crate::build_error::BuildError;
 use crate::decision::Figures;
 use crate::quota::Quota;
@@ -116,6 +116,11 @@ impl PerCall {
         };
         nanos.min(MAX_VALUE)
     }
+
+    /// The clock at a position; `None` beyond the last.
+    fn time_of(&self, position: u64) -> Option<u64> {
+        if position > END { None } else { self.start.checked_add(position) }
+    }
 }
 
 #[cold]
@@ -196,6 +201,21 @@ impl Algorithm for PerCall {
         value.min(value.saturating_sub(self.nanos(tokens)).max(*reading))
     }
 
+    fn schedule(&self, reading: &u64, value: u64, cost: u64) -> Option<Slot> {
+        let capacity = self.capacity();
+        if cost > capacity.tokens {
+            return None;
+        }
+        let spent = value.max(*reading) + self.nanos(cost);
+        let due = spent.saturating_sub(capacity.nanos);
+        let value = if cost == 0 { value } else { spent };
+        if due <= *reading {
+            return Some(Slot::at_once(value));
+        }
+        // `END` is so far from the end of values that they hold what is spent by then.
+        Some(Slot::at(self.time_of(due)?, value))
+    }
+
     #[inline]
     fn debt(&self, reading: &u64, value: u64) -> u64 {
         value.saturating_sub(*reading)
@@ -225,7 +245,7 @@ impl PerCallFigures {
     }
 
     pub(crate) fn reset_at(&self) -> Option<u64> {
-        if self.value <= self.position { Some(0) } else { self.time_of(self.value) }
+        if self.value <= self.position { Some(0) } else { self.per_call.time_of(self.value) }
     }
 
     /// The least time at which `value + cost <= position + capacity`.
@@ -236,10 +256,6 @@ impl PerCallFigures {
         }
         let spent = self.value.max(self.position) + self.per_call.nanos(self.cost);
         let due = spent.saturating_sub(capacity.nanos);
-        if due <= self.position { Some(0) } else { self.time_of(due) }
-    }
-
-    fn time_of(&self, position: u64) -> Option<u64> {
-        if position > END { None } else { self.per_call.start.checked_add(position) }
+        if due <= self.position { Some(0) } else { self.per_call.time_of(due) }
     }
 }

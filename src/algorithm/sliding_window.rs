@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::live_limit::LiveLimit;
 use super::window_clock::{WindowClock, WindowReading, Windows};
-use super::{Algorithm, Start};
+use super::{Algorithm, Slot, Start};
 use crate::build_error::BuildError;
 use crate::decision::Figures;
 
@@ -23,7 +23,7 @@ use crate::decision::Figures;
 /// **Cost**: O(1), a few nanoseconds.
 ///
 /// **Range**: a window is from 1 ns to 100 years; the number of a window takes as many of 60 bits as 30 years of them need, and two counts must
-/// fit into the rest: limits up to 32 767 for a window of a second, 262 143 for a minute, 1 million for an hour, 8 million for a day.
+/// fit into the rest but one: limits up to 16 383 for a window of a second, 131 071 for a minute, 1 million for an hour, 4 million for a day.
 /// After that time nothing more comes back.
 ///
 /// **Source**: Cloudflare, "How we built rate limiting capable of scaling to millions of domains", 2017.
@@ -45,8 +45,9 @@ pub struct SlidingWindow {
     limit: LiveLimit,
     window: Duration,
     clock: WindowClock,
-    /// A value is the number of a window and two counts of so many bits.
+    /// A value is the number of a window, a bit that says whether it was opened before its time, and two counts of so many bits.
     count_bits: u32,
+    number_shift: u32,
 }
 
 /// A key's counts at one reading.
@@ -55,6 +56,8 @@ struct Counts {
     reading: WindowReading,
     previous: u64,
     current: u64,
+    /// When that window begins, if all of it so far was [scheduled](Algorithm::schedule) ahead and nobody may go before; otherwise 0.
+    opens_at: u64,
 }
 
 impl SlidingWindow {
@@ -62,7 +65,10 @@ impl SlidingWindow {
     #[must_use]
     pub fn new(limit: u64, window: Duration) -> SlidingWindow {
         let clock = WindowClock::new(window);
-        SlidingWindow { limit: LiveLimit::new(limit), window, clock, count_bits: clock.bits_left() / 2 }
+        let left = clock.bits_left();
+        let count_bits = left.saturating_sub(1) / 2;
+        let number_shift = left.min(2 * count_bits + 1);
+        SlidingWindow { limit: LiveLimit::new(limit), window, clock, count_bits, number_shift }
     }
 
     /// The limit in force.
@@ -87,24 +93,55 @@ impl SlidingWindow {
         (1 << self.count_bits) - 1
     }
 
+    /// The mark of a window that was opened before its time.
+    #[inline]
+    fn ahead(&self) -> u64 {
+        // No bit where counts have none either.
+        (1 << self.number_shift) >> 1 & !((1 << (2 * self.count_bits)) - 1)
+    }
+
+    #[inline]
+    fn number(&self, value: u64) -> u64 {
+        value >> self.number_shift
+    }
+
+    /// The number of the first window in which a key at `value` is idle.
+    #[inline]
+    fn idle_from(&self, value: u64) -> u64 {
+        let number = self.number(value);
+        number + 1 + u64::from(value > number << self.number_shift)
+    }
+
     /// What a key at `value` has spent in this window and the one before. A caller who is late for the key's window is decided at its
     /// beginning.
     #[inline]
     fn counts(&self, reading: &WindowReading, value: u64) -> Counts {
-        let bits = self.count_bits;
-        let (number, previous, current) =
-            (value >> (2 * bits), value >> bits & self.most(), value & self.most());
-        if number >= reading.number {
-            return Counts { reading: self.clock.windows().not_before(reading, number), previous, current };
+        let number = self.number(value);
+        let (previous, current) = (value >> self.count_bits & self.most(), value & self.most());
+        if number < reading.number {
+            let previous = if number + 1 == reading.number { current } else { 0 };
+            return Counts { reading: *reading, previous, current: 0, opens_at: 0 };
         }
-        let previous = if number + 1 == reading.number { current } else { 0 };
-        Counts { reading: *reading, previous, current: 0 }
+        if number == reading.number {
+            return Counts { reading: *reading, previous, current, opens_at: 0 };
+        }
+        let reading = self.clock.windows().not_before(reading, number);
+        let opens_at = if value & self.ahead() > 0 { reading.now } else { 0 };
+        Counts { reading, previous, current, opens_at }
     }
 
     #[inline]
     fn value(&self, counts: &Counts) -> u64 {
-        let bits = self.count_bits;
-        counts.reading.number << (2 * bits) | counts.previous << bits | counts.current
+        let mark = if counts.opens_at > 0 { self.ahead() } else { 0 };
+        counts.reading.number << self.number_shift
+            | mark
+            | counts.previous << self.count_bits
+            | counts.current
+    }
+
+    #[inline]
+    fn asked(&self, reading: &WindowReading, value: u64, cost: u64) -> SlidingWindowFigures {
+        SlidingWindowFigures { windows: self.clock.windows(), counts: self.counts(reading, value), cost }
     }
 }
 
@@ -128,14 +165,12 @@ impl Algorithm for SlidingWindow {
     /// What was spent in the window before still counts, so only older values are idle.
     #[inline]
     fn position(&self, reading: &WindowReading) -> u64 {
-        (reading.number - 1) << (2 * self.count_bits)
+        (reading.number - 1) << self.number_shift
     }
 
     #[inline]
     fn catch_up(&self, reading: &WindowReading, value: u64) -> WindowReading {
-        let bits = 2 * self.count_bits;
-        let started = value >> bits << bits < value;
-        self.clock.windows().not_before(reading, (value >> bits) + 1 + u64::from(started))
+        self.clock.windows().not_before(reading, self.idle_from(value))
     }
 
     #[inline]
@@ -144,7 +179,9 @@ impl Algorithm for SlidingWindow {
         let spent = counts.current.checked_add(cost)?;
         let left = counts.reading.limit.checked_sub(spent)?;
         let window = self.clock.windows().length;
-        if weighted(counts.previous, &counts.reading, window) > u128::from(left) * u128::from(window) {
+        let fits =
+            weighted(counts.previous, &counts.reading, window) <= u128::from(left) * u128::from(window);
+        if !fits || counts.opens_at > 0 {
             return None;
         }
         Some(if cost == 0 { value } else { self.value(&Counts { current: spent, ..counts }) })
@@ -152,14 +189,7 @@ impl Algorithm for SlidingWindow {
 
     #[inline]
     fn figures(&self, reading: &WindowReading, value: u64, cost: u64) -> Figures {
-        let Counts { reading, previous, current } = self.counts(reading, value);
-        Figures::sliding_window(SlidingWindowFigures {
-            windows: self.clock.windows(),
-            reading,
-            previous,
-            current,
-            cost,
-        })
+        Figures::sliding_window(self.asked(reading, value, cost))
     }
 
     #[inline]
@@ -187,19 +217,49 @@ impl Algorithm for SlidingWindow {
         value - current.min(tokens) - (from_previous << self.count_bits)
     }
 
+    /// Only in the window that was charged, as far as it still counts.
+    fn settle(&self, reading: &WindowReading, value: u64, charged: u64, estimate: u64, actual: u64) -> u64 {
+        let (number, charged) = (self.number(value), self.number(charged));
+        let (less, more) = (estimate.saturating_sub(actual), actual.saturating_sub(estimate));
+        let shift = match number.checked_sub(charged) {
+            _ if charged + 1 < reading.number => return value,
+            Some(0) => 0,
+            Some(1) => self.count_bits,
+            // Forgotten since.
+            None if charged == reading.number => return self.charge(reading, value, more),
+            _ => return value,
+        };
+        let count = value >> shift & self.most();
+        let settled = count.saturating_sub(less).saturating_add(more).min(self.most());
+        value - (count << shift) + (settled << shift)
+    }
+
+    /// Behind what is there already: in this window, if the weight of the last one goes down enough; or in one of the next two.
+    fn schedule(&self, reading: &WindowReading, value: u64, cost: u64) -> Option<Slot> {
+        let counts = self.counts(reading, value);
+        let (windows_ahead, time) = self.asked(reading, value, cost).fits_at()?;
+        let slot = if windows_ahead == 0 {
+            Counts { current: counts.current + cost, ..counts }
+        } else {
+            let previous = if windows_ahead == 1 { counts.current } else { 0 };
+            let number = counts.reading.number + windows_ahead;
+            let reading = WindowReading { number, ..counts.reading };
+            Counts { reading, previous, current: cost, opens_at: time }
+        };
+        Some(Slot::at(time, if cost == 0 { value } else { self.value(&slot) }))
+    }
+
     /// Later than full, where what was spent was refunded.
     fn idle_at(&self, reading: &WindowReading, value: u64) -> Option<u64> {
         if value <= self.position(reading) {
             return Some(0);
         }
-        let bits = 2 * self.count_bits;
-        let number = (value >> bits) + 1 + u64::from(value >> bits << bits < value);
-        self.clock.windows().start_of(reading, number - reading.number)
+        self.clock.windows().start_of(reading, self.idle_from(value) - reading.number)
     }
 
     #[inline]
     fn debt(&self, reading: &WindowReading, value: u64) -> u64 {
-        let Counts { reading, previous, current } = self.counts(reading, value);
+        let Counts { reading, previous, current, .. } = self.counts(reading, value);
         let window = self.clock.windows().length;
         // At most `previous`.
         let weighted = weighted(previous, &reading, window) / u128::from(window);
@@ -217,46 +277,54 @@ fn weighted(previous: u64, reading: &WindowReading, window: u64) -> u128 {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SlidingWindowFigures {
     windows: Windows,
-    reading: WindowReading,
-    previous: u64,
-    current: u64,
+    counts: Counts,
     cost: u64,
 }
 
 impl SlidingWindowFigures {
     pub(crate) fn limit(&self) -> u64 {
-        self.reading.limit
+        self.counts.reading.limit
     }
 
     pub(crate) fn remaining(&self) -> u64 {
+        let Counts { reading, previous, current, opens_at } = &self.counts;
+        if *opens_at > 0 {
+            return 0;
+        }
         let window = u128::from(self.windows.length);
-        let left = u128::from(self.limit().saturating_sub(self.current)) * window;
-        let left = left.saturating_sub(weighted(self.previous, &self.reading, self.windows.length));
+        let left = u128::from(self.limit().saturating_sub(*current)) * window;
+        let left = left.saturating_sub(weighted(*previous, reading, self.windows.length));
         // At most the limit.
         u64::try_from(left / window).unwrap_or(u64::MAX)
     }
 
     pub(crate) fn reset_at(&self) -> Option<u64> {
-        match (self.previous, self.current) {
-            (0, 0) => Some(0),
-            (_, 0) => self.windows.start_of(&self.reading, 1),
-            _ => self.windows.start_of(&self.reading, 2),
+        let Counts { reading, previous, current, opens_at } = &self.counts;
+        match (previous, current) {
+            (0, 0) => Some(*opens_at),
+            (_, 0) => self.windows.start_of(reading, 1),
+            _ => self.windows.start_of(reading, 2),
         }
     }
 
-    /// In this window, if the weight of the last one goes down enough; else in the next, where this one is the last; and if not
-    /// even then, as when all of the limit is asked for, in the one after it.
     pub(crate) fn retry_at(&self) -> Option<u64> {
+        self.fits_at().map(|(_, time)| time)
+    }
+
+    /// In how many windows the cost fits, and when: in this window, if the weight of the last one goes down enough; else in the next, where
+    /// this one is the last; and if not even then, as when all of the limit is asked for, in the one after it.
+    fn fits_at(&self) -> Option<(u64, u64)> {
+        let Counts { reading, previous, current, opens_at } = &self.counts;
         let left = self.limit().checked_sub(self.cost)?;
-        if let Some(left) = left.checked_sub(self.current)
-            && let Some(elapsed) = self.elapsed_until(self.previous, left)
+        if let Some(left) = left.checked_sub(*current)
+            && let Some(elapsed) = self.elapsed_until(*previous, left)
         {
-            let wait = elapsed.saturating_sub(self.reading.elapsed);
-            return if wait == 0 { Some(0) } else { self.reading.now.checked_add(wait) };
+            let wait = elapsed.saturating_sub(reading.elapsed);
+            return Some((0, if wait == 0 { *opens_at } else { reading.now.checked_add(wait)? }));
         }
-        match self.elapsed_until(self.current, left) {
-            Some(elapsed) => self.windows.start_of(&self.reading, 1)?.checked_add(elapsed),
-            None => self.windows.start_of(&self.reading, 2),
+        match self.elapsed_until(*current, left) {
+            Some(elapsed) => Some((1, self.windows.start_of(reading, 1)?.checked_add(elapsed)?)),
+            None => Some((2, self.windows.start_of(reading, 2)?)),
         }
     }
 

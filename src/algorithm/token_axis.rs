@@ -1,9 +1,9 @@
 //! [`TokenAxis`]: a token clock that many threads read and one may change; what [`Gcra`](super::Gcra),
 //! [`TokenBucket`](super::TokenBucket) and [`LeakyBucket`](super::LeakyBucket) have in common.
 
-use super::Start;
 use super::double_cell::DoubleCell;
 use super::token_clock::{Anchor, MAX_VALUE, Refill, Slope};
+use super::{Slot, Start};
 use crate::decision::{Figures, TokenFigures};
 use crate::quota::{Quota, QuotaError};
 
@@ -188,6 +188,30 @@ impl TokenReading {
         fits.then_some(if cost == 0 { value } else { spent })
     }
 
+    /// `queues` as in [`figures`](TokenReading::figures): the slot is then the turn in the queue, however long that is.
+    pub(super) fn schedule(&self, value: u64, cost: u64, queues: bool) -> Option<Slot> {
+        let Anchor { quota, unit_bits, .. } = self.anchor;
+        if cost > quota.capacity() {
+            return None;
+        }
+        if cost == 0 {
+            return self.slot(value, value.saturating_sub(self.anchor.capacity_units()));
+        }
+        // As in `spend`; beyond the axis there is no slot.
+        let before = value.max(self.position);
+        let spent = before + (cost << unit_bits);
+        let due = if queues { before } else { spent.saturating_sub(self.anchor.capacity_units()) };
+        if spent > MAX_VALUE { None } else { self.slot(spent, due) }
+    }
+
+    /// The slot that comes when the axis reaches `due`.
+    fn slot(&self, value: u64, due: u64) -> Option<Slot> {
+        if due <= self.position {
+            return Some(Slot::at_once(value));
+        }
+        Some(Slot::at(self.anchor.time_of(due)?, value))
+    }
+
     /// `queues`: whoever is admitted waits until what stands before it has drained.
     #[inline]
     pub(super) fn figures(&self, value: u64, cost: u64, queues: bool) -> Figures {
@@ -256,6 +280,15 @@ macro_rules! algorithm_on_token_axis {
             #[inline]
             fn refund(&self, reading: &$crate::TokenReading, value: u64, tokens: u64) -> u64 {
                 reading.refund(value, tokens)
+            }
+
+            fn schedule(
+                &self,
+                reading: &$crate::TokenReading,
+                value: u64,
+                cost: u64,
+            ) -> Option<$crate::Slot> {
+                reading.schedule(value, cost, $queues)
             }
 
             #[inline]

@@ -106,7 +106,7 @@ impl<A: Engine, S> Builder<A, S> {
     ///
     /// let sliding = SlidingWindow::new(1_000_000, Duration::from_secs(1));
     /// let error = Limiter::builder(sliding).build().unwrap_err();
-    /// assert_eq!(error, BuildError::LimitTooLarge { limit: 1_000_000, max: 32_767 });
+    /// assert_eq!(error, BuildError::LimitTooLarge { limit: 1_000_000, max: 16_383 });
     /// ```
     pub fn build(mut self) -> Result<Limiter<A, S>, BuildError> {
         if self.max_keys == 0 || self.max_keys as u64 > MOST_KEYS {

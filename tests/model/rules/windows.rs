@@ -34,9 +34,9 @@ impl Windows {
         (self.start / self.length).saturating_add(last).saturating_mul(self.length)
     }
 
-    /// The highest of `counts` counts that share the bits beside a number.
+    /// The highest of `counts` counts that share the bits but one beside a number.
     fn most(self, counts: u32) -> u64 {
-        (1 << ((60 - self.number_bits()) / counts)) - 1
+        (1 << (59_u32.saturating_sub(self.number_bits()) / counts)) - 1
     }
 
     fn pace(self, limit: u64) -> Pace {
