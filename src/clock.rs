@@ -59,9 +59,14 @@ impl Monotonic {
     }
 
     #[inline]
-    #[expect(clippy::cast_possible_truncation, reason = "2^64 nanoseconds of uptime are 584 years")]
     fn nanos(&self) -> u64 {
-        let ticks = self.counter.raw().saturating_sub(self.zero);
+        self.nanos_at(self.counter.raw())
+    }
+
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "2^64 nanoseconds of uptime are 584 years")]
+    fn nanos_at(&self, raw: u64) -> u64 {
+        let ticks = raw.saturating_sub(self.zero);
         ((u128::from(ticks) * u128::from(self.scale)) >> SCALE_BITS) as u64
     }
 }
@@ -203,7 +208,7 @@ impl fmt::Debug for ManualClock {
     }
 }
 
-fn saturating_nanos(duration: Duration) -> u64 {
+pub(crate) fn saturating_nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
@@ -217,13 +222,17 @@ pub struct Timeline {
 }
 
 /// One reading of a [`Timeline`].
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Now {
     /// What the clock said.
     pub(crate) clock: u64,
     /// What counts: never before a time that was noted.
     pub(crate) time: u64,
 }
+
+/// A reading of the time-stamp counter that several timelines share, taken when the first one asks.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Instant(Option<u64>);
 
 impl Timeline {
     /// Noting every reading would make all threads write one line; one write in 100 µs is lost in the noise, and
@@ -242,7 +251,22 @@ impl Timeline {
     /// Relaxed: the mark is a number that leads to no other memory, and a stale one is merely a lower one.
     #[inline]
     pub(crate) fn now(&self) -> Now {
-        let clock = self.clock.nanos();
+        self.now_at(self.clock.nanos())
+    }
+
+    /// As [`now`](Timeline::now), but timelines that are asked with one `instant` read the counter once. (A clock of another kind is read
+    /// by each.)
+    #[inline]
+    pub(crate) fn now_together(&self, instant: &mut Instant) -> Now {
+        let clock = match &self.clock.0 {
+            Source::Monotonic(clock) => clock.nanos_at(*instant.0.get_or_insert_with(|| clock.counter.raw())),
+            Source::Coarse(_) | Source::Manual(_) => self.clock.nanos(),
+        };
+        self.now_at(clock)
+    }
+
+    #[inline]
+    fn now_at(&self, clock: u64) -> Now {
         let noted = self.high_water.load(Ordering::Relaxed);
         let time = clock.max(noted);
         if time - noted > self.slack {

@@ -43,6 +43,7 @@ struct GivenFigures {
     remaining: u64,
     reset_at: Option<u64>,
     retry_at: Option<u64>,
+    interval: u64,
 }
 
 /// A key on the token axis, for algorithms that live there.
@@ -54,8 +55,6 @@ pub(crate) struct TokenFigures {
     pub(crate) ahead: u64,
     /// The cost that `retry_at` asks about.
     pub(crate) cost: u64,
-    /// Whoever is admitted waits until what stands before it has drained.
-    pub(crate) queues: bool,
 }
 
 impl Figures {
@@ -65,7 +64,18 @@ impl Figures {
     /// at which the cost that was asked for fits; `None` is never.
     #[must_use]
     pub fn new(limit: u64, remaining: u64, reset_at: Option<u64>, retry_at: Option<u64>) -> Figures {
-        Figures::from(Source::Given(GivenFigures { limit, remaining, reset_at, retry_at }))
+        let given = GivenFigures { limit, remaining, reset_at, retry_at, interval: 0 };
+        Figures::from(Source::Given(given))
+    }
+
+    /// Says after how many nanoseconds the same cost comes back once more, on average. Refusals are
+    /// [spread](crate::Builder::retry_spread) by so much; without it they are not.
+    #[must_use]
+    pub fn with_interval(mut self, nanos: u64) -> Figures {
+        if let Source::Given(given) = &mut self.source {
+            given.interval = nanos;
+        }
+        self
     }
 
     #[inline]
@@ -115,24 +125,41 @@ impl Figures {
         ask!(self.source, retry_at)
     }
 
-    fn delay(&self) -> Duration {
+    /// Nanoseconds in which the cost comes back once more, on average.
+    pub(crate) fn interval(&self) -> u64 {
+        ask!(self.source, interval)
+    }
+
+    pub(crate) fn delay(&self) -> Duration {
         match &self.source {
             Source::Tokens(figures) => figures.goes_at().map_or(Duration::MAX, |time| self.wait_until(time)),
             _ => Duration::ZERO,
         }
     }
 
-    fn reset_after(&self) -> Duration {
+    pub(crate) fn reset_after(&self) -> Duration {
         self.reset_at().map_or(Duration::MAX, |time| self.wait_until(time))
     }
 
-    fn retry_after(&self) -> Option<Duration> {
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
         self.retry_at().map(|time| self.wait_until(time))
+    }
+
+    /// When to come back for somebody with this place in a crowd.
+    pub(crate) fn retry_after_place(&self, place: u16) -> Option<Duration> {
+        let spread = self.interval().saturating_mul(u64::from(place));
+        Some(self.retry_after()?.saturating_add(Duration::from_nanos(spread)))
     }
 
     fn wait_until(&self, time: u64) -> Duration {
         Duration::from_nanos(time.saturating_sub(self.clock))
     }
+}
+
+/// The share of `nanos`, in which `tokens` come, that `cost` takes (at least a token); 0 when none come.
+pub(crate) fn interval(nanos: u64, tokens: u64, cost: u64) -> u64 {
+    let product = u128::from(nanos) * u128::from(cost.max(1));
+    product.checked_div(u128::from(tokens)).map_or(0, |share| u64::try_from(share).unwrap_or(u64::MAX))
 }
 
 impl GivenFigures {
@@ -151,6 +178,10 @@ impl GivenFigures {
     fn retry_at(&self) -> Option<u64> {
         self.retry_at
     }
+
+    fn interval(&self) -> u64 {
+        self.interval
+    }
 }
 
 impl TokenFigures {
@@ -166,9 +197,13 @@ impl TokenFigures {
         if self.ahead == 0 { Some(0) } else { self.anchor.time_of(self.position + self.ahead) }
     }
 
+    fn interval(&self) -> u64 {
+        interval(self.anchor.quota.period_nanos(), self.anchor.quota.count(), self.cost)
+    }
+
     /// When what stood before an admitted cost has drained. A cost of zero takes no place in the queue.
     fn goes_at(&self) -> Option<u64> {
-        if !self.queues || self.cost == 0 {
+        if !self.anchor.queues || self.cost == 0 {
             return Some(0);
         }
         // An admitted cost is within the capacity, and the word ahead by at least so much.
@@ -224,6 +259,10 @@ impl Allowed {
         Allowed { figures }
     }
 
+    pub(crate) fn figures(&self) -> &Figures {
+        &self.figures
+    }
+
     /// Whole tokens left after this check.
     #[must_use]
     pub fn remaining(&self) -> u64 {
@@ -243,18 +282,45 @@ impl Allowed {
 pub struct Denied {
     figures: Figures,
     at_capacity: bool,
+    /// So many intervals later than it must, it is told to come back.
+    place: u16,
 }
 
 impl Denied {
     #[inline]
     pub(crate) fn new(figures: Figures) -> Denied {
-        Denied { figures, at_capacity: false }
+        Denied { figures, at_capacity: false, place: 0 }
     }
 
     /// No room for a new key until `room_at`.
     #[cold]
     pub(crate) fn no_room(limit: u64, room_at: Option<u64>, clock: u64) -> Denied {
-        Denied { figures: Figures::new(limit, 0, room_at, room_at).seen_at(clock), at_capacity: true }
+        let figures = Figures::new(limit, 0, room_at, room_at).seen_at(clock);
+        Denied { figures, at_capacity: true, place: 0 }
+    }
+
+    /// The next free slot is at `slot_at`, and that is more than `max_delay` away.
+    #[cold]
+    pub(crate) fn beyond(figures: &Figures, slot_at: Option<u64>, max_delay: u64, clock: u64) -> Denied {
+        // The slot stays where it is, so from then on it is near enough.
+        let retry_at = slot_at.map(|time| time.saturating_sub(max_delay));
+        Denied::new(
+            Figures::new(figures.limit(), figures.remaining(), figures.reset_at(), retry_at).seen_at(clock),
+        )
+    }
+
+    /// The same refusal for somebody with this place in a crowd; 0 is the first.
+    #[inline]
+    pub(crate) fn at_place(self, place: u16) -> Denied {
+        Denied { place, ..self }
+    }
+
+    pub(crate) fn figures(&self) -> &Figures {
+        &self.figures
+    }
+
+    pub(crate) fn place(&self) -> u16 {
+        self.place
     }
 
     /// Whole tokens left, not enough for the cost; 0 when the key was refused for want of room.
@@ -266,7 +332,7 @@ impl Denied {
     /// How long to wait until the same cost fits, if nobody else spends from the key; `None` when it never can.
     ///
     /// It is the least whole number of nanoseconds: after that long the same check is allowed, and one nanosecond
-    /// earlier it is not, on the limiter's own clock.
+    /// earlier it is not, on the limiter's own clock. (With [`Builder::retry_spread`](crate::Builder::retry_spread) it may be later.)
     ///
     /// ```
     /// use std::time::Duration;
@@ -282,7 +348,7 @@ impl Denied {
     /// ```
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
-        self.figures.retry_after()
+        self.figures.retry_after_place(self.place)
     }
 
     /// Whether the key was refused not for its own spending but because it is new and the limiter holds all the keys

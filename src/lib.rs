@@ -62,7 +62,10 @@ pub use algorithm::{
 pub use build_error::BuildError;
 pub use clock::{Clock, ManualClock};
 pub use decision::{Allowed, Denied, Figures, Status};
-pub use limiter::{AtCapacity, Builder, Engine, KeyHasher, Limiter, RandomState, Stats};
+pub use limiter::{
+    AllowedAll, AtCapacity, Builder, DeniedBy, Engine, KeyHasher, LimitStatus, Limiter, On, Outcome,
+    RandomState, Reservation, Scheduled, Stats, check_all,
+};
 pub use quota::{Excerpt, Quota, QuotaError, QuotaSyntax};
 
 /// Compiles and runs the README's programs.

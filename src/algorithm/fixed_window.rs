@@ -6,7 +6,7 @@ use super::live_limit::LiveLimit;
 use super::window_clock::{WindowClock, WindowReading, Windows};
 use super::{Algorithm, Slot, Start};
 use crate::build_error::BuildError;
-use crate::decision::Figures;
+use crate::decision::{Figures, interval};
 
 /// The fixed window counter: so many in every minute, hour or day of the clock.
 ///
@@ -247,5 +247,9 @@ impl FixedWindowFigures {
         let Counted { reading, count, opens_at } = &self.counted;
         let fits = count.saturating_add(self.cost) <= self.limit();
         if fits { Some(*opens_at) } else { self.windows.start_of(reading, 1) }
+    }
+
+    pub(crate) fn interval(&self) -> u64 {
+        interval(self.windows.length, self.limit(), self.cost)
     }
 }

@@ -68,7 +68,7 @@ impl Gcra {
     }
 }
 
-algorithm_on_token_axis!(Gcra, name: "gcra", evenly: true, queues: false);
+algorithm_on_token_axis!(Gcra, name: "gcra", evenly: true);
 
 #[cfg(all(test, not(tollgate_loom)))]
 mod tests {

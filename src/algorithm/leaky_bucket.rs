@@ -2,7 +2,6 @@
 
 use super::Start;
 use super::token_axis::{TokenAxis, algorithm_on_token_axis};
-use super::token_clock::Refill;
 use crate::build_error::BuildError;
 use crate::quota::Quota;
 
@@ -50,7 +49,7 @@ impl LeakyBucket {
     #[must_use]
     pub fn new(rate: Quota, queue: u64) -> LeakyBucket {
         let places = rate.burst(queue.saturating_add(1));
-        LeakyBucket { axis: TokenAxis::new(places, Refill::Evenly, Start::default()) }
+        LeakyBucket { axis: TokenAxis::queue(places, Start::default()) }
     }
 
     /// The rate at which a queue drains, with the number of its places as the burst.
@@ -66,4 +65,4 @@ impl LeakyBucket {
     }
 }
 
-algorithm_on_token_axis!(LeakyBucket, name: "leaky_bucket", evenly: true, queues: true);
+algorithm_on_token_axis!(LeakyBucket, name: "leaky_bucket", evenly: true);

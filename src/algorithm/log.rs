@@ -105,6 +105,31 @@ impl Log {
         }
     }
 
+    /// What tells the newest run from all others: when it was added, and all that was ever added up to it. `None` when nothing counts.
+    pub(crate) fn newest_mark(&self) -> Option<(u64, u64)> {
+        self.runs.back().map(|run| (run.time, run.sum))
+    }
+
+    /// Whether something was added at `time`.
+    pub(crate) fn has(&self, time: u64) -> bool {
+        self.runs.binary_search_by_key(&time, |run| run.time).is_ok()
+    }
+
+    /// Takes `less` tokens of what was added at `time`, but no more than that was, and adds `more` to it. O(runs).
+    pub(crate) fn settle(&mut self, time: u64, less: u64, more: u64) {
+        let Ok(place) = self.runs.binary_search_by_key(&time, |run| run.time) else { return };
+        let before = place.checked_sub(1).map_or(self.dropped, |place| self.runs[place].sum);
+        let count = self.runs[place].sum.wrapping_sub(before);
+        let less = less.min(count);
+        let more = more.min(MAX_VALUE - self.tokens());
+        for run in self.runs.range_mut(place..) {
+            run.sum = run.sum.wrapping_sub(less).wrapping_add(more);
+        }
+        if count == less && more == 0 {
+            self.runs.remove(place);
+        }
+    }
+
     /// How many runs there is memory for.
     pub(crate) fn capacity(&self) -> usize {
         self.runs.capacity()

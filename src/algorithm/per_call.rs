@@ -258,4 +258,8 @@ impl PerCallFigures {
         let due = spent.saturating_sub(capacity.nanos);
         if due <= self.position { Some(0) } else { self.per_call.time_of(due) }
     }
+
+    pub(crate) fn interval(&self) -> u64 {
+        self.per_call.nanos(self.cost.max(1))
+    }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::live_limit::LiveLimit;
 use super::log::Log;
 use crate::build_error::BuildError;
-use crate::decision::Figures;
+use crate::decision::{Figures, interval};
 use crate::quota::MAX_PERIOD_NANOS;
 
 /// The sliding window log: exactly `limit` in any window, wherever it begins.
@@ -148,16 +148,25 @@ impl SlidingLog {
 
     /// What a caller is told about a key that asks for `cost`.
     pub(crate) fn figures(&self, log: &Log, limit: u64, cost: u64) -> Figures {
-        let tokens = log.tokens();
         let reset_at = log.newest().map_or(Some(0), |newest| self.passes_at(newest));
-        let retry_at = if cost > limit {
-            None
-        } else if SlidingLog::fits(log, limit, cost) {
-            Some(0)
-        } else {
-            // Not more than there are, since the cost alone fits.
-            log.time_of(tokens - (limit - cost)).and_then(|time| self.passes_at(time))
-        };
-        Figures::new(limit, limit.saturating_sub(tokens), reset_at, retry_at)
+        let remaining = limit.saturating_sub(log.tokens());
+        let interval = interval(self.window_nanos, limit, cost);
+        Figures::new(limit, remaining, reset_at, self.fits_at(log, limit, cost)).with_interval(interval)
+    }
+
+    /// When `cost` fits beside what still counts then: 0 when it does now, `None` when it never will.
+    fn fits_at(&self, log: &Log, limit: u64, cost: u64) -> Option<u64> {
+        let beside = limit.checked_sub(cost)?;
+        if SlidingLog::fits(log, limit, cost) {
+            return Some(0);
+        }
+        // Not more than there are, since the cost alone fits.
+        self.passes_at(log.time_of(log.tokens() - beside)?)
+    }
+
+    /// The next free slot for `cost`, not before any that was taken: 0 is at once.
+    pub(crate) fn slot_at(&self, log: &Log, limit: u64, cost: u64) -> Option<u64> {
+        let time = self.fits_at(log, limit, cost)?;
+        Some(if time == 0 { 0 } else { log.newest().map_or(time, |newest| newest.max(time)) })
     }
 }

@@ -6,7 +6,7 @@ use super::live_limit::LiveLimit;
 use super::window_clock::{WindowClock, WindowReading, Windows};
 use super::{Algorithm, Slot, Start};
 use crate::build_error::BuildError;
-use crate::decision::Figures;
+use crate::decision::{Figures, interval};
 
 /// The sliding window counter: a fixed window without the double burst at its edges, for traffic that is not out to get it.
 ///
@@ -141,7 +141,11 @@ impl SlidingWindow {
 
     #[inline]
     fn asked(&self, reading: &WindowReading, value: u64, cost: u64) -> SlidingWindowFigures {
-        SlidingWindowFigures { windows: self.clock.windows(), counts: self.counts(reading, value), cost }
+        let Counts { reading, previous, current, opens_at } = self.counts(reading, value);
+        // Two counts and a mark beside a number of two bits or more: each is below 2^29.
+        let narrow = |count| u32::try_from(count).unwrap_or(u32::MAX);
+        let (previous, current) = (narrow(previous), narrow(current));
+        SlidingWindowFigures { windows: self.clock.windows(), reading, previous, current, opens_at, cost }
     }
 }
 
@@ -277,33 +281,42 @@ fn weighted(previous: u64, reading: &WindowReading, window: u64) -> u128 {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SlidingWindowFigures {
     windows: Windows,
-    counts: Counts,
+    reading: WindowReading,
+    // Half as wide as elsewhere: answers are handed about by value.
+    previous: u32,
+    current: u32,
+    opens_at: u64,
     cost: u64,
 }
 
 impl SlidingWindowFigures {
+    fn counts(&self) -> Counts {
+        let (previous, current) = (u64::from(self.previous), u64::from(self.current));
+        Counts { reading: self.reading, previous, current, opens_at: self.opens_at }
+    }
+
     pub(crate) fn limit(&self) -> u64 {
-        self.counts.reading.limit
+        self.reading.limit
     }
 
     pub(crate) fn remaining(&self) -> u64 {
-        let Counts { reading, previous, current, opens_at } = &self.counts;
-        if *opens_at > 0 {
+        let Counts { reading, previous, current, opens_at } = self.counts();
+        if opens_at > 0 {
             return 0;
         }
         let window = u128::from(self.windows.length);
-        let left = u128::from(self.limit().saturating_sub(*current)) * window;
-        let left = left.saturating_sub(weighted(*previous, reading, self.windows.length));
+        let left = u128::from(self.limit().saturating_sub(current)) * window;
+        let left = left.saturating_sub(weighted(previous, &reading, self.windows.length));
         // At most the limit.
         u64::try_from(left / window).unwrap_or(u64::MAX)
     }
 
     pub(crate) fn reset_at(&self) -> Option<u64> {
-        let Counts { reading, previous, current, opens_at } = &self.counts;
+        let Counts { reading, previous, current, opens_at } = self.counts();
         match (previous, current) {
-            (0, 0) => Some(*opens_at),
-            (_, 0) => self.windows.start_of(reading, 1),
-            _ => self.windows.start_of(reading, 2),
+            (0, 0) => Some(opens_at),
+            (_, 0) => self.windows.start_of(&reading, 1),
+            _ => self.windows.start_of(&reading, 2),
         }
     }
 
@@ -311,20 +324,24 @@ impl SlidingWindowFigures {
         self.fits_at().map(|(_, time)| time)
     }
 
+    pub(crate) fn interval(&self) -> u64 {
+        interval(self.windows.length, self.limit(), self.cost)
+    }
+
     /// In how many windows the cost fits, and when: in this window, if the weight of the last one goes down enough; else in the next, where
     /// this one is the last; and if not even then, as when all of the limit is asked for, in the one after it.
     fn fits_at(&self) -> Option<(u64, u64)> {
-        let Counts { reading, previous, current, opens_at } = &self.counts;
+        let Counts { reading, previous, current, opens_at } = self.counts();
         let left = self.limit().checked_sub(self.cost)?;
-        if let Some(left) = left.checked_sub(*current)
-            && let Some(elapsed) = self.elapsed_until(*previous, left)
+        if let Some(left) = left.checked_sub(current)
+            && let Some(elapsed) = self.elapsed_until(previous, left)
         {
             let wait = elapsed.saturating_sub(reading.elapsed);
-            return Some((0, if wait == 0 { *opens_at } else { reading.now.checked_add(wait)? }));
+            return Some((0, if wait == 0 { opens_at } else { reading.now.checked_add(wait)? }));
         }
-        match self.elapsed_until(*current, left) {
-            Some(elapsed) => Some((1, self.windows.start_of(reading, 1)?.checked_add(elapsed)?)),
-            None => Some((2, self.windows.start_of(reading, 2)?)),
+        match self.elapsed_until(current, left) {
+            Some(elapsed) => Some((1, self.windows.start_of(&reading, 1)?.checked_add(elapsed)?)),
+            None => Some((2, self.windows.start_of(&reading, 2)?)),
         }
     }
 

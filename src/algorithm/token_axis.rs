@@ -75,10 +75,17 @@ impl TokenAxis {
         TokenAxis { built: axis, changed: DoubleCell::new(pack(&axis)), start }
     }
 
+    /// An axis on which whoever is admitted waits until what stands before it has drained.
+    pub(super) fn queue(quota: Quota, start: Start) -> TokenAxis {
+        let axis = TokenAxis::new(quota, Refill::Evenly, start);
+        let built = Axis { anchor: Anchor { queues: true, ..axis.built.anchor }, ..axis.built };
+        TokenAxis { built, changed: DoubleCell::new(pack(&built)), start }
+    }
+
     /// The same limit, beginning at `start`.
     pub(super) fn restarted(&self, start: Start) -> TokenAxis {
-        let Anchor { quota, refill, .. } = self.axis().anchor;
-        TokenAxis::new(quota, refill, start)
+        let Anchor { quota, refill, queues, .. } = self.axis().anchor;
+        if queues { TokenAxis::queue(quota, start) } else { TokenAxis::new(quota, refill, start) }
     }
 
     pub(super) fn quota(&self) -> Quota {
@@ -129,7 +136,7 @@ fn pack(axis: &Axis) -> [u64; WORDS] {
         anchor.quota.count(),
         anchor.quota.period_nanos(),
         anchor.quota.capacity(),
-        u64::from(anchor.unit_bits) << 1 | at_once,
+        u64::from(anchor.unit_bits) << 2 | u64::from(anchor.queues) << 1 | at_once,
         anchor.time,
         anchor.position,
         anchor.carry,
@@ -145,9 +152,10 @@ fn unpack(words: [u64; WORDS]) -> Axis {
     let [count, period, capacity, units, time, position, carry, high, low, carry_high, carry_low] = words;
     let quota = Quota::from_words(count, period, capacity);
     // Masked to what a shift can take; the bits are below 60 anyway.
-    let unit_bits = (units >> 1 & 63) as u32;
+    let unit_bits = (units >> 2 & 63) as u32;
     let refill = if units & 1 == 0 { Refill::Evenly } else { Refill::AtOnce };
-    let anchor = Anchor { quota, unit_bits, refill, time, position, carry };
+    let queues = units & 2 != 0;
+    let anchor = Anchor { quota, unit_bits, refill, queues, time, position, carry };
     Axis { anchor, slope: Slope { high, low, carry_high, carry_low } }
 }
 
@@ -188,9 +196,9 @@ impl TokenReading {
         fits.then_some(if cost == 0 { value } else { spent })
     }
 
-    /// `queues` as in [`figures`](TokenReading::figures): the slot is then the turn in the queue, however long that is.
-    pub(super) fn schedule(&self, value: u64, cost: u64, queues: bool) -> Option<Slot> {
-        let Anchor { quota, unit_bits, .. } = self.anchor;
+    /// Where there is a queue, the slot is the turn in it, however long that is.
+    pub(super) fn schedule(&self, value: u64, cost: u64) -> Option<Slot> {
+        let Anchor { quota, unit_bits, queues, .. } = self.anchor;
         if cost > quota.capacity() {
             return None;
         }
@@ -212,11 +220,10 @@ impl TokenReading {
         Some(Slot::at(self.anchor.time_of(due)?, value))
     }
 
-    /// `queues`: whoever is admitted waits until what stands before it has drained.
     #[inline]
-    pub(super) fn figures(&self, value: u64, cost: u64, queues: bool) -> Figures {
+    pub(super) fn figures(&self, value: u64, cost: u64) -> Figures {
         let TokenReading { anchor, position } = *self;
-        Figures::tokens(TokenFigures { anchor, position, ahead: self.ahead(value), cost, queues })
+        Figures::tokens(TokenFigures { anchor, position, ahead: self.ahead(value), cost })
     }
 
     #[inline]
@@ -235,7 +242,7 @@ impl TokenReading {
 
 /// Implements [`Algorithm`](super::Algorithm) for a type with a [`TokenAxis`] named `axis` and a method `begin`.
 macro_rules! algorithm_on_token_axis {
-    ($algorithm:ty, name: $name:literal, evenly: $evenly:literal, queues: $queues:literal) => {
+    ($algorithm:ty, name: $name:literal, evenly: $evenly:literal) => {
         impl $crate::Algorithm for $algorithm {
             type Reading = $crate::TokenReading;
 
@@ -269,7 +276,7 @@ macro_rules! algorithm_on_token_axis {
 
             #[inline]
             fn figures(&self, reading: &$crate::TokenReading, value: u64, cost: u64) -> $crate::Figures {
-                reading.figures(value, cost, $queues)
+                reading.figures(value, cost)
             }
 
             #[inline]
@@ -288,7 +295,7 @@ macro_rules! algorithm_on_token_axis {
                 value: u64,
                 cost: u64,
             ) -> Option<$crate::Slot> {
-                reading.schedule(value, cost, $queues)
+                reading.schedule(value, cost)
             }
 
             #[inline]

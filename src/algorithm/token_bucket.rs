@@ -96,4 +96,4 @@ impl TokenBucket {
     }
 }
 
-algorithm_on_token_axis!(TokenBucket, name: "token_bucket", evenly: false, queues: false);
+algorithm_on_token_axis!(TokenBucket, name: "token_bucket", evenly: false);

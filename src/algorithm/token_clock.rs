@@ -55,6 +55,8 @@ pub(crate) struct Anchor {
     /// One token is `2^unit_bits` units; fixed when a limiter is built.
     pub(crate) unit_bits: u32,
     pub(crate) refill: Refill,
+    /// Whoever is admitted waits until what stands before it has drained.
+    pub(crate) queues: bool,
     pub(crate) time: u64,
     pub(crate) position: u64,
     /// The fraction of a step beyond `position`, in `1 / period`.
@@ -69,7 +71,7 @@ impl Anchor {
             Refill::Evenly => 0,
             Refill::AtOnce => since_refill,
         };
-        Anchor { quota, unit_bits: finest_unit_bits(quota), refill, time, position: 0, carry }
+        Anchor { quota, unit_bits: finest_unit_bits(quota), refill, queues: false, time, position: 0, carry }
     }
 
     /// The most units a key can be ahead of the position.

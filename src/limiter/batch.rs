@@ -36,5 +36,10 @@ impl<A: Engine, S: BuildHasher> Limiter<A, S> {
             }
             self.keys.spend_group(&self.algorithm, &self.timeline, &tags[..group.len()], answers);
         }
+        if self.retry_spread > 0 {
+            for denied in answers.iter_mut().filter_map(|answer| answer.as_mut().err()) {
+                *denied = self.spread(*denied);
+            }
+        }
     }
 }

@@ -42,6 +42,7 @@ pub struct Builder<A, S = RandomState> {
     clock: Option<Clock>,
     max_keys: usize,
     at_capacity: AtCapacity,
+    retry_spread: u16,
 }
 
 /// A million keys: at most 43 MB.
@@ -55,6 +56,7 @@ impl<A: Engine> Builder<A> {
             clock: None,
             max_keys: DEFAULT_MAX_KEYS,
             at_capacity: AtCapacity::default(),
+            retry_spread: 0,
         }
     }
 }
@@ -89,8 +91,33 @@ impl<A: Engine, S> Builder<A, S> {
     /// should be seeded at random where keys are chosen by strangers. With a poor one keys share what room they find,
     /// and [`at_capacity`](Builder::at_capacity) decides early.
     pub fn hasher<S2>(self, hasher: S2) -> Builder<A, S2> {
-        let Builder { algorithm, hasher: _, clock, max_keys, at_capacity } = self;
-        Builder { algorithm, hasher, clock, max_keys, at_capacity }
+        let Builder { algorithm, hasher: _, clock, max_keys, at_capacity, retry_spread } = self;
+        Builder { algorithm, hasher, clock, max_keys, at_capacity, retry_spread }
+    }
+
+    /// Spreads the `retry_after` of refusals over so many slots; default 0, which leaves it exact.
+    ///
+    /// A crowd that is refused at one instant is otherwise told to come back at one instant, when only the first finds a token. With this,
+    /// each refusal of a thread is told a slot later than the one before, and the first again after so many. A slot is the time in
+    /// which the refused cost comes back once more on average, so `retry_after` is never earlier than the exact one and later by less than `slots` times that.
+    /// Nothing is kept of a key: a lone caller, too, is told to wait longer than it must. Set it to about as many as are usually refused together.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tollgate::{Clock, Gcra, Limiter, Quota};
+    ///
+    /// let (clock, _hand) = Clock::manual();
+    /// let gcra = Gcra::new(Quota::per_second(10).burst(1));
+    /// let limiter = Limiter::builder(gcra).clock(clock).retry_spread(3).build()?;
+    /// assert!(limiter.check("key").is_ok());
+    /// let mut waits: Vec<_> = (0..3).map(|_| limiter.check("key").unwrap_err().retry_after()).collect();
+    /// waits.sort();
+    /// assert_eq!(waits, [100, 200, 300].map(|millis| Some(Duration::from_millis(millis))));
+    /// # Ok::<(), tollgate::BuildError>(())
+    /// ```
+    pub fn retry_spread(mut self, slots: u16) -> Builder<A, S> {
+        self.retry_spread = slots;
+        self
     }
 
     /// Builds the limiter.
@@ -120,6 +147,7 @@ impl<A: Engine, S> Builder<A, S> {
     /// `build`, once the bounds are known to be right and the algorithm has begun.
     pub(super) fn assemble(self, clock: Clock) -> Limiter<A, S> {
         let keys = A::Keys::new(&self.algorithm, self.max_keys, self.at_capacity);
-        Limiter { algorithm: self.algorithm, timeline: Timeline::new(clock), keys, hasher: self.hasher }
+        let Builder { algorithm, hasher, retry_spread, .. } = self;
+        Limiter { algorithm, timeline: Timeline::new(clock), keys, hasher, retry_spread }
     }
 }

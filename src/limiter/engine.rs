@@ -7,7 +7,8 @@ use super::{AtCapacity, Stats};
 use crate::algorithm::{Algorithm, Start};
 use crate::build_error::BuildError;
 use crate::clock::{Now, Timeline};
-use crate::decision::{Allowed, Denied, Status};
+use crate::decision::{Allowed, Denied, Figures, Status};
+use crate::store::Pending;
 
 /// What a [`Limiter`](crate::Limiter) can be made of: every [`Algorithm`] (one word a key), and
 /// [`SlidingLog`](crate::SlidingLog) (a list a key).
@@ -43,6 +44,24 @@ impl<A: Algorithm> Engine for A {
     }
 }
 
+/// What was charged where: enough to take it back, or to change it. Only the store that gave it can read it. If the key had no room and
+/// is not tracked, it knows that nothing was charged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Receipt {
+    /// A word's value before, or the time under which a list has what was charged.
+    pub(crate) before: u64,
+    /// A word's value after, or the sum of all that a list was ever added.
+    pub(crate) after: u64,
+}
+
+/// A slot that was taken.
+#[derive(Clone, Copy, Debug)]
+pub struct Taken {
+    /// When it comes, on the limiter's clock.
+    pub(super) time: u64,
+    pub(super) receipt: Receipt,
+}
+
 /// A store of keys under an algorithm. Keys are known by their tags, 64 bits of their hash.
 ///
 /// Its name cannot be reached from outside, which is what keeps [`Engine`] to the types of this crate and to [`Algorithm`]s.
@@ -52,6 +71,31 @@ pub trait Keys<A>: Send + Sync + fmt::Debug {
 
     /// Spends `cost`, or refuses and changes nothing.
     fn spend(&self, algorithm: &A, now: Now, tag: u64, cost: u64) -> Result<Allowed, Denied>;
+
+    /// Spends `cost` as [`spend`](Keys::spend) does, and remembers what it did.
+    fn take(&self, algorithm: &A, now: Now, tag: u64, cost: u64) -> Result<Receipt, Denied>;
+
+    /// Whether `cost` would fit now, and if there is one, the short way to take it. Changes nothing.
+    fn prepare(&self, algorithm: &A, now: Now, tag: u64, cost: u64) -> (bool, Option<Pending<'_>>);
+
+    /// Whether `cost` would fit, were it spent now, and where the key stands. Changes nothing.
+    fn look(&self, algorithm: &A, now: Now, tag: u64, cost: u64) -> Result<Allowed, Denied>;
+
+    /// Where the key stood after a charge of `cost`. Of a list it is where it stands when it is asked.
+    fn after(&self, algorithm: &A, now: Now, tag: u64, cost: u64, receipt: Receipt) -> Figures;
+
+    /// Takes a charge of `cost` back: exactly, if nobody has spent from the key since; or else as far as it still counts.
+    fn undo(&self, algorithm: &A, now: Now, tag: u64, cost: u64, receipt: Receipt);
+
+    /// Makes a charge of `estimate` one of `actual` tokens.
+    fn settle(&self, algorithm: &A, now: Now, tag: u64, estimate: u64, actual: u64, receipt: Receipt);
+
+    /// Takes the next free slot for `cost` if it comes within `max_delay` nanoseconds.
+    fn schedule(&self, algorithm: &A, now: Now, tag: u64, cost: u64, max_delay: u64)
+    -> Result<Taken, Denied>;
+
+    /// Gives a slot back if nobody stands behind it.
+    fn unschedule(&self, algorithm: &A, now: Now, tag: u64, cost: u64, receipt: Receipt);
 
     /// Spends one token of each, in order, and appends the answers. At most [`GROUP`](super::batch::GROUP) keys.
     fn spend_group(

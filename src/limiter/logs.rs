@@ -2,12 +2,12 @@
 
 use super::Stats;
 use super::builder::AtCapacity;
-use super::engine::{Engine, Keys};
+use super::engine::{Engine, Keys, Receipt, Taken};
 use crate::algorithm::{Log, SlidingLog, Start};
 use crate::build_error::BuildError;
 use crate::clock::{Now, Timeline};
-use crate::decision::{Allowed, Denied, Status};
-use crate::store::{Bounds, Change, LogTable, NoRoom};
+use crate::decision::{Allowed, Denied, Figures, Status};
+use crate::store::{Bounds, Change, LogTable, NoRoom, Pending};
 
 /// The log table, and what to do when it is full.
 #[derive(Debug)]
@@ -37,19 +37,118 @@ impl Keys<SlidingLog> for Logs {
     }
 
     fn spend(&self, algorithm: &SlidingLog, now: Now, tag: u64, cost: u64) -> Result<Allowed, Denied> {
-        // Once, so that the decision and its figures use one limit.
+        self.spend_and_tell(algorithm, now, tag, cost).map(|(allowed, _)| allowed)
+    }
+
+    fn take(&self, algorithm: &SlidingLog, now: Now, tag: u64, cost: u64) -> Result<Receipt, Denied> {
+        self.spend_and_tell(algorithm, now, tag, cost).map(|(_, receipt)| receipt)
+    }
+
+    fn prepare(&self, algorithm: &SlidingLog, now: Now, tag: u64, cost: u64) -> (bool, Option<Pending<'_>>) {
+        (self.look(algorithm, now, tag, cost).is_ok(), None)
+    }
+
+    fn look(&self, algorithm: &SlidingLog, now: Now, tag: u64, cost: u64) -> Result<Allowed, Denied> {
         let limit = algorithm.limit();
-        let mut fits = false;
-        let decide = |log: &Log| {
-            fits = SlidingLog::fits(log, limit, cost);
-            if fits { Change::Add(cost) } else { Change::Keep }
+        let tell = |log: &Log| {
+            let figures = algorithm.figures(log, limit, cost).seen_at(now.clock);
+            if SlidingLog::fits(log, limit, cost) {
+                Ok(Allowed::new(figures))
+            } else {
+                Err(Denied::new(figures))
+            }
         };
+        // To look asks for no room.
+        self.table.apply(tag, now.time, |_| Change::Keep, tell).unwrap_or_else(|_| tell(&Log::default()))
+    }
+
+    fn after(&self, algorithm: &SlidingLog, now: Now, tag: u64, cost: u64, _receipt: Receipt) -> Figures {
+        let limit = algorithm.limit();
         let tell = |log: &Log| algorithm.figures(log, limit, cost).seen_at(now.clock);
-        match self.table.apply(tag, now.time, decide, tell) {
-            Ok(figures) if fits => Ok(Allowed::new(figures)),
-            Ok(figures) => Err(Denied::new(figures)),
-            Err(no_room) => self.without_room(algorithm, now, limit, cost, &no_room),
+        self.table.apply(tag, now.time, |_| Change::Keep, tell).unwrap_or_else(|_| tell(&Log::default()))
+    }
+
+    fn undo(&self, _algorithm: &SlidingLog, now: Now, tag: u64, cost: u64, undone: Receipt) {
+        if undone == UNTRACKED {
+            return;
         }
+        let decide = |log: &Log| {
+            if receipt(log) == undone {
+                Change::TakeBack(cost)
+            } else {
+                Change::Settle { time: undone.before, less: cost, more: 0 }
+            }
+        };
+        // What is not there cannot be taken back.
+        let _ = self.table.apply(tag, now.time, decide, |_| ());
+    }
+
+    fn settle(
+        &self,
+        algorithm: &SlidingLog,
+        now: Now,
+        tag: u64,
+        estimate: u64,
+        actual: u64,
+        settled: Receipt,
+    ) {
+        if estimate == 0 {
+            // Nothing was charged anywhere yet.
+            self.charge(algorithm, now, tag, actual);
+        }
+        if estimate == 0 || settled == UNTRACKED {
+            return;
+        }
+        let (less, more) = (estimate.saturating_sub(actual), actual.saturating_sub(estimate));
+        let passed = algorithm.passes_at(settled.before).is_some_and(|time| time <= now.time);
+        let decide = |log: &Log| {
+            if passed {
+                Change::Keep
+            } else if log.has(settled.before) {
+                Change::Settle { time: settled.before, less, more }
+            } else {
+                // Forgotten since.
+                Change::Add(more)
+            }
+        };
+        // As a charge: what there is no room for is not charged.
+        let _ = self.table.apply(tag, now.time, decide, |_| ());
+    }
+
+    fn schedule(
+        &self,
+        algorithm: &SlidingLog,
+        now: Now,
+        tag: u64,
+        cost: u64,
+        max_delay: u64,
+    ) -> Result<Taken, Denied> {
+        let limit = algorithm.limit();
+        let latest = now.clock.saturating_add(max_delay);
+        let mut slot_at = None;
+        let decide = |log: &Log| {
+            slot_at = algorithm.slot_at(log, limit, cost);
+            match slot_at {
+                Some(0) => Change::Add(cost),
+                Some(time) if time <= latest => Change::AddAhead { time, tokens: cost },
+                _ => Change::Keep,
+            }
+        };
+        let tell = |log: &Log| (algorithm.figures(log, limit, cost), receipt(log));
+        match (self.table.apply(tag, now.time, decide, tell), slot_at) {
+            (Ok((_, receipt)), Some(time)) if time <= latest => Ok(Taken { time, receipt }),
+            (Ok((figures, _)), _) => Err(Denied::beyond(&figures, slot_at, max_delay, now.clock)),
+            (Err(no_room), _) => {
+                let taken = Taken { time: now.clock, receipt: UNTRACKED };
+                self.without_room(algorithm, now, limit, cost, &no_room).map(|_| taken)
+            }
+        }
+    }
+
+    fn unschedule(&self, _algorithm: &SlidingLog, now: Now, tag: u64, cost: u64, slot: Receipt) {
+        let is_last = |log: &Log| receipt(log) == slot && slot != UNTRACKED;
+        let decide = |log: &Log| if is_last(log) { Change::TakeBack(cost) } else { Change::Keep };
+        let _ = self.table.apply(tag, now.time, decide, |_| ());
     }
 
     fn spend_group(
@@ -103,7 +202,40 @@ impl Keys<SlidingLog> for Logs {
     }
 }
 
+/// What was just added to a list.
+fn receipt(log: &Log) -> Receipt {
+    let (time, after) = log.newest_mark().unwrap_or_default();
+    Receipt { before: time, after }
+}
+
+/// There is no list; one that was ever added to has a larger sum.
+const UNTRACKED: Receipt = Receipt { before: 0, after: 0 };
+
 impl Logs {
+    fn spend_and_tell(
+        &self,
+        algorithm: &SlidingLog,
+        now: Now,
+        tag: u64,
+        cost: u64,
+    ) -> Result<(Allowed, Receipt), Denied> {
+        // Once, so that the decision and its figures use one limit.
+        let limit = algorithm.limit();
+        let mut fits = false;
+        let decide = |log: &Log| {
+            fits = SlidingLog::fits(log, limit, cost);
+            if fits { Change::Add(cost) } else { Change::Keep }
+        };
+        let tell = |log: &Log| (algorithm.figures(log, limit, cost).seen_at(now.clock), receipt(log));
+        match self.table.apply(tag, now.time, decide, tell) {
+            Ok((figures, receipt)) if fits => Ok((Allowed::new(figures), receipt)),
+            Ok((figures, _)) => Err(Denied::new(figures)),
+            Err(no_room) => {
+                self.without_room(algorithm, now, limit, cost, &no_room).map(|allowed| (allowed, UNTRACKED))
+            }
+        }
+    }
+
     /// The answer for a new key that cannot be kept.
     #[cold]
     fn without_room(

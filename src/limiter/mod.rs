@@ -1,8 +1,10 @@
 //! [`Limiter`]: the one call, `check`, and its relatives.
 
+mod all;
 mod batch;
 mod builder;
 mod engine;
+mod gate;
 mod hasher;
 #[cfg(all(test, not(tollgate_loom)))]
 mod late_callers;
@@ -11,12 +13,19 @@ mod late_for_a_window;
 mod live_changes;
 mod logs;
 mod per_call;
+mod reservation;
 mod rules;
+mod schedule;
+mod spread;
 mod words;
 
+pub use all::{AllowedAll, DeniedBy, LimitStatus, check_all};
 pub use builder::{AtCapacity, Builder};
 pub use engine::Engine;
+pub use gate::{On, Outcome};
 pub use hasher::{KeyHasher, RandomState};
+pub use reservation::Reservation;
+pub use schedule::Scheduled;
 
 use std::fmt;
 use std::hash::{BuildHasher, Hash};
@@ -61,6 +70,8 @@ pub struct Limiter<A: Engine = Gcra, S = RandomState> {
     timeline: Timeline,
     keys: A::Keys,
     hasher: S,
+    /// Among how many slots refusals are spread.
+    retry_spread: u16,
 }
 
 /// Numbers about a limiter's memory, from [`Limiter::stats`].
@@ -144,7 +155,8 @@ impl<A: Engine, S: BuildHasher> Limiter<A, S> {
     pub fn check_n<K: Hash + ?Sized>(&self, key: &K, cost: u64) -> Result<Allowed, Denied> {
         // Before the clock is read: the two then overlap, which is half a nanosecond.
         let tag = self.hasher.hash_one(key);
-        self.keys.spend(&self.algorithm, self.timeline.now(), tag, cost)
+        let answer = self.keys.spend(&self.algorithm, self.timeline.now(), tag, cost);
+        if self.retry_spread == 0 { answer } else { answer.map_err(|denied| self.spread(denied)) }
     }
 
     /// Where `key` stands: limit, tokens left, time to full, time to the next token. Spends nothing. O(1).
@@ -232,6 +244,13 @@ impl<A: Engine, S: BuildHasher> Limiter<A, S> {
     #[must_use]
     pub fn algorithm(&self) -> &A {
         &self.algorithm
+    }
+}
+
+impl<A: Engine, S> Limiter<A, S> {
+    /// Tells a refusal when to come back, one of a crowd.
+    fn spread(&self, denied: Denied) -> Denied {
+        denied.at_place(spread::next_place(self.retry_spread))
     }
 }
 

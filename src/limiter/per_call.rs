@@ -26,7 +26,8 @@ impl<S: BuildHasher> Limiter<PerCall, S> {
     #[inline]
     pub fn check_with<K: Hash + ?Sized>(&self, key: &K, quota: Quota, cost: u64) -> Result<Allowed, Denied> {
         let (algorithm, tag) = (self.algorithm.otherwise(quota), self.hasher.hash_one(key));
-        self.keys.spend(&algorithm, self.timeline.now(), tag, cost)
+        let answer = self.keys.spend(&algorithm, self.timeline.now(), tag, cost);
+        answer.map_err(|denied| self.spread(denied))
     }
 
     /// Where `key` stands under `quota`, as [`peek`](Limiter::peek). Spends nothing. O(1).

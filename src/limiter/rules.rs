@@ -1,5 +1,6 @@
 //! What a call does to a key's value, as the word table wants it.
 
+use super::engine::Receipt;
 use crate::algorithm::Algorithm;
 use crate::store::{Rule, Step};
 
@@ -40,9 +41,45 @@ pub(super) fn write<T>(old: u64, new: u64, answer: T) -> Step<T> {
     if new == old { Step::Keep(answer) } else { Step::Write(new, answer) }
 }
 
-/// What became of a check, and the key's value after it.
+/// What became of a check, and the key's value before and after it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Spent {
     pub(super) admitted: bool,
+    pub(super) before: u64,
     pub(super) value: u64,
+}
+
+impl Spent {
+    pub(super) fn receipt(self) -> Receipt {
+        Receipt { before: self.before, after: self.value }
+    }
+}
+
+/// Spends, or refuses and writes nothing.
+#[inline]
+pub(super) fn spend_rule<A: Algorithm>(
+    algorithm: &A,
+    reading: A::Reading,
+    cost: u64,
+) -> AtReading<'_, A, impl Fn(&A, &A::Reading, u64) -> Step<Spent>> {
+    let step = move |algorithm: &A, reading: &A::Reading, before| match algorithm.spend(reading, before, cost)
+    {
+        Some(value) => write(before, value, Spent { admitted: true, before, value }),
+        None => Step::Keep(Spent { admitted: false, before, value: before }),
+    };
+    AtReading { algorithm, reading, step }
+}
+
+/// Decides as [`spend_rule`], and writes nothing in any case.
+#[inline]
+pub(super) fn look_rule<A: Algorithm>(
+    algorithm: &A,
+    reading: A::Reading,
+    cost: u64,
+) -> AtReading<'_, A, impl Fn(&A, &A::Reading, u64) -> Step<Spent>> {
+    let step = move |algorithm: &A, reading: &A::Reading, before| {
+        let admitted = algorithm.spend(reading, before, cost).is_some();
+        Step::Keep(Spent { admitted, before, value: before })
+    };
+    AtReading { algorithm, reading, step }
 }

@@ -24,6 +24,17 @@ pub(crate) enum Change {
     Keep,
     /// Add so many tokens now.
     Add(u64),
+    /// Add so many tokens as of a time that is still to come.
+    AddAhead {
+        time: u64,
+        tokens: u64,
+    },
+    /// Take so many of those back that were added at a time, and add so many to them.
+    Settle {
+        time: u64,
+        less: u64,
+        more: u64,
+    },
     /// Take so many back, the newest first.
     TakeBack(u64),
 }
@@ -76,33 +87,44 @@ impl Shard {
         }
         let change = decide(known.map_or(&Log::default(), |place| &self.keys.get(place).log));
         match (known, change) {
-            (None, Change::Keep | Change::TakeBack(_) | Change::Add(0)) => return Ok(tell(&Log::default())),
-            (None, Change::Add(tokens)) => {
-                let place = self.insert(tag)?;
-                self.keys.get_mut(place).log.add(self.latest, tokens);
-                return Ok(tell(&self.keys.get(place).log));
-            }
-            (Some(_), Change::Keep | Change::Add(0)) => {}
-            (Some(place), Change::Add(tokens)) => self.add(tag, place, tokens),
+            (_, Change::Keep) | (None, Change::TakeBack(_) | Change::Settle { .. }) => {}
+            (_, Change::Add(tokens)) => self.add(tag, known, self.latest, tokens)?,
+            (_, Change::AddAhead { time, tokens }) => self.add(tag, known, time.max(self.latest), tokens)?,
             (Some(place), Change::TakeBack(tokens)) => self.keys.get_mut(place).log.take_back(tokens),
+            (Some(place), Change::Settle { time, less, more }) => {
+                self.keys.get_mut(place).log.settle(time, less, more);
+            }
         }
         Ok(self.tell_and_tidy(tag, tell))
     }
 
-    /// Adds tokens to a known key.
-    fn add(&mut self, tag: u64, place: Place, tokens: u64) {
+    /// Adds tokens to a key, known or not.
+    fn add(&mut self, tag: u64, known: Option<Place>, time: u64, tokens: u64) -> Result<(), NoRoom> {
+        if tokens == 0 {
+            return Ok(());
+        }
+        if let Some(place) = known {
+            self.add_to_known(tag, place, time, tokens);
+        } else {
+            let place = self.insert(tag)?;
+            self.keys.get_mut(place).log.add(time, tokens);
+        }
+        Ok(())
+    }
+
+    fn add_to_known(&mut self, tag: u64, place: Place, time: u64, tokens: u64) {
         self.keys.renew(place);
         self.times -= self.keys.get_mut(place).log.shrink();
-        let full = self.keys.get(place).log.must_grow(self.latest);
+        let full = self.keys.get(place).log.must_grow(time);
         if full {
             self.make_room_for_times(tag);
         }
         // Its place may have changed since.
         let Some(place) = self.places.get(&tag).copied() else { return };
         if full && !self.grow(place) {
-            self.keys.get_mut(place).log.add_to_newest(self.latest, tokens);
+            self.keys.get_mut(place).log.add_to_newest(time, tokens);
         } else {
-            self.keys.get_mut(place).log.add(self.latest, tokens);
+            self.keys.get_mut(place).log.add(time, tokens);
         }
     }
 

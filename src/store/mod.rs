@@ -19,4 +19,5 @@ pub(crate) mod table;
 
 pub(crate) use log_shard::{Bounds, Change, NoRoom};
 pub(crate) use log_table::LogTable;
+pub(crate) use slot::Pending;
 pub(crate) use table::{Outcome, Rule, Step, WordTable};

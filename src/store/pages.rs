@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::slot::Slot;
+use super::slot::{Pending, Slot};
 use super::table::Rule;
 use crate::sync::{AtomicU64, Mutex, OnceLock, Ordering};
 
@@ -19,6 +19,13 @@ impl<const SLOTS: usize> Line<SLOTS> {
     #[inline(always)]
     pub(crate) fn hit<R: Rule>(&self, tag: u64, rule: &R) -> Option<R::Answer> {
         self.slots.iter().find(|slot| slot.seems_owned_by(tag))?.hit(tag, rule)
+    }
+
+    /// Decides by `rule` for the key of `tag`, whose home line this is, and leaves it to the caller to write. `None` if the key is
+    /// not here, or is being spent from at this moment.
+    #[inline(always)]
+    pub(crate) fn look<R: Rule>(&self, tag: u64, rule: &R) -> Option<(R::Answer, Option<Pending<'_>>)> {
+        self.slots.iter().find(|slot| slot.seems_owned_by(tag))?.look(tag, rule)
     }
 
     /// The slot of a key that has one here.

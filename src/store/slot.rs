@@ -58,6 +58,28 @@ impl Word {
     }
 }
 
+/// A write that was decided and not yet done.
+#[derive(Clone, Copy, Debug)]
+pub struct Pending<'a> {
+    slot: &'a Slot,
+    old: Word,
+    new: Word,
+}
+
+impl Pending<'_> {
+    /// Does it, unless the word has changed since: then nothing.
+    #[inline]
+    pub(crate) fn write(&self) -> bool {
+        self.slot.exchange(self.old, self.new) == self.old
+    }
+
+    /// The value before and after it.
+    #[inline]
+    pub(crate) fn values(&self) -> (u64, u64) {
+        (self.old.value(), self.new.value())
+    }
+}
+
 /// A word and the tag (the hash) of the key it belongs to.
 #[derive(Debug)]
 pub(super) struct Slot {
@@ -106,6 +128,29 @@ impl Slot {
                 return Some(answer);
             }
             word = seen;
+        }
+    }
+
+    /// Decides by `rule` if this is `tag`'s slot, and leaves it to the caller to write; `None` if it is vacant or another key's, or has
+    /// changed meanwhile.
+    #[inline]
+    pub(super) fn look<R: Rule>(&self, tag: u64, rule: &R) -> Option<(R::Answer, Option<Pending<'_>>)> {
+        // Acquire twice: as in `hit`.
+        let word = Word(self.word.load(Ordering::Acquire));
+        if word.is_vacant() || self.tag.load(Ordering::Acquire) != tag {
+            return None;
+        }
+        match rule.decide(word.value(), 0) {
+            // Whether this was its owner's word shows when it is exchanged.
+            Step::Write(value, answer) => {
+                let pending = Pending { slot: self, old: word, new: word.with_value(value) };
+                Some((answer, Some(pending)))
+            }
+            // Acquire: as in `hit`.
+            Step::Keep(answer) => {
+                let unchanged = Word(self.word.load(Ordering::Acquire)) == word;
+                unchanged.then_some((answer, None))
+            }
         }
     }
 

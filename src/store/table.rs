@@ -116,7 +116,10 @@ impl<const LINES: usize, const SLOTS: usize, const WINDOW: usize> WordTable<LINE
     /// Applies a rule that would write nothing for a new key, so that one that is not found needs no lock. A key that a split is
     /// moving at this moment is not found either.
     pub(crate) fn apply_if_known<R: Rule>(&self, tag: u64, rule: &R) -> Option<R::Answer> {
-        self.find(self.directory.page_of(tag), tag)?.hit(tag, rule)
+        let page = self.directory.page_of(tag);
+        let overflowed = self.pages.head(page).has_overflowed(Self::home_line(tag));
+        let slot = if overflowed { self.find(page, tag) } else { self.home(tag).find(tag) };
+        slot?.hit(tag, rule)
     }
 
     /// `apply` for a key that was not found in its home line: it is elsewhere in its window, has moved, or is new.

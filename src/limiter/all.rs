@@ -1,0 +1,387 @@
+//! [`check_all`]: several limits as one, all or nothing.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::engine::Receipt;
+use super::gate::{On, Outcome, Prepared};
+use crate::clock::{Instant, Now};
+use crate::decision::Figures;
+
+/// Spends from all of these limits, or from none. O(limits), with one small allocation.
+///
+/// The limits may be of any kind, under any algorithm, each with its own key and cost, concurrency limits among them. The same limit and
+/// key given twice costs both. First all are looked at; only when all would admit they are charged, in order. Should one have been spent empty
+/// in between, those before it get back exactly what they were charged, and all is refused. So nobody is ever admitted too much; but a concurrent check of
+/// one of the same keys may be refused that would just have fitted.
+///
+/// Without this, limits that are checked one after the other take from the first what the second refuses: one client who floods its own limit
+/// would use up everybody's.
+///
+/// # Errors
+///
+/// [`DeniedBy`] when any refuses; nothing is spent. Of several that refuse, the one with the longest wait is named.
+///
+/// ```
+/// use tollgate::{Limiter, Quota, check_all};
+///
+/// let everyone = Limiter::new(Quota::per_second(100));
+/// let per_client = Limiter::new(Quota::per_second(2));
+/// let call = |client: &str| {
+///     check_all(&[everyone.on(&()).label("everyone"), per_client.on(client).label("per client")]).map(|_| ())
+/// };
+/// assert!(call("noisy").is_ok() && call("noisy").is_ok());
+/// for _ in 0..1_000 {
+///     assert_eq!(call("noisy").unwrap_err().label(), Some("per client"));
+/// }
+/// assert!(call("polite").is_ok()); // what was refused took nothing from everyone's
+/// ```
+pub fn check_all<'a>(limits: &[On<'a>]) -> Result<AllowedAll<'a>, DeniedBy<'a>> {
+    for (index, on) in limits.iter().enumerate() {
+        if limits[..index].iter().any(|other| other.is_about_the_same_as(on)) {
+            return check_distinct(&merged(limits));
+        }
+    }
+    check_distinct(limits)
+}
+
+/// Each limit and key once, with all that is asked of it.
+#[cold]
+fn merged<'a>(limits: &[On<'a>]) -> Vec<On<'a>> {
+    let mut merged: Vec<On<'a>> = Vec::new();
+    for (index, on) in limits.iter().enumerate() {
+        match merged.iter_mut().find(|first| first.is_about_the_same_as(on)) {
+            Some(first) => first.add(on),
+            None => merged.push(On { first: Some(index), ..on.clone() }),
+        }
+    }
+    merged
+}
+
+/// Each limit and key is there once.
+#[inline]
+fn check_distinct<'a>(limits: &[On<'a>]) -> Result<AllowedAll<'a>, DeniedBy<'a>> {
+    // More limits than this on one request are rare.
+    const FEW: usize = 4;
+    let (mut few, mut many) = ([Taking::default(); FEW], Vec::new());
+    let takings = if limits.len() <= FEW {
+        &mut few[..limits.len()]
+    } else {
+        many.resize(limits.len(), Taking::default());
+        &mut many
+    };
+    match decide(limits, takings) {
+        Ok(()) => Ok(AllowedAll::of(limits, takings)),
+        Err(refusing) => Err(DeniedBy { limits: limits.to_vec(), refusing }),
+    }
+}
+
+/// What is to be taken from one limit, and then what was.
+#[derive(Clone, Copy, Debug, Default)]
+struct Taking<'a> {
+    prepared: Prepared<'a>,
+    receipt: Option<Receipt>,
+}
+
+/// Takes from all; or from none, because of a limit that refused.
+#[inline]
+fn decide<'s>(limits: &'s [On<'_>], takings: &mut [Taking<'s>]) -> Result<(), usize> {
+    let mut instant = Instant::default();
+    for (index, (on, taking)) in limits.iter().zip(&mut *takings).enumerate() {
+        if !on.gate().prepare(&mut instant, on.tag, on.cost, &mut taking.prepared) {
+            return Err(index);
+        }
+    }
+    // One right after the other: an exchange waits for all that was written before it.
+    let mut all = true;
+    for taking in &mut *takings {
+        taking.receipt = taking.prepared.take();
+        all &= taking.receipt.is_some();
+    }
+    if all { Ok(()) } else { take_rest(limits, takings, &mut instant) }
+}
+
+/// Takes from those limits that have no short way, or where somebody else came first. If one of them refuses, all get back what was taken.
+#[inline(never)]
+fn take_rest(limits: &[On<'_>], takings: &mut [Taking<'_>], instant: &mut Instant) -> Result<(), usize> {
+    for (index, on) in limits.iter().enumerate() {
+        if takings[index].receipt.is_some() {
+            continue;
+        }
+        let Ok((now, receipt)) = on.gate().take(instant, on.tag, on.cost) else {
+            give_back(limits, takings);
+            return Err(index);
+        };
+        takings[index].prepared.now = now;
+        takings[index].receipt = Some(receipt);
+    }
+    Ok(())
+}
+
+#[cold]
+fn give_back(limits: &[On<'_>], takings: &[Taking<'_>]) {
+    for (on, taking) in limits.iter().zip(takings) {
+        if let Some(receipt) = taking.receipt {
+            on.gate().undo(on.tag, on.cost, receipt);
+        }
+    }
+}
+
+/// What was taken from one limit.
+#[derive(Debug)]
+struct Held<'a> {
+    on: On<'a>,
+    now: Now,
+    receipt: Receipt,
+}
+
+impl Held<'_> {
+    fn figures(&self) -> Figures {
+        self.on.gate().after(self.now, self.on.tag, self.on.cost, self.receipt)
+    }
+
+    fn settle(&self, actual: u64) {
+        if self.on.estimates > 0 {
+            let actual = actual.saturating_mul(self.on.estimates);
+            let total = (self.on.cost - self.on.estimated).saturating_add(actual);
+            self.on.gate().settle(self.on.tag, self.on.cost, total, self.receipt);
+        }
+    }
+}
+
+/// All limits let the caller pass; what they were asked for is spent.
+///
+/// It is also the guard of the concurrency limits among them: their places are held until it is dropped, finished, settled or cancelled, also by a
+/// panic. What was charged to rate limits stays charged when it is dropped.
+#[derive(Debug)]
+#[must_use = "places in concurrency limits are given back when this is dropped"]
+pub struct AllowedAll<'a> {
+    held: Vec<Held<'a>>,
+}
+
+impl<'a> AllowedAll<'a> {
+    #[inline(always)]
+    fn of(limits: &[On<'a>], takings: &[Taking<'_>]) -> AllowedAll<'a> {
+        // Everything was taken, so everything has a receipt.
+        let held = limits.iter().zip(takings).map(|(on, taking)| Held {
+            on: on.clone(),
+            now: taking.prepared.now,
+            receipt: taking.receipt.unwrap_or_default(),
+        });
+        AllowedAll { held: held.collect() }
+    }
+
+    /// The smallest number of tokens (or places) that any of the limits has left; [`u64::MAX`] if there were no limits.
+    #[must_use]
+    pub fn remaining(&self) -> u64 {
+        self.limits().map(|limit| limit.remaining()).min().unwrap_or(u64::MAX)
+    }
+
+    /// The longest time to wait before going on that any limit asks for; see [`Allowed::delay`](crate::Allowed::delay).
+    #[must_use]
+    pub fn delay(&self) -> Duration {
+        self.held.iter().map(|held| held.figures().delay()).max().unwrap_or_default()
+    }
+
+    /// Where each limit stood after this, in the order given; a limit and key that was given twice is there once.
+    ///
+    /// (Of a [`SlidingLog`](crate::SlidingLog) and a concurrency limit it is where they stand when they are asked.)
+    pub fn limits(&self) -> impl Iterator<Item = LimitStatus> {
+        let held = self.held.iter().enumerate();
+        held.map(|(index, held)| LimitStatus::new(&held.on, index, held.figures()))
+    }
+
+    /// Charges `actual` tokens to each limit that was asked to [reserve](On::reserve) an estimate, instead of the estimate, as
+    /// [`Reservation::settle`](crate::Reservation::settle). Costs that were not estimates stay. Gives places back, as after [`Outcome::Success`].
+    pub fn settle(self, actual: u64) {
+        for held in &self.held {
+            held.settle(actual);
+        }
+        self.finish(Outcome::Success);
+    }
+
+    /// Gives everything back, as if nothing had been asked: tokens as [`Reservation::cancel`](crate::Reservation::cancel), and places.
+    pub fn cancel(mut self) {
+        for Held { on, receipt, .. } in &self.held {
+            on.gate().undo(on.tag, on.cost, *receipt);
+        }
+        self.held = Vec::new();
+    }
+
+    /// Gives places back, and tells those concurrency limits that adapt how the work ended. Dropped, it is [`Outcome::Ignore`].
+    pub fn finish(mut self, outcome: Outcome) {
+        self.release(outcome);
+        self.held = Vec::new();
+    }
+
+    #[inline]
+    fn release(&mut self, outcome: Outcome) {
+        for Held { on, receipt, .. } in self.held.iter().filter(|held| held.on.places > 0) {
+            on.gate().release(on.tag, on.cost, *receipt, outcome);
+        }
+    }
+}
+
+impl Drop for AllowedAll<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.release(Outcome::Ignore);
+    }
+}
+
+/// Where one of several limits stands.
+#[derive(Clone, Copy, Debug)]
+pub struct LimitStatus {
+    index: usize,
+    label: Option<&'static str>,
+    figures: Figures,
+    /// In a crowd.
+    place: u16,
+    at_capacity: bool,
+    refuses: bool,
+}
+
+impl LimitStatus {
+    fn new(on: &On<'_>, index: usize, figures: Figures) -> LimitStatus {
+        let index = on.first.unwrap_or(index);
+        LimitStatus { index, label: on.label, figures, place: 0, at_capacity: false, refuses: false }
+    }
+
+    /// Its place among the limits given, from 0; the first, if it was given twice.
+    #[must_use]
+    pub fn index(&self) -> usize {
+        self.index
+    }
+
+    /// What it is called, if it was given a [label](On::label).
+    #[must_use]
+    pub fn label(&self) -> Option<&'static str> {
+        self.label
+    }
+
+    /// The most tokens a key can hold, or the most places.
+    #[must_use]
+    pub fn limit(&self) -> u64 {
+        self.figures.limit()
+    }
+
+    /// Whole tokens, or places, left.
+    #[must_use]
+    pub fn remaining(&self) -> u64 {
+        self.figures.remaining()
+    }
+
+    /// The time until the key is full again if nothing more is spent; [`Duration::MAX`] when it never will be, zero for a concurrency limit.
+    #[must_use]
+    pub fn reset_after(&self) -> Duration {
+        self.figures.reset_after()
+    }
+
+    /// How long to wait until the same cost fits (after a check that was allowed: once more); zero when it does now, `None` when it never can. A
+    /// concurrency limit cannot say when it will have room, and says zero.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.figures.retry_after_place(self.place)
+    }
+
+    /// Whether it refuses what is asked of it.
+    #[must_use]
+    pub fn refuses(&self) -> bool {
+        self.refuses
+    }
+
+    /// Whether it refuses because it holds all the keys it can; see [`Denied::at_capacity`](crate::Denied::at_capacity).
+    #[must_use]
+    pub fn at_capacity(&self) -> bool {
+        self.at_capacity
+    }
+}
+
+/// One of several limits refused; nothing was spent anywhere.
+///
+/// The first that refuses decides, so that a refusal is cheap. Which one binds, and how long to wait, is worked out when it is asked, by looking
+/// at all limits then: ask at once.
+#[derive(Clone, Debug)]
+pub struct DeniedBy<'a> {
+    limits: Vec<On<'a>>,
+    /// The place of the one that decided.
+    refusing: usize,
+}
+
+impl DeniedBy<'_> {
+    /// The limit that binds: of those that refuse, the one with the longest wait; of equal ones the first. O(limits), as all the others.
+    ///
+    /// If none refuses any more, it is the one that did.
+    #[must_use]
+    pub fn binding(&self) -> LimitStatus {
+        // Never is the longest.
+        let wait = |status: &LimitStatus| status.retry_after().unwrap_or(Duration::MAX);
+        let decided = LimitStatus { refuses: false, ..self.status(self.refusing, &mut Instant::default()) };
+        self.limits().fold(decided, |binding, other| {
+            let binds = other.refuses && (!binding.refuses || wait(&other) > wait(&binding));
+            if binds { other } else { binding }
+        })
+    }
+
+    /// Where each limit stands, in the order given; a limit and key that was given twice is there once.
+    pub fn limits(&self) -> impl Iterator<Item = LimitStatus> {
+        let mut instant = Instant::default();
+        (0..self.limits.len()).map(move |place| self.status(place, &mut instant))
+    }
+
+    fn status(&self, place: usize, instant: &mut Instant) -> LimitStatus {
+        let on = &self.limits[place];
+        match on.gate().look(instant, on.tag, on.cost) {
+            Ok(allowed) => LimitStatus::new(on, place, *allowed.figures()),
+            Err(denied) => LimitStatus {
+                place: denied.place(),
+                at_capacity: denied.at_capacity(),
+                refuses: true,
+                ..LimitStatus::new(on, place, *denied.figures())
+            },
+        }
+    }
+
+    /// The place of the limit that [binds](DeniedBy::binding) among those given, from 0.
+    #[must_use]
+    pub fn index(&self) -> usize {
+        self.binding().index()
+    }
+
+    /// The [label](On::label) of the limit that binds.
+    #[must_use]
+    pub fn label(&self) -> Option<&'static str> {
+        self.binding().label()
+    }
+
+    /// The smallest number of tokens (or places) that any of the limits has left, those that would admit among them.
+    #[must_use]
+    pub fn remaining(&self) -> u64 {
+        self.limits().map(|limit| limit.remaining()).min().unwrap_or(0)
+    }
+
+    /// The longest wait of those that refuse: how long to wait until the same call succeeds, if nobody else spends meanwhile; `None` when it never
+    /// can. A concurrency limit cannot say when it will have room, and counts as zero.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.binding().retry_after()
+    }
+}
+
+impl fmt::Display for DeniedBy<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let binding = self.binding();
+        match binding.label() {
+            Some(label) => write!(f, "limit \"{label}\"")?,
+            None => write!(f, "limit number {}", binding.index() + 1)?,
+        }
+        write!(f, " reached: {} of {} left", binding.remaining(), binding.limit())?;
+        match binding.retry_after() {
+            Some(Duration::ZERO) => f.write_str(", retry when work under it has ended"),
+            Some(wait) => write!(f, ", retry in {wait:?}"),
+            None => f.write_str(", waiting will not help: ask for less, or raise the limit"),
+        }
+    }
+}
+
+impl std::error::Error for DeniedBy<'_> {}

@@ -1,0 +1,211 @@
+//! [`Gate`]: what [`check_all`](super::check_all) asks of a limit, whatever its kind; and [`On`], a limit and the key it is asked about.
+
+use std::fmt;
+use std::hash::{BuildHasher, Hash};
+use std::sync::Arc;
+
+use super::Limiter;
+use super::engine::{Engine, Keys, Receipt};
+use crate::clock::{Instant, Now};
+use crate::decision::{Allowed, Denied, Figures};
+use crate::store::Pending;
+
+/// How work ended that a limit had let through, for limits that adapt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// It was done, and the time that it took says how loaded the server is.
+    Success,
+    /// It says nothing about the load: it was cancelled, or failed early for a reason of its own.
+    Ignore,
+    /// It was refused or timed out for overload.
+    Overload,
+}
+
+/// A limit of any kind. Keys are known by their tags.
+pub(crate) trait Gate: Send + Sync {
+    /// Whether `cost` would fit, and how to take it. Takes nothing. All that are asked with one `instant` read the clock together.
+    fn prepare<'a>(&'a self, instant: &mut Instant, tag: u64, cost: u64, prepared: &mut Prepared<'a>)
+    -> bool;
+
+    /// Whether `cost` would fit, and where the key stands. Changes nothing.
+    fn look(&self, instant: &mut Instant, tag: u64, cost: u64) -> Result<Allowed, Denied>;
+
+    /// Takes `cost`, and says when and what; or refuses and changes nothing.
+    fn take(&self, instant: &mut Instant, tag: u64, cost: u64) -> Result<(Now, Receipt), Denied>;
+
+    /// Where the key stood after that.
+    fn after(&self, now: Now, tag: u64, cost: u64, receipt: Receipt) -> Figures;
+
+    /// Takes back what was taken.
+    fn undo(&self, tag: u64, cost: u64, receipt: Receipt);
+
+    /// Makes a charge of `estimate` one of `actual` tokens.
+    fn settle(&self, tag: u64, estimate: u64, actual: u64, receipt: Receipt);
+
+    /// The work that was let through is over. Only limits need to know of which something is held as long.
+    fn release(&self, _tag: u64, _cost: u64, _receipt: Receipt, _outcome: Outcome) {}
+}
+
+impl<A: Engine, S: Send + Sync> Gate for Limiter<A, S> {
+    fn prepare<'a>(
+        &'a self,
+        instant: &mut Instant,
+        tag: u64,
+        cost: u64,
+        prepared: &mut Prepared<'a>,
+    ) -> bool {
+        prepared.now = self.timeline.now_together(instant);
+        let (fits, pending) = self.keys.prepare(&self.algorithm, prepared.now, tag, cost);
+        prepared.pending = pending;
+        fits
+    }
+
+    fn look(&self, instant: &mut Instant, tag: u64, cost: u64) -> Result<Allowed, Denied> {
+        let looked = self.keys.look(&self.algorithm, self.timeline.now_together(instant), tag, cost);
+        looked.map_err(|denied| self.spread(denied))
+    }
+
+    fn take(&self, instant: &mut Instant, tag: u64, cost: u64) -> Result<(Now, Receipt), Denied> {
+        let now = self.timeline.now_together(instant);
+        match self.keys.take(&self.algorithm, now, tag, cost) {
+            Ok(receipt) => Ok((now, receipt)),
+            Err(denied) => Err(self.spread(denied)),
+        }
+    }
+
+    fn after(&self, now: Now, tag: u64, cost: u64, receipt: Receipt) -> Figures {
+        self.keys.after(&self.algorithm, now, tag, cost, receipt)
+    }
+
+    fn undo(&self, tag: u64, cost: u64, receipt: Receipt) {
+        self.keys.undo(&self.algorithm, self.timeline.now(), tag, cost, receipt);
+    }
+
+    fn settle(&self, tag: u64, estimate: u64, actual: u64, receipt: Receipt) {
+        self.keys.settle(&self.algorithm, self.timeline.now(), tag, estimate, actual, receipt);
+    }
+}
+
+/// A cost that would fit, and the short way to take it, without looking for its key again.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Prepared<'a> {
+    pub(crate) now: Now,
+    /// `None` where there is no short way.
+    pub(crate) pending: Option<Pending<'a>>,
+}
+
+impl Prepared<'_> {
+    /// What was taken; `None` if there was no short way, or somebody else came first.
+    #[inline]
+    pub(super) fn take(&self) -> Option<Receipt> {
+        let pending = self.pending.as_ref().filter(|pending| pending.write())?;
+        let (before, after) = pending.values();
+        Some(Receipt { before, after })
+    }
+}
+
+/// Whoever answers for a limit as long as what it gave is held.
+#[derive(Clone)]
+pub(super) enum Holder<'a> {
+    Borrowed(&'a dyn Gate),
+    Shared(Arc<dyn Gate + 'a>),
+}
+
+/// A limit and the key it is asked about: what [`check_all`](crate::check_all) takes.
+///
+/// It comes from `on` and `on_owned` of a limit, costs 1 and has no label unless it is told otherwise.
+#[derive(Clone)]
+#[must_use = "ask `check_all`"]
+pub struct On<'a> {
+    pub(super) holder: Holder<'a>,
+    pub(super) tag: u64,
+    pub(super) cost: u64,
+    pub(super) label: Option<&'static str>,
+    /// How much of the cost was estimated, in how many parts.
+    pub(super) estimated: u64,
+    pub(super) estimates: u64,
+    /// The place among the limits given of the first of those about the same, if there are several.
+    pub(super) first: Option<usize>,
+    /// How many of those that were asked for are given back when the work is over.
+    pub(super) places: u64,
+}
+
+impl<'a> On<'a> {
+    #[inline]
+    pub(crate) fn borrowed(gate: &'a dyn Gate, tag: u64) -> On<'a> {
+        On::new(Holder::Borrowed(gate), tag)
+    }
+
+    pub(crate) fn shared(gate: Arc<dyn Gate + 'a>, tag: u64) -> On<'a> {
+        On::new(Holder::Shared(gate), tag)
+    }
+
+    #[inline]
+    fn new(holder: Holder<'a>, tag: u64) -> On<'a> {
+        On { holder, tag, cost: 1, label: None, estimated: 0, estimates: 0, first: None, places: 0 }
+    }
+
+    /// The limit wants to know when the work is over.
+    pub(crate) fn holding(self) -> On<'a> {
+        On { places: 1, ..self }
+    }
+
+    /// How many tokens (or places) to ask for; default 1.
+    pub fn cost(self, cost: u64) -> On<'a> {
+        On { cost, estimated: 0, estimates: 0, ..self }
+    }
+
+    /// Asks for `estimate` tokens that may be [settled](crate::AllowedAll::settle) when the actual cost is known.
+    pub fn reserve(self, estimate: u64) -> On<'a> {
+        On { cost: estimate, estimated: estimate, estimates: 1, ..self }
+    }
+
+    /// What the limit is called in the answers.
+    pub fn label(self, label: &'static str) -> On<'a> {
+        On { label: Some(label), ..self }
+    }
+
+    #[inline]
+    pub(super) fn gate(&self) -> &dyn Gate {
+        match &self.holder {
+            Holder::Borrowed(gate) => *gate,
+            Holder::Shared(gate) => &**gate,
+        }
+    }
+
+    /// Asks for what the other does as well, which is about the same.
+    pub(super) fn add(&mut self, other: &On<'_>) {
+        // A cost that saturates is refused, so its estimates do not matter.
+        self.cost = self.cost.saturating_add(other.cost);
+        self.estimated = self.estimated.saturating_add(other.estimated);
+        self.estimates = self.estimates.saturating_add(other.estimates);
+    }
+
+    /// Whether both ask the same limit about the same key.
+    #[inline]
+    pub(super) fn is_about_the_same_as(&self, other: &On<'_>) -> bool {
+        self.tag == other.tag && std::ptr::addr_eq(self.gate(), other.gate())
+    }
+}
+
+impl fmt::Debug for On<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("On").field("label", &self.label).field("cost", &self.cost).finish_non_exhaustive()
+    }
+}
+
+impl<A: Engine, S: BuildHasher + Send + Sync> Limiter<A, S> {
+    /// This limit on `key`, one of several for [`check_all`](crate::check_all).
+    pub fn on<K: Hash + ?Sized>(&self, key: &K) -> On<'_> {
+        On::borrowed(self, self.hasher.hash_one(key))
+    }
+
+    /// As [`on`](Limiter::on), for an answer that outlives the borrow: in another task, or with the body of a response.
+    pub fn on_owned<'a, K: Hash + ?Sized>(self: &Arc<Self>, key: &K) -> On<'a>
+    where
+        A: 'a,
+        S: 'a,
+    {
+        On::shared(Arc::<Self>::clone(self), self.hasher.hash_one(key))
+    }
+}

@@ -1,0 +1,18 @@
+//! Retries that are spread, so that a crowd that was refused together does not come back together.
+
+use std::cell::Cell;
+
+thread_local! {
+    /// How many refusals of this thread were spread. Threads need not agree: each spreads its own evenly.
+    static REFUSALS: Cell<u16> = const { Cell::new(0) };
+}
+
+/// The place of the next refusal among so many slots; 0 when there is none to choose from.
+#[inline]
+pub(super) fn next_place(slots: u16) -> u16 {
+    if slots <= 1 {
+        return 0;
+    }
+    let count = REFUSALS.with(|refusals| refusals.replace(refusals.get().wrapping_add(1)));
+    count % slots
+}
