@@ -15,6 +15,7 @@ mod rules;
 mod words;
 
 pub use builder::{AtCapacity, Builder};
+pub(crate) use builder::{DEFAULT_MAX_KEYS, check_max_keys};
 pub use engine::Engine;
 pub use hasher::{KeyHasher, RandomState};
 
@@ -26,6 +27,7 @@ use crate::build_error::BuildError;
 use crate::clock::{Clock, Timeline};
 use crate::decision::{Allowed, Denied, Status};
 use crate::quota::Quota;
+use crate::store::WordTable;
 use engine::Keys;
 
 /// Limits keys: may this one go on, and if not, when?
@@ -77,6 +79,20 @@ pub struct Stats {
     pub forgotten: u64,
     /// Bytes allocated.
     pub bytes: usize,
+}
+
+impl Stats {
+    /// The numbers of a word table whose keys are idle at `position`.
+    pub(crate) fn of_table(table: &WordTable, position: u64) -> Stats {
+        let stats = table.stats(position);
+        Stats {
+            keys: stats.live,
+            pages: stats.pages,
+            splits: stats.splits,
+            forgotten: stats.forced,
+            bytes: stats.bytes,
+        }
+    }
 }
 
 impl Limiter {
