@@ -25,6 +25,7 @@
 //! | by what rule | [`Gcra`] (the default), [`TokenBucket`], [`LeakyBucket`], [`FixedWindow`], [`SlidingWindow`], [`SlidingLog`], [`PerCall`] |
 //! | bounds on memory, clocks, hashers | [`Builder`], [`AtCapacity`], [`Clock`] |
 //! | what the answers mean | [`Allowed`], [`Denied`], [`Status`] |
+//! | how many at once, not how many in what time | [`concurrency`] |
 //! | an algorithm of your own | [`Algorithm`] |
 //! | whether it keeps the laws | [`testing`] |
 //! | how it works, how fast it is, where it ends | [`docs`] |
@@ -36,6 +37,7 @@
 //! | feature | adds |
 //! |---|---|
 //! | `cli` | the `tollgate` command: `tollgate replay access.log --limit 60/min` |
+//! | `tokio` | waiting for a place: `ConcurrencyLimit::acquire_within` |
 //! | `full` | all of them |
 
 // A test that fails is meant to panic.
@@ -44,6 +46,7 @@
 mod algorithm;
 mod build_error;
 mod clock;
+pub mod concurrency;
 mod decision;
 pub mod docs;
 mod limiter;

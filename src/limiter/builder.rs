@@ -46,7 +46,15 @@ pub struct Builder<A, S = RandomState> {
 }
 
 /// A million keys: at most 43 MB.
-const DEFAULT_MAX_KEYS: usize = 1_000_000;
+pub(crate) const DEFAULT_MAX_KEYS: usize = 1_000_000;
+
+/// Whether a table can be built for so many keys.
+pub(crate) fn check_max_keys(max_keys: usize) -> Result<(), BuildError> {
+    if max_keys == 0 || max_keys as u64 > MOST_KEYS {
+        return Err(BuildError::MaxKeys { max_keys });
+    }
+    Ok(())
+}
 
 impl<A: Engine> Builder<A> {
     pub(super) fn new(algorithm: A) -> Builder<A> {
@@ -136,9 +144,7 @@ impl<A: Engine, S> Builder<A, S> {
     /// assert_eq!(error, BuildError::LimitTooLarge { limit: 1_000_000, max: 16_383 });
     /// ```
     pub fn build(mut self) -> Result<Limiter<A, S>, BuildError> {
-        if self.max_keys == 0 || self.max_keys as u64 > MOST_KEYS {
-            return Err(BuildError::MaxKeys { max_keys: self.max_keys });
-        }
+        check_max_keys(self.max_keys)?;
         let clock = self.clock.take().unwrap_or_default();
         self.algorithm.begin(clock.start(), self.max_keys)?;
         Ok(self.assemble(clock))

@@ -21,6 +21,7 @@ mod words;
 
 pub use all::{AllowedAll, DeniedBy, LimitStatus, check_all};
 pub use builder::{AtCapacity, Builder};
+pub(crate) use builder::{DEFAULT_MAX_KEYS, check_max_keys};
 pub use engine::Engine;
 pub use gate::{On, Outcome};
 pub use hasher::{KeyHasher, RandomState};
@@ -35,6 +36,7 @@ use crate::build_error::BuildError;
 use crate::clock::{Clock, Timeline};
 use crate::decision::{Allowed, Denied, Status};
 use crate::quota::Quota;
+use crate::store::WordTable;
 use engine::Keys;
 
 /// Limits keys: may this one go on, and if not, when?
@@ -88,6 +90,20 @@ pub struct Stats {
     pub forgotten: u64,
     /// Bytes allocated.
     pub bytes: usize,
+}
+
+impl Stats {
+    /// The numbers of a word table whose keys are idle at `position`.
+    pub(crate) fn of_table(table: &WordTable, position: u64) -> Stats {
+        let stats = table.stats(position);
+        Stats {
+            keys: stats.live,
+            pages: stats.pages,
+            splits: stats.splits,
+            forgotten: stats.forced,
+            bytes: stats.bytes,
+        }
+    }
 }
 
 impl Limiter {

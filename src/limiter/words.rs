@@ -12,11 +12,6 @@ use crate::clock::{Now, Timeline};
 use crate::decision::{Allowed, Denied, Figures, Status};
 use crate::store::{Outcome, Pending, Step, WordTable};
 
-/// Busy keys that a page surely holds. Pages split one by one as their windows fill up, so their number varies: in 2500
-/// simulated tables, from 20 to 200 000 keys, none had fewer than 111 keys a page beyond the first four pages.
-const KEYS_PER_PAGE: usize = 100;
-const SPARE_PAGES: u32 = 4;
-
 /// The word table, and what to do when it is full.
 #[derive(Debug)]
 pub struct Words {
@@ -26,11 +21,8 @@ pub struct Words {
 
 impl<A: Algorithm> Keys<A> for Words {
     fn new(_algorithm: &A, max_keys: usize, at_capacity: AtCapacity) -> Words {
-        // At most 2^32 / 100 + 4 pages.
-        let max_pages =
-            u32::try_from(max_keys.div_ceil(KEYS_PER_PAGE)).unwrap_or(u32::MAX - SPARE_PAGES) + SPARE_PAGES;
         let forget = at_capacity == AtCapacity::ForgetSmallestDebt;
-        Words { table: WordTable::new(max_pages, forget), at_capacity }
+        Words { table: WordTable::for_keys(max_keys, forget), at_capacity }
     }
 
     #[inline(always)]
@@ -210,14 +202,8 @@ impl<A: Algorithm> Keys<A> for Words {
     }
 
     fn stats(&self, algorithm: &A, now: Now) -> Stats {
-        let stats = self.table.stats(position(algorithm, now));
-        Stats {
-            keys: stats.live,
-            pages: stats.pages,
-            splits: stats.splits,
-            forgotten: stats.forced,
-            bytes: size_of::<Words>() - size_of::<WordTable>() + stats.bytes,
-        }
+        let stats = Stats::of_table(&self.table, position(algorithm, now));
+        Stats { bytes: size_of::<Words>() - size_of::<WordTable>() + stats.bytes, ..stats }
     }
 }
 

@@ -14,6 +14,7 @@ mod log_table;
 mod loom_tests;
 mod pages;
 mod recency;
+mod sizing;
 mod slot;
 pub(crate) mod table;
 

@@ -103,9 +103,11 @@ impl Slot {
         self.tag.load(Ordering::Relaxed)
     }
 
-    /// Relaxed: whoever acts on it exchanges it, and fails if it was stale.
+    /// Acquire: pairs with the Release fence of whoever gave a permit back (`concurrency/counts.rs`), so that what is done under
+    /// the page's lock with a slot that is found vacant happens after that. Nothing else needs it: whoever acts on the word
+    /// exchanges it, and fails if it was stale.
     pub(super) fn word(&self) -> Word {
-        Word(self.word.load(Ordering::Relaxed))
+        Word(self.word.load(Ordering::Acquire))
     }
 
     /// Applies `rule` if this is `tag`'s slot; `None` if it is vacant or another key's.
@@ -120,7 +122,9 @@ impl Slot {
                 return None;
             }
             let (seen, answer) = match rule.decide(word.value(), 0) {
-                Step::Write(value, answer) => (self.exchange(word, word.with_value(value)), answer),
+                Step::Write(value, answer) => {
+                    (self.exchange(word, word.with_value(value), Ordering::Relaxed), answer)
+                }
                 // Acquire: as the first load. The Acquire of the tag keeps it from being done earlier.
                 Step::Keep(answer) => (Word(self.word.load(Ordering::Acquire)), answer),
             };
@@ -156,7 +160,8 @@ impl Slot {
 
     /// Takes the slot from whoever has it if its word is still `word`. For holders of the page's lock.
     pub(super) fn vacate(&self, word: Word) -> bool {
-        self.exchange(word, word.with_value(0)) == word
+        // Acquire: as in `word`; the value may have come back since it was loaded.
+        self.exchange(word, word.with_value(0), Ordering::Acquire) == word
     }
 
     /// Vacates the slot, whatever its word is: the last value. For holders of the page's lock.
@@ -180,11 +185,11 @@ impl Slot {
 
     /// The word found: `old` means that it was exchanged.
     ///
-    /// Relaxed on success: the new word leads to nothing but the tag, and an exchange continues the release sequence of
-    /// the store in `give_to`. Acquire on failure: pairs with that store, like the first load in `hit`.
+    /// Relaxed will do for the limiters on success: the new word leads to nothing but the tag, and an exchange continues the
+    /// release sequence of the store in `give_to`. Acquire on failure: pairs with that store, like the first load in `hit`.
     #[inline]
-    fn exchange(&self, old: Word, new: Word) -> Word {
-        match self.word.compare_exchange(old.0, new.0, Ordering::Relaxed, Ordering::Acquire) {
+    fn exchange(&self, old: Word, new: Word, success: Ordering) -> Word {
+        match self.word.compare_exchange(old.0, new.0, success, Ordering::Acquire) {
             Ok(_) => old,
             Err(found) => Word(found),
         }

@@ -1,0 +1,23 @@
+//! [`Holder`]: how a permit holds on to its limit.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+/// A limit, borrowed or shared.
+#[derive(Debug)]
+pub(crate) enum Holder<'a, T> {
+    Borrowed(&'a T),
+    Shared(Arc<T>),
+}
+
+impl<T> Deref for Holder<'_, T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        match self {
+            Holder::Borrowed(limit) => limit,
+            Holder::Shared(limit) => limit,
+        }
+    }
+}
