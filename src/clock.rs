@@ -35,6 +35,9 @@ enum Source {
     Monotonic(Monotonic),
     Coarse(Arc<CachePadded<AtomicU64>>),
     Manual(Arc<CachePadded<AtomicU64>>),
+    /// Counted from the moment this was made.
+    #[cfg(feature = "tokio")]
+    Tokio(tokio::time::Instant),
 }
 
 /// The time-stamp counter, calibrated by quanta, counted from the moment this was made.
@@ -123,6 +126,16 @@ impl Clock {
         (Clock(Source::Manual(Arc::clone(&nanos))), ManualClock { nanos })
     }
 
+    /// The time of the tokio runtime: the system's monotonic clock, or tokio's own where it is [paused](https://docs.rs/tokio/latest/tokio/time/fn.pause.html).
+    ///
+    /// For tests of asynchronous code: limits and sleeps then follow one time. Made and read outside of a runtime it is the
+    /// system's.
+    #[cfg(feature = "tokio")]
+    #[must_use]
+    pub fn tokio() -> Clock {
+        Clock(Source::Tokio(tokio::time::Instant::now()))
+    }
+
     /// The time since this clock's zero.
     #[must_use]
     pub fn now(&self) -> Duration {
@@ -135,9 +148,7 @@ impl Clock {
         let unix = match self.0 {
             Source::Manual(_) => now,
             // A system whose time is before 1970 has none to align to.
-            Source::Monotonic(_) | Source::Coarse(_) => {
-                SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, saturating_nanos)
-            }
+            _ => SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, saturating_nanos),
         };
         Start::new(now, unix)
     }
@@ -148,6 +159,8 @@ impl Clock {
         match &self.0 {
             Source::Monotonic(clock) => clock.nanos(),
             Source::Coarse(reading) | Source::Manual(reading) => reading.load(Ordering::Relaxed),
+            #[cfg(feature = "tokio")]
+            Source::Tokio(zero) => tokio_nanos(*zero),
         }
     }
 }
@@ -165,9 +178,19 @@ impl fmt::Debug for Clock {
             Source::Monotonic(_) => "monotonic",
             Source::Coarse(_) => "coarse",
             Source::Manual(_) => "manual",
+            #[cfg(feature = "tokio")]
+            Source::Tokio(_) => "tokio",
         };
         write!(f, "Clock({kind}, {:?})", self.now())
     }
+}
+
+/// Out of line: a check by another clock does not pay for it.
+#[cfg(feature = "tokio")]
+#[cold]
+#[inline(never)]
+fn tokio_nanos(zero: tokio::time::Instant) -> u64 {
+    saturating_nanos(tokio::time::Instant::now().saturating_duration_since(zero))
 }
 
 /// The coarse clock's thread: it lives as long as somebody holds the reading.
@@ -242,7 +265,7 @@ impl Timeline {
     pub(crate) fn new(clock: Clock) -> Timeline {
         let slack = match clock.0 {
             Source::Manual(_) => 0,
-            Source::Monotonic(_) | Source::Coarse(_) => Timeline::SLACK_NANOS,
+            _ => Timeline::SLACK_NANOS,
         };
         let high_water = CachePadded::new(AtomicU64::new(clock.nanos()));
         Timeline { clock, high_water, slack }
@@ -260,7 +283,7 @@ impl Timeline {
     pub(crate) fn now_together(&self, instant: &mut Instant) -> Now {
         let clock = match &self.clock.0 {
             Source::Monotonic(clock) => clock.nanos_at(*instant.0.get_or_insert_with(|| clock.counter.raw())),
-            Source::Coarse(_) | Source::Manual(_) => self.clock.nanos(),
+            _ => self.clock.nanos(),
         };
         self.now_at(clock)
     }

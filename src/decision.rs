@@ -388,6 +388,11 @@ impl Status {
         Status { figures }
     }
 
+    #[cfg(feature = "tokio")]
+    pub(crate) fn figures(&self) -> &Figures {
+        &self.figures
+    }
+
     /// Whole tokens left.
     #[must_use]
     pub fn remaining(&self) -> u64 {

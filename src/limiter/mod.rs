@@ -17,6 +17,8 @@ mod reservation;
 mod rules;
 mod schedule;
 mod spread;
+#[cfg(feature = "tokio")]
+mod wait;
 mod words;
 
 pub use all::{AllowedAll, DeniedBy, LimitStatus, check_all};

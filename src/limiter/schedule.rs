@@ -71,6 +71,12 @@ impl<A: Engine, S> Scheduled<'_, A, S> {
         Duration::from_nanos(self.time.saturating_sub(self.taken))
     }
 
+    /// How long to wait from now.
+    #[cfg(feature = "tokio")]
+    pub(super) fn rest(&self) -> Duration {
+        Duration::from_nanos(self.time.saturating_sub(self.limiter.timeline.now().clock))
+    }
+
     /// Gives the slot back, if nobody has taken one behind it or spent from the key since. O(1).
     ///
     /// A slot that others stand behind stays taken: theirs cannot be moved, and if it were given out once more, its successor would be

@@ -70,7 +70,7 @@ impl Pending<'_> {
     /// Does it, unless the word has changed since: then nothing.
     #[inline]
     pub(crate) fn write(&self) -> bool {
-        self.slot.exchange(self.old, self.new) == self.old
+        self.slot.exchange(self.old, self.new, Ordering::Relaxed) == self.old
     }
 
     /// The value before and after it.
