@@ -257,6 +257,11 @@ pub struct Now {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Instant(Option<u64>);
 
+impl Now {
+    /// For what has no clock.
+    pub(crate) const NEVER: Now = Now { clock: 0, time: 0 };
+}
+
 impl Timeline {
     /// Noting every reading would make all threads write one line; one write in 100 µs is lost in the noise, and
     /// is the most by which a clock that steps back can gain.

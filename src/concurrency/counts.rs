@@ -30,13 +30,21 @@ impl<const LINES: usize, const SLOTS: usize, const WINDOW: usize> Counts<LINES, 
     /// Takes a place of the key, of `max`. O(1).
     #[inline]
     pub(super) fn take(&self, tag: u64, max: u64) -> Result<(), NotTaken> {
-        if max == 0 {
+        self.take_many(tag, 1, max)
+    }
+
+    /// Takes so many places of the key, of `max`, or none. O(1).
+    #[inline]
+    pub(super) fn take_many(&self, tag: u64, places: u64, max: u64) -> Result<(), NotTaken> {
+        if places > max {
             // Refused whether the key is known or not, so no lock is needed to be sure that it is new.
             let in_flight = self.table.apply_if_known(tag, &LOOK).unwrap_or(0);
             return Err(NotTaken::Busy(in_flight));
         }
         let take = Change(|count| {
-            if count < max { Step::Write(count + 1, Ok(())) } else { Step::Keep(Err(NotTaken::Busy(count))) }
+            // More may be in flight than the maximum, after that was lowered.
+            let fits = max.checked_sub(count).is_some_and(|room| places <= room);
+            if fits { Step::Write(count + places, Ok(())) } else { Step::Keep(Err(NotTaken::Busy(count))) }
         });
         match self.table.apply(tag, &take) {
             Outcome::Done(answer, _) => answer?,
@@ -51,11 +59,17 @@ impl<const LINES: usize, const SLOTS: usize, const WINDOW: usize> Counts<LINES, 
     /// Gives a place back that was taken. O(1).
     #[inline]
     pub(super) fn give_back(&self, tag: u64) {
+        self.give_back_many(tag, 1);
+    }
+
+    /// Gives back so many places that were taken. O(1).
+    #[inline]
+    pub(super) fn give_back_many(&self, tag: u64, places: u64) {
         // Release: pairs with the Acquire fence in `take`, so that the next holder sees what this one did; and with the
         // Acquire load of the word under the page's lock, if the slot has another owner by then.
         fence(Ordering::Release);
         // The key is there, or a split is moving it and the table waits for that: it never asks for room.
-        let _ = self.table.apply(tag, &Change(|count: u64| Step::Write(count.saturating_sub(1), ())));
+        let _ = self.table.apply(tag, &Change(|count: u64| Step::Write(count.saturating_sub(places), ())));
     }
 
     /// How many of the key are in flight. O(1).

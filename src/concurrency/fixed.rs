@@ -133,13 +133,17 @@ impl ConcurrencyLimit {
         self.hand_over(somebody_waits);
     }
 
+    pub(super) fn places(&self) -> &Places {
+        &self.places
+    }
+
     /// The figures of a refusal, which are those that people ask for.
     pub(super) fn figures(&self) -> Saturated {
         self.places.look().refusal(Cause::Busy)
     }
 
     #[inline]
-    fn hand_over(&self, somebody_waits: bool) {
+    pub(super) fn hand_over(&self, somebody_waits: bool) {
         #[cfg(feature = "tokio")]
         if somebody_waits {
             self.waiters.serve(&self.places);

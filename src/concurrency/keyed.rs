@@ -193,6 +193,18 @@ impl<S> KeyedConcurrencyLimit<S> {
         })
     }
 
+    pub(super) fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// The tag of a key.
+    pub(super) fn tag_of<K: Hash + ?Sized>(&self, key: &K) -> u64
+    where
+        S: BuildHasher,
+    {
+        self.hasher.hash_one(key)
+    }
+
     /// Gives a place back that `acquire_raw` took.
     #[inline]
     pub(crate) fn release_raw(&self, tag: u64) {

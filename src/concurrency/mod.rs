@@ -38,6 +38,7 @@
 
 mod counts;
 mod fixed;
+mod gates;
 mod holder;
 mod keyed;
 #[cfg(all(test, tollgate_loom))]

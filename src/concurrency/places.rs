@@ -46,6 +46,13 @@ impl Seen {
         self.in_flight < self.max
     }
 
+    /// Whether so many can be taken, which nobody else waits for.
+    #[inline]
+    pub(super) fn has_room_for(self, count: u64) -> bool {
+        // In flight may be more than the maximum after that was lowered.
+        !self.waiting && self.max.checked_sub(self.in_flight).is_some_and(|room| count <= room)
+    }
+
     pub(super) fn refusal(self, cause: Cause) -> Saturated {
         Saturated::new(self.in_flight, self.max, cause)
     }
@@ -68,15 +75,21 @@ impl Places {
     /// Takes a place that nobody waits for.
     #[inline]
     pub(super) fn try_take(&self) -> Result<(), Seen> {
+        self.try_take_many(ONE)
+    }
+
+    /// Takes so many places that nobody waits for, or none.
+    #[inline]
+    pub(super) fn try_take_many(&self, count: u64) -> Result<(), Seen> {
         let mut word = self.word.load(Ordering::Relaxed);
         loop {
             let seen = Seen::of(word);
-            if seen.waiting || !seen.has_room() {
+            if !seen.has_room_for(count) {
                 return Err(seen);
             }
             // Acquire: pairs with the Release in `give_back`. Relaxed on failure: nothing follows from what was found but
             // another attempt, or a refusal.
-            match self.word.compare_exchange_weak(word, word + ONE, Ordering::Acquire, Ordering::Relaxed) {
+            match self.word.compare_exchange_weak(word, word + count, Ordering::Acquire, Ordering::Relaxed) {
                 Ok(_) => return Ok(()),
                 Err(found) => word = found,
             }
@@ -86,8 +99,14 @@ impl Places {
     /// Gives back a place that was taken. Whether somebody waits for it.
     #[inline]
     pub(super) fn give_back(&self) -> bool {
+        self.give_back_many(ONE)
+    }
+
+    /// Gives back so many places that were taken. Whether somebody waits for them.
+    #[inline]
+    pub(super) fn give_back_many(&self, count: u64) -> bool {
         // Release: pairs with the Acquire in `try_take` and `take_for_waiter`, so that the next holder sees what this one did.
-        Seen::of(self.word.fetch_sub(ONE, Ordering::Release)).waiting
+        Seen::of(self.word.fetch_sub(count, Ordering::Release)).waiting
     }
 
     /// Changes how many may be in flight. Whether somebody waits.

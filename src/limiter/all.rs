@@ -300,7 +300,7 @@ impl LimitStatus {
 /// One of several limits refused; nothing was spent anywhere.
 ///
 /// The first that refuses decides, so that a refusal is cheap. Which one binds, and how long to wait, is worked out when it is asked, by looking
-/// at all limits then: ask at once.
+/// at all limits then: ask at once. It holds on to the limits; what [`binding`](DeniedBy::binding) gives does not.
 #[derive(Clone, Debug)]
 pub struct DeniedBy<'a> {
     limits: Vec<On<'a>>,

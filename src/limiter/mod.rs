@@ -25,6 +25,8 @@ pub use all::{AllowedAll, DeniedBy, LimitStatus, check_all};
 pub use builder::{AtCapacity, Builder};
 pub(crate) use builder::{DEFAULT_MAX_KEYS, check_max_keys};
 pub use engine::Engine;
+pub(crate) use engine::Receipt;
+pub(crate) use gate::{Gate, Prepared};
 pub use gate::{On, Outcome};
 pub use hasher::{KeyHasher, RandomState};
 pub use reservation::Reservation;
