@@ -15,10 +15,10 @@ use tollgate::{
 use common::Outcome;
 use common::keys;
 use common::options::Options;
-use common::rounds::{Arm, Work, arm, race, ratio};
+use common::rounds::{Arm, Work, arm};
 use common::setup::{Setup, live};
 use common::subject::{Key, Subject};
-use common::table::{Report, figure, machine};
+use common::table::{Report, beside_the_first, machine};
 use common::works::{Hot, Uniform};
 
 /// As in `compare`.
@@ -73,26 +73,7 @@ fn table<W: Work>(
         ("PerCall, check_with", "1.3x", arm::<W, CheckWith>(&work)),
         ("SlidingLog", "", arm::<W, Of<SlidingLog>>(&work)),
     ];
-    let (mut labels, mut contenders) = (Vec::new(), Vec::new());
-    for (label, goal, arm) in arms {
-        labels.push((label, goal));
-        contenders.push(arm);
-    }
-    let samples = race(contenders, options.rounds(ROUNDS))?;
-    report.head(&[name, "time", "vs Gcra", "goal", "admitted vs exact"]);
-    for ((label, goal), samples_of_one) in labels.iter().zip(&samples) {
-        let [low, middle, high] = ratio(samples_of_one, &samples[0]);
-        let admitted =
-            report.admitted(&format!("{name}, {label}"), &[*label], std::slice::from_ref(samples_of_one));
-        report.row(&[
-            (*label).to_owned(),
-            figure(samples_of_one),
-            format!("{middle:.2}x ({low:.2}-{high:.2})"),
-            (*goal).to_owned(),
-            admitted,
-        ]);
-    }
-    Ok(())
+    beside_the_first(report, name, "vs Gcra", arms, options.rounds(ROUNDS))
 }
 
 /// An algorithm with as many tokens as the setup's burst, of which none comes back while a run lasts.

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::Outcome;
-use super::rounds::{CONTENDERS, Sample, median, ratio};
+use super::rounds::{Arm, CONTENDERS, Rounds, Sample, median, race, ratio};
 
 /// The report of a run, line by line on the screen as it grows.
 #[derive(Default)]
@@ -120,4 +120,34 @@ pub(crate) fn machine() -> String {
     let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let load = load.split_whitespace().next().unwrap_or("unknown").to_owned();
     format!("{model}, {cores} cores, {} {}, load before {load}", std::env::consts::OS, std::env::consts::ARCH)
+}
+
+/// One table: arms with their labels and goals, each beside the first.
+pub(crate) fn beside_the_first(
+    report: &mut Report,
+    name: &str,
+    versus: &str,
+    arms: Vec<(&str, &str, Arm<'_>)>,
+    rounds: Rounds,
+) -> Outcome<()> {
+    let (mut labels, mut contenders) = (Vec::new(), Vec::new());
+    for (label, goal, arm) in arms {
+        labels.push((label, goal));
+        contenders.push(arm);
+    }
+    let samples = race(contenders, rounds)?;
+    report.head(&[name, "time", versus, "goal", "admitted vs exact"]);
+    for ((label, goal), samples_of_one) in labels.iter().zip(&samples) {
+        let [low, middle, high] = ratio(samples_of_one, &samples[0]);
+        let admitted =
+            report.admitted(&format!("{name}, {label}"), &[*label], std::slice::from_ref(samples_of_one));
+        report.row(&[
+            (*label).to_owned(),
+            figure(samples_of_one),
+            format!("{middle:.2}x ({low:.2}-{high:.2})"),
+            (*goal).to_owned(),
+            admitted,
+        ]);
+    }
+    Ok(())
 }
