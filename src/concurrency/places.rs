@@ -41,7 +41,7 @@ impl Seen {
         }
     }
 
-    #[inline]
+    #[cfg(any(feature = "tokio", all(test, tollgate_loom)))]
     pub(super) fn has_room(self) -> bool {
         self.in_flight < self.max
     }

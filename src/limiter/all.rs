@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::engine::Receipt;
-use super::gate::{On, Outcome, Prepared};
+use super::gate::{Kind, On, Outcome, Prepared};
 use crate::clock::{Instant, Now};
 use crate::decision::Figures;
 
@@ -39,28 +39,57 @@ use crate::decision::Figures;
 pub fn check_all<'a>(limits: &[On<'a>]) -> Result<AllowedAll<'a>, DeniedBy<'a>> {
     for (index, on) in limits.iter().enumerate() {
         if limits[..index].iter().any(|other| other.is_about_the_same_as(on)) {
-            return check_distinct(&merged(limits));
+            return check_repeated(limits);
         }
     }
-    check_distinct(limits)
+    check_distinct(limits, Vec::new())
 }
 
 /// Each limit and key once, with all that is asked of it.
 #[cold]
-fn merged<'a>(limits: &[On<'a>]) -> Vec<On<'a>> {
-    let mut merged: Vec<On<'a>> = Vec::new();
+fn check_repeated<'a>(limits: &[On<'a>]) -> Result<AllowedAll<'a>, DeniedBy<'a>> {
+    let (mut distinct, mut merged): (Vec<On<'a>>, Vec<Merged>) = (Vec::new(), Vec::new());
     for (index, on) in limits.iter().enumerate() {
-        match merged.iter_mut().find(|first| first.is_about_the_same_as(on)) {
-            Some(first) => first.add(on),
-            None => merged.push(On { first: Some(index), ..on.clone() }),
+        if let Some(place) = distinct.iter().position(|first| first.is_about_the_same_as(on)) {
+            distinct[place].cost = distinct[place].cost.saturating_add(on.cost);
+            merged[place].add(on);
+        } else {
+            distinct.push(on.clone());
+            merged.push(Merged::of(index, on));
         }
     }
-    merged
+    check_distinct(&distinct, merged)
 }
 
-/// Each limit and key is there once.
+/// What was asked of one limit and key in several parts.
+#[derive(Clone, Copy, Debug)]
+struct Merged {
+    /// The place of the first part among the limits given.
+    index: usize,
+    /// How many parts are estimates, and of how much.
+    estimates: u64,
+    estimated: u64,
+}
+
+impl Merged {
+    fn of(index: usize, on: &On<'_>) -> Merged {
+        let mut merged = Merged { index, estimates: 0, estimated: 0 };
+        merged.add(on);
+        merged
+    }
+
+    fn add(&mut self, on: &On<'_>) {
+        if on.kind == Kind::Estimated {
+            self.estimates += 1;
+            // As the whole cost: one that saturates is refused.
+            self.estimated = self.estimated.saturating_add(on.cost);
+        }
+    }
+}
+
+/// Each limit and key is there once; `merged` says of which parts they are made, if any has several.
 #[inline]
-fn check_distinct<'a>(limits: &[On<'a>]) -> Result<AllowedAll<'a>, DeniedBy<'a>> {
+fn check_distinct<'a>(limits: &[On<'a>], merged: Vec<Merged>) -> Result<AllowedAll<'a>, DeniedBy<'a>> {
     // More limits than this on one request are rare.
     const FEW: usize = 4;
     let (mut few, mut many) = ([Taking::default(); FEW], Vec::new());
@@ -71,8 +100,8 @@ fn check_distinct<'a>(limits: &[On<'a>]) -> Result<AllowedAll<'a>, DeniedBy<'a>>
         &mut many
     };
     match decide(limits, takings) {
-        Ok(()) => Ok(AllowedAll::of(limits, takings)),
-        Err(refusing) => Err(DeniedBy { limits: limits.to_vec(), refusing }),
+        Ok(()) => Ok(AllowedAll::of(limits, takings, merged)),
+        Err(refusing) => Err(DeniedBy { limits: limits.to_vec(), merged, refusing }),
     }
 }
 
@@ -140,10 +169,10 @@ impl Held<'_> {
         self.on.gate().after(self.now, self.on.tag, self.on.cost, self.receipt)
     }
 
-    fn settle(&self, actual: u64) {
-        if self.on.estimates > 0 {
-            let actual = actual.saturating_mul(self.on.estimates);
-            let total = (self.on.cost - self.on.estimated).saturating_add(actual);
+    fn settle(&self, merged: Merged, actual: u64) {
+        if merged.estimates > 0 {
+            let actual = actual.saturating_mul(merged.estimates);
+            let total = (self.on.cost - merged.estimated).saturating_add(actual);
             self.on.gate().settle(self.on.tag, self.on.cost, total, self.receipt);
         }
     }
@@ -157,18 +186,20 @@ impl Held<'_> {
 #[must_use = "places in concurrency limits are given back when this is dropped"]
 pub struct AllowedAll<'a> {
     held: Vec<Held<'a>>,
+    /// Of which parts each is made; empty if each has one.
+    merged: Vec<Merged>,
 }
 
 impl<'a> AllowedAll<'a> {
     #[inline(always)]
-    fn of(limits: &[On<'a>], takings: &[Taking<'_>]) -> AllowedAll<'a> {
+    fn of(limits: &[On<'a>], takings: &[Taking<'_>], merged: Vec<Merged>) -> AllowedAll<'a> {
         // Everything was taken, so everything has a receipt.
         let held = limits.iter().zip(takings).map(|(on, taking)| Held {
             on: on.clone(),
             now: taking.prepared.now,
             receipt: taking.receipt.unwrap_or_default(),
         });
-        AllowedAll { held: held.collect() }
+        AllowedAll { held: held.collect(), merged }
     }
 
     /// The smallest number of tokens (or places) that any of the limits has left; [`u64::MAX`] if there were no limits.
@@ -188,14 +219,15 @@ impl<'a> AllowedAll<'a> {
     /// (Of a [`SlidingLog`](crate::SlidingLog) and a concurrency limit it is where they stand when they are asked.)
     pub fn limits(&self) -> impl Iterator<Item = LimitStatus> {
         let held = self.held.iter().enumerate();
-        held.map(|(index, held)| LimitStatus::new(&held.on, index, held.figures()))
+        held.map(|(place, held)| LimitStatus::new(&held.on, place, &self.merged, held.figures()))
     }
 
     /// Charges `actual` tokens to each limit that was asked to [reserve](On::reserve) an estimate, instead of the estimate, as
     /// [`Reservation::settle`](crate::Reservation::settle). Costs that were not estimates stay. Gives places back, as after [`Outcome::Success`].
     pub fn settle(self, actual: u64) {
-        for held in &self.held {
-            held.settle(actual);
+        for (place, held) in self.held.iter().enumerate() {
+            let one_part = || Merged::of(place, &held.on);
+            held.settle(self.merged.get(place).copied().unwrap_or_else(one_part), actual);
         }
         self.finish(Outcome::Success);
     }
@@ -216,7 +248,7 @@ impl<'a> AllowedAll<'a> {
 
     #[inline]
     fn release(&mut self, outcome: Outcome) {
-        for Held { on, receipt, .. } in self.held.iter().filter(|held| held.on.places > 0) {
+        for Held { on, receipt, .. } in self.held.iter().filter(|held| held.on.kind == Kind::Held) {
             on.gate().release(on.tag, on.cost, *receipt, outcome);
         }
     }
@@ -242,8 +274,8 @@ pub struct LimitStatus {
 }
 
 impl LimitStatus {
-    fn new(on: &On<'_>, index: usize, figures: Figures) -> LimitStatus {
-        let index = on.first.unwrap_or(index);
+    fn new(on: &On<'_>, place: usize, merged: &[Merged], figures: Figures) -> LimitStatus {
+        let index = merged.get(place).map_or(place, |merged| merged.index);
         LimitStatus { index, label: on.label, figures, place: 0, at_capacity: false, refuses: false }
     }
 
@@ -304,6 +336,8 @@ impl LimitStatus {
 #[derive(Clone, Debug)]
 pub struct DeniedBy<'a> {
     limits: Vec<On<'a>>,
+    /// Of which parts each is made; empty if each has one.
+    merged: Vec<Merged>,
     /// The place of the one that decided.
     refusing: usize,
 }
@@ -332,12 +366,12 @@ impl DeniedBy<'_> {
     fn status(&self, place: usize, instant: &mut Instant) -> LimitStatus {
         let on = &self.limits[place];
         match on.gate().look(instant, on.tag, on.cost) {
-            Ok(allowed) => LimitStatus::new(on, place, *allowed.figures()),
+            Ok(allowed) => LimitStatus::new(on, place, &self.merged, *allowed.figures()),
             Err(denied) => LimitStatus {
                 place: denied.place(),
                 at_capacity: denied.at_capacity(),
                 refuses: true,
-                ..LimitStatus::new(on, place, *denied.figures())
+                ..LimitStatus::new(on, place, &self.merged, *denied.figures())
             },
         }
     }
