@@ -24,6 +24,9 @@
 //! | how many, in what time | [`Quota`], also from text: `"1000/h burst 50"` |
 //! | by what rule | [`Gcra`] (the default), [`TokenBucket`], [`LeakyBucket`], [`FixedWindow`], [`SlidingWindow`], [`SlidingLog`], [`PerCall`] |
 //! | bounds on memory, clocks, hashers | [`Builder`], [`AtCapacity`], [`Clock`] |
+//! | several limits as one | [`check_all`] |
+//! | an estimate before, the actual cost after | [`Limiter::reserve`] |
+//! | the next free slot, in advance | [`Limiter::schedule`]; to wait for it `Limiter::until_allowed` (feature `tokio`) |
 //! | what the answers mean | [`Allowed`], [`Denied`], [`Status`] |
 //! | how many at once, not how many in what time | [`concurrency`] |
 //! | an algorithm of your own | [`Algorithm`] |
@@ -37,7 +40,7 @@
 //! | feature | adds |
 //! |---|---|
 //! | `cli` | the `tollgate` command: `tollgate replay access.log --limit 60/min` |
-//! | `tokio` | waiting for a place: `ConcurrencyLimit::acquire_within` |
+//! | `tokio` | waiting: `Limiter::until_allowed`, `ConcurrencyLimit::acquire_within`; `Clock::tokio` |
 //! | `full` | all of them |
 
 // A test that fails is meant to panic.

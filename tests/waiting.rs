@@ -139,7 +139,7 @@ fn every_algorithm_can_be_waited_for() {
         let minute = Duration::from_secs(60);
         let most_in = |went: &[Duration], length: Duration| {
             (0..went.len())
-                .map(|i| went[i..].iter().take_while(|t| **t - went[i] < length).count())
+                .map(|i| went[i..].iter().take_while(|t| t.saturating_sub(went[i]) < length).count())
                 .max()
                 .unwrap()
         };
