@@ -107,11 +107,11 @@ struct Queue {
 
 impl Queue {
     fn new(max: usize) -> Arc<Queue> {
-        Arc::new(Queue {
-            places: Places::new(max),
-            waiters: Waiters::new(2, Order::OldestFirst),
-            guarded: Guarded::new(()),
-        })
+        Queue::with(max, Waiters::new(2, Order::OldestFirst))
+    }
+
+    fn with(max: usize, waiters: Waiters<ModelHand>) -> Arc<Queue> {
+        Arc::new(Queue { places: Places::new(max), waiters, guarded: Guarded::new(()) })
     }
 
     fn give_back(&self) {
@@ -194,6 +194,23 @@ fn a_place_on_its_way_to_a_waiter_that_goes_is_not_lost() {
         passer_by.join().unwrap();
         let seen = queue.places.look();
         assert_eq!((seen.in_flight, seen.waiting, queue.waiters.len()), (0, false, 0));
+    });
+}
+
+/// A waiter is displaced while a place comes: one of the two has it. Fails without: changing line and bit under one lock.
+#[test]
+fn a_waiter_is_displaced_while_a_place_comes() {
+    model(|| {
+        let queue = Queue::with(1, Waiters::new(1, Order::NewestFirst));
+        queue.places.try_take().map_err(|_| ()).unwrap();
+        let came = [Arc::new(AtomicU32::new(NOT_YET)), Arc::new(AtomicU32::new(NOT_YET))];
+        let [oldest, newest] = came.each_ref().map(|came| ModelHand(Arc::clone(came)));
+        queue.waiters.join(&queue.places, oldest).unwrap();
+        let newcomer = start(&queue, |queue| queue.waiters.join(&queue.places, newest).is_some());
+        queue.give_back();
+        assert!(newcomer.join().unwrap());
+        let places: u32 = came.iter().map(|came| came.load(Ordering::Acquire)).sum();
+        assert_eq!((places, queue.places.look().in_flight), (CAME, 1));
     });
 }
 
