@@ -214,6 +214,21 @@ fn a_waiter_is_displaced_while_a_place_comes() {
     });
 }
 
+/// Somebody who passes by while a place is on its way to a waiter does not take it. Fails without: refusing while the bit is set.
+#[test]
+fn nobody_overtakes_a_waiter() {
+    model(|| {
+        let queue = Queue::new(1);
+        queue.places.try_take().map_err(|_| ()).unwrap();
+        let came = Arc::new(AtomicU32::new(NOT_YET));
+        queue.waiters.join(&queue.places, ModelHand(Arc::clone(&came))).unwrap();
+        let passer_by = start(&queue, |queue| queue.places.try_take().is_ok());
+        queue.give_back();
+        assert!(!passer_by.join().unwrap());
+        assert_eq!((came.load(Ordering::Acquire), queue.places.look().in_flight), (CAME, 1));
+    });
+}
+
 /// A raised maximum reaches whoever begins to wait. Fails without: the maximum and the waiting bit in one word.
 #[test]
 fn a_raised_maximum_reaches_whoever_begins_to_wait() {
@@ -284,7 +299,9 @@ fn two_share_a_key_that_stays_busy() {
 }
 
 /// Ben takes the slot that Ann leaves, or a page splits for him, while Ann comes back: her next holder sees what the last one did,
-/// wherever her count is, and nothing is lost. Fails without: the Acquire of a word that is read under the page's lock.
+/// wherever her count is, and nothing is lost. Fails without: the Release fence. (Nor may the Acquire of a word that is read under
+/// the page's lock be missing, but that loom cannot show: to loom a fence acquires also what was read by threads that this one
+/// follows.)
 #[test]
 fn a_key_comes_back_elsewhere_after_another_took_its_slot() {
     model(|| {

@@ -1,6 +1,6 @@
 //! What `tollgate::concurrency` promises.
 #![cfg(not(tollgate_loom))]
-#![allow(clippy::unwrap_used, reason = "in helpers of tests, too, to fail is to panic")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "in helpers of tests, too, to fail is to panic")]
 
 mod fixed;
 mod keyed;

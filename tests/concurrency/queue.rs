@@ -11,6 +11,7 @@ use tokio::time::{Instant, advance};
 use tollgate::concurrency::{Cause, ConcurrencyLimit, Order, Permit, Saturated};
 
 const SECOND: Duration = Duration::from_secs(1);
+const NEARLY: Duration = Duration::from_millis(999);
 
 /// A caller that is waiting, polled by hand.
 type Caller<'a> = Pin<Box<dyn Future<Output = Result<Permit<'a>, Saturated>> + 'a>>;
@@ -66,7 +67,7 @@ async fn whoever_waits_is_refused_when_the_time_is_over_and_not_before() {
     let limit = ConcurrencyLimit::new(1);
     let _held = limit.try_acquire().unwrap();
     let mut caller = waiting(&limit);
-    advance(SECOND - Duration::from_millis(1)).await;
+    advance(NEARLY).await;
     assert!(poll(&mut caller).is_pending());
     advance(Duration::from_millis(2)).await;
     let refused = refusal(&mut caller);
