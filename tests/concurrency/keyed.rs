@@ -49,7 +49,7 @@ fn sixty_four_threads_on_a_cap_of_ten_are_never_eleven_in_flight_of_a_key() {
     assert!(limit.is_empty());
 }
 
-/// Fresh keys come and stay until the table is full, while a busy key is watched from other threads.
+/// Fresh keys come and stay until the table is full.
 #[test]
 fn a_flood_of_keys_never_forgets_a_busy_one() {
     let limit = KeyedConcurrencyLimit::builder(1).max_keys(500).build().unwrap();
