@@ -70,7 +70,7 @@ fn three_threads_share_two_permits() {
 }
 
 /// The maximum changes while permits come and go: neither is lost. Fails without: the exchange in `set_max` (a store would lose
-/// a count), or keeping the maximum when a place is given back.
+/// a count).
 #[test]
 fn the_maximum_changes_while_permits_come_and_go() {
     model(|| {
@@ -107,11 +107,8 @@ struct Queue {
 
 impl Queue {
     fn new(max: usize) -> Arc<Queue> {
-        Arc::new(Queue {
-            places: Places::new(max),
-            waiters: Waiters::new(2, Order::OldestFirst),
-            guarded: Guarded::new(()),
-        })
+        let waiters = Waiters::new(2, Order::OldestFirst);
+        Arc::new(Queue { places: Places::new(max), waiters, guarded: Guarded::new(()) })
     }
 
     fn give_back(&self) {
@@ -197,6 +194,21 @@ fn a_place_on_its_way_to_a_waiter_that_goes_is_not_lost() {
     });
 }
 
+/// Somebody who passes by while a place is on its way to a waiter does not take it. Fails without: refusing while the bit is set.
+#[test]
+fn nobody_overtakes_a_waiter() {
+    model(|| {
+        let queue = Queue::new(1);
+        queue.places.try_take().map_err(|_| ()).unwrap();
+        let came = Arc::new(AtomicU32::new(NOT_YET));
+        queue.waiters.join(&queue.places, ModelHand(Arc::clone(&came))).unwrap();
+        let passer_by = start(&queue, |queue| queue.places.try_take().is_ok());
+        queue.give_back();
+        assert!(!passer_by.join().unwrap());
+        assert_eq!((came.load(Ordering::Acquire), queue.places.look().in_flight), (CAME, 1));
+    });
+}
+
 /// A raised maximum reaches whoever begins to wait. Fails without: the maximum and the waiting bit in one word.
 #[test]
 fn a_raised_maximum_reaches_whoever_begins_to_wait() {
@@ -234,7 +246,7 @@ fn enter((counts, guarded): &(OneSlot, Guarded)) -> bool {
     taken
 }
 
-/// Ann works, and gives her permit back to whoever is next. Fails without: either fence, for a key that goes and comes back.
+/// Ann works, and gives her permit back to whoever is next. Fails without: the Release fence, for a key that goes and comes back.
 #[test]
 fn a_limit_of_one_of_a_key_is_a_lock() {
     model(|| {
@@ -267,7 +279,9 @@ fn two_share_a_key_that_stays_busy() {
 }
 
 /// Ben takes the slot that Ann leaves, or a page splits for him, while Ann comes back: her next holder sees what the last one did,
-/// wherever her count is, and nothing is lost. Fails without: the Acquire of a word that is read under the page's lock.
+/// wherever her count is, and nothing is lost. Fails without: the Release fence. (Nor may the Acquire of a word that is read under
+/// the page's lock be missing, but that loom cannot show: to loom a fence acquires also what was read by threads that this one
+/// follows.)
 #[test]
 fn a_key_comes_back_elsewhere_after_another_took_its_slot() {
     model(|| {

@@ -55,5 +55,5 @@ pub use keyed::{KeyedBuilder, KeyedConcurrencyLimit, KeyedPermit};
 #[cfg(feature = "tokio")]
 pub use queue::QueueBuilder;
 pub use saturated::{Cause, Saturated};
-#[cfg(feature = "tokio")]
+#[cfg(any(feature = "tokio", all(test, tollgate_loom)))]
 pub use waiters::Order;

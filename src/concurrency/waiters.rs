@@ -82,10 +82,16 @@ impl<W: Hand> Waiters<W> {
 
     /// Leaves the line, if it is still there. O(log length).
     pub(super) fn leave(&self, places: &Places, ticket: Ticket) {
-        let mut line = self.line.lock();
-        if line.waiting.remove(&ticket).is_some() && line.waiting.is_empty() {
-            places.unset_waiting();
+        let left;
+        {
+            let mut line = self.line.lock();
+            left = line.waiting.remove(&ticket);
+            if left.is_some() && line.waiting.is_empty() {
+                places.unset_waiting();
+            }
         }
+        // As above, outside the lock.
+        drop(left);
     }
 
     /// How many wait.
