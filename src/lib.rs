@@ -36,6 +36,7 @@
 //! | feature | adds |
 //! |---|---|
 //! | `cli` | the `tollgate` command: `tollgate replay access.log --limit 60/min` |
+//! | `serde` | [`Limiter::snapshot`](Limiter#method.snapshot) and [`Builder::restore`](Builder#method.restore): a restart grants no fresh burst |
 //! | `full` | all of them |
 
 // A test that fails is meant to panic.
@@ -51,6 +52,8 @@ mod quota;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod replay;
+#[cfg(feature = "serde")]
+mod snapshot_error;
 mod store;
 mod sync;
 pub mod testing;
@@ -63,7 +66,11 @@ pub use build_error::BuildError;
 pub use clock::{Clock, ManualClock};
 pub use decision::{Allowed, Denied, Figures, Status};
 pub use limiter::{AtCapacity, Builder, Engine, KeyHasher, Limiter, RandomState, Stats};
+#[cfg(feature = "serde")]
+pub use limiter::{Snapshot, Snapshots};
 pub use quota::{Excerpt, Quota, QuotaError, QuotaSyntax};
+#[cfg(feature = "serde")]
+pub use snapshot_error::SnapshotError;
 
 /// Compiles and runs the README's programs.
 #[cfg(doctest)]

@@ -7,6 +7,8 @@ mod leaky_bucket;
 mod live_limit;
 mod log;
 mod per_call;
+#[cfg(feature = "serde")]
+mod resume;
 mod sliding_log;
 mod sliding_window;
 mod token_axis;
@@ -30,6 +32,8 @@ pub use window_clock::WindowReading;
 pub(crate) use fixed_window::FixedWindowFigures;
 pub(crate) use log::Log;
 pub(crate) use per_call::PerCallFigures;
+#[cfg(feature = "serde")]
+pub(crate) use resume::{Origin, Pause, Resume, Shift};
 pub(crate) use sliding_window::SlidingWindowFigures;
 
 use crate::build_error::BuildError;

@@ -1,5 +1,8 @@
 //! [`Logs`]: keys under [`SlidingLog`], a list each, in the log table.
 
+#[cfg(feature = "serde")]
+mod saved;
+
 use super::Stats;
 use super::builder::AtCapacity;
 use super::engine::{Engine, Keys};
@@ -45,7 +48,7 @@ impl Keys<SlidingLog> for Logs {
             if fits { Change::Add(cost) } else { Change::Keep }
         };
         let tell = |log: &Log| algorithm.figures(log, limit, cost).seen_at(now.clock);
-        match self.table.apply(tag, now.time, decide, tell) {
+        match self.table.apply(tag, algorithm.time(now.time), decide, tell) {
             Ok(figures) if fits => Ok(Allowed::new(figures)),
             Ok(figures) => Err(Denied::new(figures)),
             Err(no_room) => self.without_room(algorithm, now, limit, cost, &no_room),
@@ -66,13 +69,13 @@ impl Keys<SlidingLog> for Logs {
     fn charge(&self, algorithm: &SlidingLog, now: Now, tag: u64, tokens: u64) -> Status {
         let limit = algorithm.limit();
         let tell = |log: &Log| algorithm.figures(log, limit, 1);
-        let figures = self.table.apply(tag, now.time, |_| Change::Add(tokens), tell);
+        let figures = self.table.apply(tag, algorithm.time(now.time), |_| Change::Add(tokens), tell);
         Status::new(figures.unwrap_or_else(|_| tell(&Log::default())).seen_at(now.clock))
     }
 
-    fn refund(&self, _algorithm: &SlidingLog, now: Now, tag: u64, tokens: u64) {
+    fn refund(&self, algorithm: &SlidingLog, now: Now, tag: u64, tokens: u64) {
         // A refund never asks for room: a key without a list is full.
-        let _ = self.table.apply(tag, now.time, |_| Change::TakeBack(tokens), |_| ());
+        let _ = self.table.apply(tag, algorithm.time(now.time), |_| Change::TakeBack(tokens), |_| ());
     }
 
     fn reset(&self, _algorithm: &SlidingLog, _now: Now, tag: u64) {
@@ -83,16 +86,16 @@ impl Keys<SlidingLog> for Logs {
         self.table.clear();
     }
 
-    fn live(&self, _algorithm: &SlidingLog, now: Now) -> usize {
-        self.table.stats(now.time).live
+    fn live(&self, algorithm: &SlidingLog, now: Now) -> usize {
+        self.table.stats(algorithm.time(now.time)).live
     }
 
-    fn is_idle(&self, _algorithm: &SlidingLog, now: Now) -> bool {
-        self.table.is_idle(now.time)
+    fn is_idle(&self, algorithm: &SlidingLog, now: Now) -> bool {
+        self.table.is_idle(algorithm.time(now.time))
     }
 
-    fn stats(&self, _algorithm: &SlidingLog, now: Now) -> Stats {
-        let stats = self.table.stats(now.time);
+    fn stats(&self, algorithm: &SlidingLog, now: Now) -> Stats {
+        let stats = self.table.stats(algorithm.time(now.time));
         Stats {
             keys: stats.live,
             pages: 0,
@@ -117,7 +120,7 @@ impl Logs {
         if self.at_capacity == AtCapacity::AllowUntracked {
             // It holds what it would hold if it were kept.
             let mut log = Log::default();
-            log.add(now.time, cost);
+            log.add(algorithm.time(now.time), cost);
             return Ok(Allowed::new(algorithm.figures(&log, limit, cost).seen_at(now.clock)));
         }
         let room_at = no_room.oldest.and_then(|oldest| algorithm.passes_at(oldest));

@@ -11,12 +11,18 @@ mod late_for_a_window;
 mod live_changes;
 mod logs;
 mod per_call;
+#[cfg(feature = "serde")]
+mod restore;
 mod rules;
+#[cfg(feature = "serde")]
+mod snapshot;
 mod words;
 
 pub use builder::{AtCapacity, Builder};
 pub use engine::Engine;
 pub use hasher::{KeyHasher, RandomState};
+#[cfg(feature = "serde")]
+pub use snapshot::{Snapshot, Snapshots};
 
 use std::fmt;
 use std::hash::{BuildHasher, Hash};
