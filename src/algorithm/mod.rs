@@ -34,6 +34,8 @@ pub(crate) use log::Log;
 pub(crate) use per_call::PerCallFigures;
 #[cfg(feature = "serde")]
 pub(crate) use resume::{Origin, Pause, Resume, Shift};
+#[cfg(all(test, feature = "serde", not(tollgate_loom)))]
+pub(crate) use resume::{TokenOrigin, WindowOrigin};
 pub(crate) use sliding_window::SlidingWindowFigures;
 
 use crate::build_error::BuildError;

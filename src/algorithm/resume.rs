@@ -37,19 +37,19 @@ pub enum Origin {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TokenOrigin {
-    pub(super) unit_bits: u32,
-    pub(super) capacity: u64,
-    pub(super) period: u64,
-    pub(super) carry: u64,
-    pub(super) at_once: bool,
+    pub(crate) unit_bits: u32,
+    pub(crate) capacity: u64,
+    pub(crate) period: u64,
+    pub(crate) carry: u64,
+    pub(crate) at_once: bool,
 }
 
 /// Windows: their length, and how much of the one at that time had passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WindowOrigin {
-    pub(super) length: u64,
-    pub(super) elapsed: u64,
+    pub(crate) length: u64,
+    pub(crate) elapsed: u64,
 }
 
 impl Origin {

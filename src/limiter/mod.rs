@@ -13,6 +13,8 @@ mod logs;
 mod per_call;
 #[cfg(feature = "serde")]
 mod restore;
+#[cfg(all(test, feature = "serde", not(tollgate_loom)))]
+mod restore_tests;
 mod rules;
 #[cfg(feature = "serde")]
 mod snapshot;
