@@ -43,6 +43,7 @@ fn without_time_running_back<A: Snapshots>(make: impl Fn() -> A) {
     for earlier in [0, 1, 4_999 * SECOND, 4_961 * SECOND, 5_000 * SECOND + 6] {
         let (restored, hand) = restored_at(make(), earlier, snapshot.clone());
         assert!(restored.check("busy").is_err(), "at {earlier}");
+        assert!(restored.peek("busy").retry_after() >= limiter.peek("busy").retry_after(), "at {earlier}");
         // And it is not locked out for more than two windows or a refill.
         hand.advance(Duration::from_secs(180));
         assert!(restored.check_n("busy", 10).is_ok(), "at {earlier}");
