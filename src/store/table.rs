@@ -388,7 +388,7 @@ impl<const LINES: usize, const SLOTS: usize, const WINDOW: usize> WordTable<LINE
     }
 
     /// The tag and the value of every key above `position`. A key that is moved meanwhile may be there twice.
-    #[cfg(feature = "serde")]
+    #[cfg(any(feature = "serde", all(test, tollgate_loom)))]
     pub(crate) fn busy(&self, position: u64) -> Vec<(u64, u64)> {
         let mut keys = Vec::new();
         for page in self.pages_and_new_ones() {
