@@ -35,10 +35,11 @@ impl<A: Snapshots> Builder<A> {
     ///
     /// - **Time.** Between the snapshot and `build` as much time has passed as Unix time says, and none if the system's clock was set back. (With a
     ///   manual clock Unix time is the clock's own.)
-    /// - **Same limits**: every figure of every key is what it would be if the first limiter had run on.
+    /// - **Same limits**: every figure of every key is what it would be if the first limiter had run on (but its axis begins anew).
     /// - **Other quota or burst** ([`Gcra`](crate::Gcra), [`TokenBucket`](crate::TokenBucket), [`LeakyBucket`](crate::LeakyBucket)): as if
     ///   [`set_quota`](Limiter::set_quota) had been called when the snapshot was taken, without its bounds on what may be changed. Where the new limiter
-    ///   counts in other units, debts are rounded up by less than two of them: tokens come up to 20 ns later, never earlier.
+    ///   counts in other units, a debt is rounded up by less than a unit of each: tokens come some nanoseconds later (after a live change of quota up to
+    ///   1 µs), never earlier.
     /// - **Other limit** ([`FixedWindow`](crate::FixedWindow), [`SlidingWindow`](crate::SlidingWindow), [`SlidingLog`](crate::SlidingLog)): as after
     ///   [`set_limit`](Limiter::set_limit). The window must be the same.
     /// - **Windows** stay aligned to Unix time. Where the monotonic and the system's clock drifted apart, a key's window is the nearest one; where the

@@ -13,7 +13,7 @@ use crate::build_error::BuildError;
 /// What the keys of a limiter have spent, to be kept over a restart: from [`Limiter::snapshot`], for
 /// [`Builder::restore`](crate::Builder::restore).
 ///
-/// It can be written in any format of [serde](https://serde.rs), at some 20 to 40 bytes a key.
+/// It can be written in any format of [serde](https://serde.rs), at some 20 bytes a key in a binary one, 40 in JSON.
 ///
 /// **Keep it secret.** It holds the seeds of the limiter's hasher. Whoever knows them can make up keys that share one allowance or crowd
 /// one page. Where it is stored let only the service itself read and write it; a checksum finds damage, not forgery.
