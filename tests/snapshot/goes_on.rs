@@ -117,8 +117,9 @@ fn quota() -> impl Strategy<Value = Quota> {
     })
 }
 
+/// From 500 ns on there is room for 15 beside the number of a window, also twice.
 fn window() -> impl Strategy<Value = Duration> {
-    prop_oneof![1..50_u64, 1..100 * SECOND, (1..40_u64).prop_map(|seconds| seconds * SECOND)]
+    prop_oneof![500..550_u64, 500..100 * SECOND, (1..40_u64).prop_map(|seconds| seconds * SECOND)]
         .prop_map(Duration::from_nanos)
 }
 
@@ -151,13 +152,11 @@ proptest! {
 
     #[test]
     fn a_fixed_window_goes_on(limit in 0..12_u64, window in window(), life in life()) {
-        prop_assume!(Limiter::with(FixedWindow::new(limit, window)).is_ok());
         goes_on(|| FixedWindow::new(limit, window), &life)?;
     }
 
     #[test]
-    fn a_sliding_window_goes_on(limit in 0..5_u64, window in window(), life in life()) {
-        prop_assume!(Limiter::with(SlidingWindow::new(limit, window)).is_ok());
+    fn a_sliding_window_goes_on(limit in 0..12_u64, window in window(), life in life()) {
         goes_on(|| SlidingWindow::new(limit, window), &life)?;
     }
 
