@@ -4,6 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::quota::QuotaError;
+#[cfg(feature = "serde")]
+use crate::snapshot_error::SnapshotError;
 
 /// The most keys that a limiter can be built for: 172 GiB of memory; the tables that lead to the pages would not stay
 /// small for more.
@@ -37,6 +39,9 @@ pub enum BuildError {
         /// Why, and what to change.
         reason: String,
     },
+    /// The limiter cannot go on from the snapshot it was given.
+    #[cfg(feature = "serde")]
+    Snapshot(SnapshotError),
 }
 
 impl fmt::Display for BuildError {
@@ -54,6 +59,8 @@ impl fmt::Display for BuildError {
             }
             BuildError::Quota(error) => write!(f, "the refill is not possible: {error}"),
             BuildError::Algorithm { reason } => f.write_str(reason),
+            #[cfg(feature = "serde")]
+            BuildError::Snapshot(error) => write!(f, "the snapshot cannot be restored: {error}"),
         }
     }
 }
@@ -62,6 +69,8 @@ impl std::error::Error for BuildError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             BuildError::Quota(error) => Some(error),
+            #[cfg(feature = "serde")]
+            BuildError::Snapshot(error) => Some(error),
             _ => None,
         }
     }

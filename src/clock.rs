@@ -276,6 +276,15 @@ impl Timeline {
         Timeline { clock, high_water, slack }
     }
 
+    /// Now, in Unix time too.
+    #[cfg(feature = "serde")]
+    pub(crate) fn start(&self) -> Start {
+        let start = self.clock.start();
+        // Where the clock has stepped back, time stands still until it is here again.
+        let ahead = self.high_water.load(Ordering::Relaxed).saturating_sub(start.now());
+        Start::new(start.now() + ahead, start.unix().saturating_add(ahead))
+    }
+
     /// Relaxed: the mark is a number that leads to no other memory, and a stale one is merely a lower one.
     #[inline]
     pub(crate) fn now(&self) -> Now {

@@ -41,6 +41,7 @@
 //! |---|---|
 //! | `cli` | the `tollgate` command: `tollgate replay access.log --limit 60/min` |
 //! | `tokio` | waiting: `Limiter::until_allowed`, `ConcurrencyLimit::acquire_within`; `Clock::tokio` |
+//! | `serde` | [`Limiter::snapshot`](Limiter#method.snapshot) and [`Builder::restore`](Builder#method.restore): a restart grants no fresh burst |
 //! | `full` | all of them |
 
 // A test that fails is meant to panic.
@@ -57,6 +58,8 @@ mod quota;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod replay;
+#[cfg(feature = "serde")]
+mod snapshot_error;
 mod store;
 mod sync;
 pub mod testing;
@@ -72,7 +75,11 @@ pub use limiter::{
     AllowedAll, AtCapacity, Builder, DeniedBy, Engine, KeyHasher, LimitStatus, Limiter, On, Outcome,
     RandomState, Reservation, Scheduled, Stats, check_all,
 };
+#[cfg(feature = "serde")]
+pub use limiter::{Snapshot, Snapshots};
 pub use quota::{Excerpt, Quota, QuotaError, QuotaSyntax};
+#[cfg(feature = "serde")]
+pub use snapshot_error::SnapshotError;
 
 /// Compiles and runs the README's programs.
 #[cfg(doctest)]

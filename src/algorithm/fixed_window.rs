@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use super::live_limit::LiveLimit;
+#[cfg(feature = "serde")]
+use super::resume::{Origin, Pause, Resume, Shift};
 use super::window_clock::{WindowClock, WindowReading, Windows};
 use super::{Algorithm, Slot, Start};
 use crate::build_error::BuildError;
@@ -215,6 +217,21 @@ impl Algorithm for FixedWindow {
     #[inline]
     fn debt(&self, reading: &WindowReading, value: u64) -> u64 {
         self.count(reading, value).count
+    }
+}
+
+#[cfg(feature = "serde")]
+impl Resume for FixedWindow {
+    fn origin(&self, now: u64) -> (u64, Origin) {
+        let reading = self.read(now);
+        (self.position(&reading), Origin::windows(self.clock.windows(), &reading))
+    }
+
+    fn resume(&mut self, pause: Pause, origin: &Origin) -> Result<Shift, BuildError> {
+        self.start(pause.until())?;
+        let reading = self.read(pause.until().now());
+        let windows = pause.windows(origin, self.clock.windows(), &reading)?;
+        Ok(Shift::new(0, windows << self.clock.bits_left()))
     }
 }
 

@@ -47,6 +47,15 @@ impl Log {
         self.runs.get(run).map(|run| run.time)
     }
 
+    /// What counts: times and tokens, the oldest first.
+    #[cfg(feature = "serde")]
+    pub(crate) fn runs(&self) -> impl Iterator<Item = (u64, u64)> {
+        let mut before = self.dropped;
+        self.runs
+            .iter()
+            .map(move |run| (run.time, run.sum.wrapping_sub(std::mem::replace(&mut before, run.sum))))
+    }
+
     /// Drops what was added at `time` or before. O(log runs).
     pub(crate) fn drop_until(&mut self, time: u64) {
         // Mostly nothing has passed since somebody looked.

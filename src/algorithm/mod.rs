@@ -7,6 +7,8 @@ mod leaky_bucket;
 mod live_limit;
 mod log;
 mod per_call;
+#[cfg(feature = "serde")]
+mod resume;
 mod sliding_log;
 mod sliding_window;
 mod slot;
@@ -32,6 +34,10 @@ pub use window_clock::WindowReading;
 pub(crate) use fixed_window::FixedWindowFigures;
 pub(crate) use log::Log;
 pub(crate) use per_call::PerCallFigures;
+#[cfg(feature = "serde")]
+pub(crate) use resume::{Origin, Pause, Resume, Shift};
+#[cfg(all(test, feature = "serde", not(tollgate_loom)))]
+pub(crate) use resume::{TokenOrigin, WindowOrigin};
 pub(crate) use sliding_window::SlidingWindowFigures;
 
 use crate::build_error::BuildError;

@@ -1,5 +1,7 @@
 //! [`PerCall`]: the quota comes with the call.
 
+#[cfg(feature = "serde")]
+use super::resume::{Origin, Pause, Resume, Shift, damaged};
 use super::token_clock::MAX_VALUE;
 use super::{Algorithm, Slot, Start};
 use crate::build_error::BuildError;
@@ -219,6 +221,19 @@ impl Algorithm for PerCall {
     #[inline]
     fn debt(&self, reading: &u64, value: u64) -> u64 {
         value.saturating_sub(*reading)
+    }
+}
+
+#[cfg(feature = "serde")]
+impl Resume for PerCall {
+    fn origin(&self, now: u64) -> (u64, Origin) {
+        (self.read(now), Origin::Nanos)
+    }
+
+    fn resume(&mut self, pause: Pause, origin: &Origin) -> Result<Shift, BuildError> {
+        let Origin::Nanos = origin else { return Err(damaged()) };
+        self.start(pause.until())?;
+        Ok(Shift::new(0, pause.nanos().into()))
     }
 }
 

@@ -49,6 +49,8 @@ pub struct SlidingLog {
     window_nanos: u64,
     max_times: usize,
     shards: usize,
+    /// By so much the times in the lists are later than the clock's. Not 0 where they must reach back to before its zero.
+    later: u64,
 }
 
 /// Eight for each of the default's million keys: 128 MB.
@@ -65,6 +67,7 @@ impl SlidingLog {
             window_nanos,
             max_times: DEFAULT_MAX_TIMES,
             shards: 1,
+            later: 0,
         }
     }
 
@@ -109,6 +112,13 @@ impl SlidingLog {
         self.limit.check(self.most())
     }
 
+    /// `begin`, for lists that reach back by up to a window.
+    #[cfg(feature = "serde")]
+    pub(crate) fn resume(&mut self, max_keys: usize) -> Result<(), BuildError> {
+        self.later = self.window_nanos;
+        self.begin(max_keys)
+    }
+
     /// How many shards are worth their while: a power of two.
     fn shards_for(&self, max_keys: usize) -> usize {
         /// So many locks are seldom met by two threads at once, on any machine.
@@ -136,9 +146,14 @@ impl SlidingLog {
         self.window_nanos
     }
 
-    /// When what was added at `time` does not count any more.
+    /// A list's time when it is `now` on the clock.
+    pub(crate) fn time(&self, now: u64) -> u64 {
+        now.saturating_add(self.later)
+    }
+
+    /// When, on the clock, what was added at a list's `time` does not count any more.
     pub(crate) fn passes_at(&self, time: u64) -> Option<u64> {
-        time.checked_add(self.window_nanos)
+        time.checked_add(self.window_nanos)?.checked_sub(self.later)
     }
 
     /// Whether `cost` fits beside what counts.
@@ -167,6 +182,7 @@ impl SlidingLog {
     /// The next free slot for `cost`, not before any that was taken: 0 is at once.
     pub(crate) fn slot_at(&self, log: &Log, limit: u64, cost: u64) -> Option<u64> {
         let time = self.fits_at(log, limit, cost)?;
-        Some(if time == 0 { 0 } else { log.newest().map_or(time, |newest| newest.max(time)) })
+        let newest = log.newest().unwrap_or(0).saturating_sub(self.later);
+        Some(if time == 0 { 0 } else { time.max(newest) })
     }
 }

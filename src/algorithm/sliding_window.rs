@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use super::live_limit::LiveLimit;
+#[cfg(feature = "serde")]
+use super::resume::{Origin, Pause, Resume, Shift};
 use super::window_clock::{WindowClock, WindowReading, Windows};
 use super::{Algorithm, Slot, Start};
 use crate::build_error::BuildError;
@@ -268,6 +270,21 @@ impl Algorithm for SlidingWindow {
         // At most `previous`.
         let weighted = weighted(previous, &reading, window) / u128::from(window);
         current.saturating_add(u64::try_from(weighted).unwrap_or(u64::MAX))
+    }
+}
+
+#[cfg(feature = "serde")]
+impl Resume for SlidingWindow {
+    fn origin(&self, now: u64) -> (u64, Origin) {
+        let reading = self.read(now);
+        (self.position(&reading), Origin::windows(self.clock.windows(), &reading))
+    }
+
+    fn resume(&mut self, pause: Pause, origin: &Origin) -> Result<Shift, BuildError> {
+        self.start(pause.until())?;
+        let reading = self.read(pause.until().now());
+        let windows = pause.windows(origin, self.clock.windows(), &reading)?;
+        Ok(Shift::new(0, windows << self.number_shift))
     }
 }
 

@@ -1,6 +1,9 @@
 //! [`TokenAxis`]: a token clock that many threads read and one may change; what [`Gcra`](super::Gcra),
 //! [`TokenBucket`](super::TokenBucket) and [`LeakyBucket`](super::LeakyBucket) have in common.
 
+#[cfg(feature = "serde")]
+mod resume;
+
 use super::double_cell::DoubleCell;
 use super::token_clock::{Anchor, MAX_VALUE, Refill, Slope};
 use super::{Slot, Start};
@@ -301,6 +304,22 @@ macro_rules! algorithm_on_token_axis {
             #[inline]
             fn debt(&self, reading: &$crate::TokenReading, value: u64) -> u64 {
                 reading.ahead(value)
+            }
+        }
+
+        #[cfg(feature = "serde")]
+        impl $crate::algorithm::Resume for $algorithm {
+            fn origin(&self, now: u64) -> (u64, $crate::algorithm::Origin) {
+                self.axis.origin(now)
+            }
+
+            fn resume(
+                &mut self,
+                pause: $crate::algorithm::Pause,
+                origin: &$crate::algorithm::Origin,
+            ) -> Result<$crate::algorithm::Shift, $crate::BuildError> {
+                self.begin(pause.until())?;
+                self.axis.resume(pause, origin)
             }
         }
     };

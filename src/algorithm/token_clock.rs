@@ -85,7 +85,7 @@ impl Anchor {
         MAX_VALUE - self.capacity_units()
     }
 
-    fn units_per_period(&self) -> u128 {
+    pub(super) fn units_per_period(&self) -> u128 {
         u128::from(self.quota.count()) << self.unit_bits
     }
 

@@ -1,6 +1,8 @@
 //! [`Builder`]: everything about a limiter that is fixed when it is made.
 
 use super::engine::{Engine, Keys};
+#[cfg(feature = "serde")]
+use super::restore::Restoration;
 use super::{Limiter, RandomState};
 use crate::build_error::{BuildError, MOST_KEYS};
 use crate::clock::{Clock, Timeline};
@@ -36,13 +38,15 @@ pub enum AtCapacity {
 /// ```
 #[derive(Clone, Debug)]
 #[must_use = "a builder does nothing until `build`"]
-pub struct Builder<A, S = RandomState> {
-    algorithm: A,
-    hasher: S,
+pub struct Builder<A: Engine, S = RandomState> {
+    pub(super) algorithm: A,
+    pub(super) hasher: S,
     clock: Option<Clock>,
-    max_keys: usize,
-    at_capacity: AtCapacity,
+    pub(super) max_keys: usize,
+    pub(super) at_capacity: AtCapacity,
     retry_spread: u16,
+    #[cfg(feature = "serde")]
+    pub(super) restoration: Option<Restoration<A>>,
 }
 
 /// A million keys: at most 43 MB.
@@ -65,6 +69,8 @@ impl<A: Engine> Builder<A> {
             max_keys: DEFAULT_MAX_KEYS,
             at_capacity: AtCapacity::default(),
             retry_spread: 0,
+            #[cfg(feature = "serde")]
+            restoration: None,
         }
     }
 }
@@ -99,8 +105,16 @@ impl<A: Engine, S> Builder<A, S> {
     /// should be seeded at random where keys are chosen by strangers. With a poor one keys share what room they find,
     /// and [`at_capacity`](Builder::at_capacity) decides early.
     pub fn hasher<S2>(self, hasher: S2) -> Builder<A, S2> {
-        let Builder { algorithm, hasher: _, clock, max_keys, at_capacity, retry_spread } = self;
-        Builder { algorithm, hasher, clock, max_keys, at_capacity, retry_spread }
+        Builder {
+            algorithm: self.algorithm,
+            hasher,
+            clock: self.clock,
+            max_keys: self.max_keys,
+            at_capacity: self.at_capacity,
+            retry_spread: self.retry_spread,
+            #[cfg(feature = "serde")]
+            restoration: self.restoration.map(Restoration::with_other_hasher),
+        }
     }
 
     /// Spreads the `retry_after` of refusals over so many slots; default 0, which leaves it exact.
@@ -133,7 +147,8 @@ impl<A: Engine, S> Builder<A, S> {
     /// # Errors
     ///
     /// [`BuildError::MaxKeys`] when `max_keys` is out of range, and whatever keeps the algorithm from starting:
-    /// [`BuildError::LimitTooLarge`], [`BuildError::Window`], [`BuildError::Quota`].
+    /// [`BuildError::LimitTooLarge`], [`BuildError::Window`], [`BuildError::Quota`]. After `restore` (feature `serde`) also
+    /// `BuildError::Snapshot`, when the snapshot cannot be used.
     ///
     /// ```
     /// use std::time::Duration;
@@ -146,6 +161,10 @@ impl<A: Engine, S> Builder<A, S> {
     pub fn build(mut self) -> Result<Limiter<A, S>, BuildError> {
         check_max_keys(self.max_keys)?;
         let clock = self.clock.take().unwrap_or_default();
+        #[cfg(feature = "serde")]
+        if let Some(restoration) = self.restoration.take() {
+            return restoration.build(self, clock);
+        }
         self.algorithm.begin(clock.start(), self.max_keys)?;
         Ok(self.assemble(clock))
     }
@@ -153,6 +172,10 @@ impl<A: Engine, S> Builder<A, S> {
     /// `build`, once the bounds are known to be right and the algorithm has begun.
     pub(super) fn assemble(self, clock: Clock) -> Limiter<A, S> {
         let keys = A::Keys::new(&self.algorithm, self.max_keys, self.at_capacity);
+        self.assemble_with(clock, keys)
+    }
+
+    pub(super) fn assemble_with(self, clock: Clock, keys: A::Keys) -> Limiter<A, S> {
         let Builder { algorithm, hasher, retry_spread, .. } = self;
         Limiter { algorithm, timeline: Timeline::new(clock), keys, hasher, retry_spread }
     }

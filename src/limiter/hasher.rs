@@ -5,13 +5,36 @@ use std::hash::{BuildHasher, Hasher};
 
 /// Randomly seeded aHash: fast, and fit for keys that strangers choose.
 #[derive(Clone)]
-pub struct RandomState(ahash::RandomState);
+pub struct RandomState {
+    state: ahash::RandomState,
+    /// Its seeds, which aHash does not tell.
+    #[cfg(feature = "serde")]
+    seeds: [u64; 4],
+}
 
 impl RandomState {
     /// A fresh random seed.
     #[must_use]
     pub fn new() -> RandomState {
-        RandomState(ahash::RandomState::new())
+        // std's is seeded by the operating system, and one cannot work back from what it makes of a number.
+        let random = std::hash::RandomState::new();
+        RandomState::with_seeds([0_u64, 1, 2, 3].map(|n| random.hash_one(n)))
+    }
+
+    /// The state with these seeds, which are random.
+    pub(super) fn with_seeds(seeds: [u64; 4]) -> RandomState {
+        let [first, second, third, fourth] = seeds;
+        RandomState {
+            state: ahash::RandomState::with_seeds(first, second, third, fourth),
+            #[cfg(feature = "serde")]
+            seeds,
+        }
+    }
+
+    /// The seeds: a secret.
+    #[cfg(feature = "serde")]
+    pub(super) fn seeds(&self) -> [u64; 4] {
+        self.seeds
     }
 }
 
@@ -33,7 +56,7 @@ impl BuildHasher for RandomState {
 
     #[inline]
     fn build_hasher(&self) -> KeyHasher {
-        KeyHasher(self.0.build_hasher())
+        KeyHasher(self.state.build_hasher())
     }
 }
 

@@ -1,5 +1,8 @@
 //! [`Logs`]: keys under [`SlidingLog`], a list each, in the log table.
 
+#[cfg(feature = "serde")]
+mod saved;
+
 use super::Stats;
 use super::builder::AtCapacity;
 use super::engine::{Engine, Keys, Receipt, Taken};
@@ -59,16 +62,20 @@ impl Keys<SlidingLog> for Logs {
             }
         };
         // To look asks for no room.
-        self.table.apply(tag, now.time, |_| Change::Keep, tell).unwrap_or_else(|_| tell(&Log::default()))
+        self.table
+            .apply(tag, algorithm.time(now.time), |_| Change::Keep, tell)
+            .unwrap_or_else(|_| tell(&Log::default()))
     }
 
     fn after(&self, algorithm: &SlidingLog, now: Now, tag: u64, cost: u64, _receipt: Receipt) -> Figures {
         let limit = algorithm.limit();
         let tell = |log: &Log| algorithm.figures(log, limit, cost).seen_at(now.clock);
-        self.table.apply(tag, now.time, |_| Change::Keep, tell).unwrap_or_else(|_| tell(&Log::default()))
+        self.table
+            .apply(tag, algorithm.time(now.time), |_| Change::Keep, tell)
+            .unwrap_or_else(|_| tell(&Log::default()))
     }
 
-    fn undo(&self, _algorithm: &SlidingLog, now: Now, tag: u64, cost: u64, undone: Receipt) {
+    fn undo(&self, algorithm: &SlidingLog, now: Now, tag: u64, cost: u64, undone: Receipt) {
         if undone == UNTRACKED {
             return;
         }
@@ -80,7 +87,7 @@ impl Keys<SlidingLog> for Logs {
             }
         };
         // What is not there cannot be taken back.
-        let _ = self.table.apply(tag, now.time, decide, |_| ());
+        let _ = self.table.apply(tag, algorithm.time(now.time), decide, |_| ());
     }
 
     fn settle(
@@ -112,7 +119,7 @@ impl Keys<SlidingLog> for Logs {
             }
         };
         // As a charge: what there is no room for is not charged.
-        let _ = self.table.apply(tag, now.time, decide, |_| ());
+        let _ = self.table.apply(tag, algorithm.time(now.time), decide, |_| ());
     }
 
     fn schedule(
@@ -130,12 +137,12 @@ impl Keys<SlidingLog> for Logs {
             slot_at = algorithm.slot_at(log, limit, cost);
             match slot_at {
                 Some(0) => Change::Add(cost),
-                Some(time) if time <= latest => Change::AddAhead { time, tokens: cost },
+                Some(time) if time <= latest => Change::AddAhead { time: algorithm.time(time), tokens: cost },
                 _ => Change::Keep,
             }
         };
         let tell = |log: &Log| (algorithm.figures(log, limit, cost), receipt(log));
-        match (self.table.apply(tag, now.time, decide, tell), slot_at) {
+        match (self.table.apply(tag, algorithm.time(now.time), decide, tell), slot_at) {
             (Ok((_, receipt)), Some(time)) if time <= latest => Ok(Taken { time, receipt }),
             (Ok((figures, _)), _) => Err(Denied::beyond(&figures, slot_at, max_delay, now.clock)),
             (Err(no_room), _) => {
@@ -145,10 +152,10 @@ impl Keys<SlidingLog> for Logs {
         }
     }
 
-    fn unschedule(&self, _algorithm: &SlidingLog, now: Now, tag: u64, cost: u64, slot: Receipt) {
+    fn unschedule(&self, algorithm: &SlidingLog, now: Now, tag: u64, cost: u64, slot: Receipt) {
         let is_last = |log: &Log| receipt(log) == slot && slot != UNTRACKED;
         let decide = |log: &Log| if is_last(log) { Change::TakeBack(cost) } else { Change::Keep };
-        let _ = self.table.apply(tag, now.time, decide, |_| ());
+        let _ = self.table.apply(tag, algorithm.time(now.time), decide, |_| ());
     }
 
     fn spend_group(
@@ -165,13 +172,13 @@ impl Keys<SlidingLog> for Logs {
     fn charge(&self, algorithm: &SlidingLog, now: Now, tag: u64, tokens: u64) -> Status {
         let limit = algorithm.limit();
         let tell = |log: &Log| algorithm.figures(log, limit, 1);
-        let figures = self.table.apply(tag, now.time, |_| Change::Add(tokens), tell);
+        let figures = self.table.apply(tag, algorithm.time(now.time), |_| Change::Add(tokens), tell);
         Status::new(figures.unwrap_or_else(|_| tell(&Log::default())).seen_at(now.clock))
     }
 
-    fn refund(&self, _algorithm: &SlidingLog, now: Now, tag: u64, tokens: u64) {
+    fn refund(&self, algorithm: &SlidingLog, now: Now, tag: u64, tokens: u64) {
         // A refund never asks for room: a key without a list is full.
-        let _ = self.table.apply(tag, now.time, |_| Change::TakeBack(tokens), |_| ());
+        let _ = self.table.apply(tag, algorithm.time(now.time), |_| Change::TakeBack(tokens), |_| ());
     }
 
     fn reset(&self, _algorithm: &SlidingLog, _now: Now, tag: u64) {
@@ -182,16 +189,16 @@ impl Keys<SlidingLog> for Logs {
         self.table.clear();
     }
 
-    fn live(&self, _algorithm: &SlidingLog, now: Now) -> usize {
-        self.table.stats(now.time).live
+    fn live(&self, algorithm: &SlidingLog, now: Now) -> usize {
+        self.table.stats(algorithm.time(now.time)).live
     }
 
-    fn is_idle(&self, _algorithm: &SlidingLog, now: Now) -> bool {
-        self.table.is_idle(now.time)
+    fn is_idle(&self, algorithm: &SlidingLog, now: Now) -> bool {
+        self.table.is_idle(algorithm.time(now.time))
     }
 
-    fn stats(&self, _algorithm: &SlidingLog, now: Now) -> Stats {
-        let stats = self.table.stats(now.time);
+    fn stats(&self, algorithm: &SlidingLog, now: Now) -> Stats {
+        let stats = self.table.stats(algorithm.time(now.time));
         Stats {
             keys: stats.live,
             pages: 0,
@@ -227,7 +234,7 @@ impl Logs {
             if fits { Change::Add(cost) } else { Change::Keep }
         };
         let tell = |log: &Log| (algorithm.figures(log, limit, cost).seen_at(now.clock), receipt(log));
-        match self.table.apply(tag, now.time, decide, tell) {
+        match self.table.apply(tag, algorithm.time(now.time), decide, tell) {
             Ok((figures, receipt)) if fits => Ok((Allowed::new(figures), receipt)),
             Ok((figures, _)) => Err(Denied::new(figures)),
             Err(no_room) => {
@@ -249,7 +256,7 @@ impl Logs {
         if self.at_capacity == AtCapacity::AllowUntracked {
             // It holds what it would hold if it were kept.
             let mut log = Log::default();
-            log.add(now.time, cost);
+            log.add(algorithm.time(now.time), cost);
             return Ok(Allowed::new(algorithm.figures(&log, limit, cost).seen_at(now.clock)));
         }
         let room_at = no_room.oldest.and_then(|oldest| algorithm.passes_at(oldest));

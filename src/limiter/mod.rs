@@ -14,8 +14,14 @@ mod live_changes;
 mod logs;
 mod per_call;
 mod reservation;
+#[cfg(feature = "serde")]
+mod restore;
+#[cfg(all(test, feature = "serde", not(tollgate_loom)))]
+mod restore_tests;
 mod rules;
 mod schedule;
+#[cfg(feature = "serde")]
+mod snapshot;
 mod spread;
 #[cfg(feature = "tokio")]
 mod wait;
@@ -31,6 +37,8 @@ pub use gate::{On, Outcome};
 pub use hasher::{KeyHasher, RandomState};
 pub use reservation::Reservation;
 pub use schedule::Scheduled;
+#[cfg(feature = "serde")]
+pub use snapshot::{Snapshot, Snapshots};
 
 use std::fmt;
 use std::hash::{BuildHasher, Hash};

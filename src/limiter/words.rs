@@ -1,5 +1,8 @@
 //! [`Words`]: keys under an [`Algorithm`], one word each, in the word table.
 
+#[cfg(feature = "serde")]
+mod saved;
+
 use std::hint::black_box;
 
 use super::Stats;

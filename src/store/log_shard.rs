@@ -255,6 +255,16 @@ impl Shard {
         newest.filter(move |newest| passed.is_none_or(|time| *newest > time))
     }
 
+    /// The keys of which something counts at `now`, with what counts.
+    #[cfg(feature = "serde")]
+    pub(super) fn lists(&self, now: u64) -> impl Iterator<Item = (u64, Vec<(u64, u64)>)> {
+        let passed = now.max(self.latest).checked_sub(self.bounds.window);
+        let counts = move |(time, _): &(u64, u64)| passed.is_none_or(|passed| *time > passed);
+        let lists =
+            self.keys.iter().map(move |key| (key.tag, key.log.runs().filter(counts).collect::<Vec<_>>()));
+        lists.filter(|(_, runs)| !runs.is_empty())
+    }
+
     pub(super) fn forced(&self) -> u64 {
         self.forced
     }

@@ -59,6 +59,16 @@ impl LogTable {
         }
     }
 
+    /// What counts at `now`: each key's tag, and its times with so many tokens each, the oldest first.
+    #[cfg(feature = "serde")]
+    pub(crate) fn lists(&self, now: u64) -> Vec<(u64, Vec<(u64, u64)>)> {
+        let mut lists = Vec::new();
+        for shard in &self.shards {
+            lists.extend(shard.lock().lists(now));
+        }
+        lists
+    }
+
     /// Whether nothing counts of any key.
     pub(crate) fn is_idle(&self, now: u64) -> bool {
         self.shards.iter().all(|shard| shard.lock().live(now).next().is_none())

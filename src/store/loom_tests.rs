@@ -208,6 +208,21 @@ fn a_key_that_moves_is_not_admitted_twice() {
     });
 }
 
+/// Fails without: pages added since the snapshot began; the page's lock, under which alone a key is in its old page or its new one.
+#[test]
+fn a_snapshot_misses_no_key_that_moves_to_another_page() {
+    model(|| {
+        let table = Arc::new(One::new(2, false));
+        assert!(table.spend(ANN, spend(0, 2, 1)));
+        let snapshot = start(&table, |table| table.busy(0));
+        assert!(table.spend(BEN, spend(0, 2, 1)));
+        assert!(snapshot.join().unwrap().contains(&(ANN, 1)));
+        let mut busy = table.busy(0);
+        busy.sort_unstable();
+        assert_eq!(busy, [(BEN, 1), (ANN, 1)]);
+    });
+}
+
 /// Two keys are inserted while a third one's page splits for them; the directory is asked again under the lock. Fails without
 /// that second question: a key is then inserted into the page that it has just left.
 #[test]

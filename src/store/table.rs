@@ -382,16 +382,33 @@ impl<const LINES: usize, const SLOTS: usize, const WINDOW: usize> WordTable<LINE
 
     /// Forgets every key.
     pub(crate) fn clear(&self) {
-        // A page that splits meanwhile hands keys to one added at the end, and is counted before its lock is released.
-        let mut next = 0;
-        while next < self.page_count.load(Ordering::Relaxed) {
-            let page = PageId::nth(next);
+        for page in self.pages_and_new_ones() {
             let _state = self.pages.head(page).state.lock();
             for slot in self.slots(page) {
                 slot.take();
             }
-            next += 1;
         }
+    }
+
+    /// The tag and the value of every key above `position`. A key that is moved meanwhile may be there twice.
+    #[cfg(any(feature = "serde", all(test, tollgate_loom)))]
+    pub(crate) fn busy(&self, position: u64) -> Vec<(u64, u64)> {
+        let mut keys = Vec::new();
+        for page in self.pages_and_new_ones() {
+            // Not under the lock, where others would wait for it.
+            keys.reserve(LINES * SLOTS);
+            // Whose slot it is changes under the lock only. Words change without it, each as a whole.
+            let _state = self.pages.head(page).state.lock();
+            let all = self.slots(page).map(|slot| (slot.tag(), slot.word().value()));
+            keys.extend(all.filter(|(_, value)| *value > position));
+        }
+        keys
+    }
+
+    /// Page after page, to be locked in turn. No key is missed: one that is moved by a split, of which a page that was passed already knows
+    /// nothing, goes to a page that is added at the end, and counted before the lock of its old one is released.
+    fn pages_and_new_ones(&self) -> impl Iterator<Item = PageId> {
+        (0..).take_while(|n| *n < self.page_count.load(Ordering::Relaxed)).map(PageId::nth)
     }
 
     /// Whether no key is above `position`.
