@@ -3,7 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-/// Why a limiter could not go on from a [`Snapshot`](crate::Snapshot). The message names the values and says what to change.
+/// Why a limiter could not go on from a [`Snapshot`](crate::Snapshot). The message names the values and says what to
+/// change.
 ///
 /// Damage and unknown versions are found earlier: the snapshot cannot be deserialised then.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! What a snapshot keeps of an algorithm, and how its keys go on in another limiter later.
 //!
-//! Of a key it keeps by how much its value is ahead of the position. While no limiter runs the position would have gone on:
-//! a [`Shift`] says by how much, and in what units the new limiter counts.
+//! Of a key it keeps by how much its value is ahead of the position. While no limiter runs the position would have gone
+//! on: a [`Shift`] says by how much, and in what units the new limiter counts.
 
 use std::time::Duration;
 
@@ -15,9 +15,11 @@ use crate::snapshot_error::SnapshotError;
 
 /// An algorithm of this crate whose keys are words.
 ///
-/// Its name cannot be reached from outside: an algorithm of one's own would have to promise what its values mean in another process.
+/// Its name cannot be reached from outside: an algorithm of one's own would have to promise what its values mean in
+/// another process.
 pub trait Resume: Algorithm {
-    /// The position at `now`, and where the algorithm stands there as far as it matters to a limiter that goes on from it.
+    /// The position at `now`, and where the algorithm stands there as far as it matters to a limiter that goes on from
+    /// it.
     fn origin(&self, now: u64) -> (u64, Origin);
 
     /// Starts where another limiter of the same algorithm stopped.
@@ -96,12 +98,12 @@ impl Pause {
         self.until.unix().saturating_sub(self.from)
     }
 
-    /// How many periods that are aligned to Unix time have begun since, when so much of one had passed then, and so much of another has
-    /// passed now.
+    /// How many periods that are aligned to Unix time have begun since, when so much of one had passed then, and so
+    /// much of another has passed now.
     ///
-    /// The difference is a whole number of periods, but for what two clocks drifted apart while a limiter ran, so the nearest one is
-    /// meant. When the clock was set back nothing is certain and it is rounded down: -1 says that what counted then counts on to
-    /// the end of the next period.
+    /// The difference is a whole number of periods, but for what two clocks drifted apart while a limiter ran, so the
+    /// nearest one is meant. When the clock was set back nothing is certain and it is rounded down: -1 says that what
+    /// counted then counts on to the end of the next period.
     pub(super) fn periods(&self, period: u64, passed_then: u64, passed_now: u64) -> i128 {
         let slack = if self.until.unix() < self.from { 0 } else { period / 2 };
         let nanos = i128::from(passed_then) + i128::from(self.nanos()) - i128::from(passed_now);
@@ -141,7 +143,8 @@ impl Shift {
         Shift { finer, forward }
     }
 
-    /// How far a key is ahead after the pause; `None` when it is idle. Coarser units are rounded up, so that nothing is given.
+    /// How far a key is ahead after the pause; `None` when it is idle. Coarser units are rounded up, so that nothing is
+    /// given.
     pub(crate) fn of(&self, ahead: u64) -> Option<u64> {
         let (ahead, bits) = (i128::from(ahead), self.finer.unsigned_abs().min(60));
         let ahead = if self.finer >= 0 { ahead << bits } else { (ahead + (1 << bits) - 1) >> bits };

@@ -49,7 +49,8 @@ pub struct SlidingLog {
     window_nanos: u64,
     max_times: usize,
     shards: usize,
-    /// By so much the times in the lists are later than the clock's. Not 0 where they must reach back to before its zero.
+    /// By so much the times in the lists are later than the clock's. Not 0 where they must reach back to before its
+    /// zero.
     later: u64,
 }
 

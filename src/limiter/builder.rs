@@ -147,8 +147,8 @@ impl<A: Engine, S> Builder<A, S> {
     /// # Errors
     ///
     /// [`BuildError::MaxKeys`] when `max_keys` is out of range, and whatever keeps the algorithm from starting:
-    /// [`BuildError::LimitTooLarge`], [`BuildError::Window`], [`BuildError::Quota`]. After `restore` (feature `serde`) also
-    /// `BuildError::Snapshot`, when the snapshot cannot be used.
+    /// [`BuildError::LimitTooLarge`], [`BuildError::Window`], [`BuildError::Quota`]. After `restore` (feature `serde`)
+    /// also `BuildError::Snapshot`, when the snapshot cannot be used.
     ///
     /// ```
     /// use std::time::Duration;

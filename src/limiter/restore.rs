@@ -30,24 +30,26 @@ impl<A: Engine> fmt::Debug for Restoration<A> {
 }
 
 impl<A: Snapshots> Builder<A> {
-    /// The limiter will go on from a snapshot: what keys have spent stays spent, and comes back as if no time but that of the clock on the
-    /// wall had passed. It brings its hasher with it. O(keys × log keys) at `build`.
+    /// The limiter will go on from a snapshot: what keys have spent stays spent, and comes back as if no time but that
+    /// of the clock on the wall had passed. It brings its hasher with it. O(keys × log keys) at `build`.
     ///
-    /// - **Time.** Between the snapshot and `build` as much time has passed as Unix time says, and none if the system's clock was set back. (With a
-    ///   manual clock Unix time is the clock's own.)
-    /// - **Same limits**: every figure of every key is what it would be if the first limiter had run on (but its axis begins anew).
-    /// - **Other quota or burst** ([`Gcra`](crate::Gcra), [`TokenBucket`](crate::TokenBucket), [`LeakyBucket`](crate::LeakyBucket)): as if
-    ///   [`set_quota`](Limiter::set_quota) had been called when the snapshot was taken, without its bounds on what may be changed. Where the new limiter
-    ///   counts in other units, a debt is rounded up by less than a unit of each: tokens come some nanoseconds later (after a live change of quota up to
-    ///   1 µs), never earlier.
-    /// - **Other limit** ([`FixedWindow`](crate::FixedWindow), [`SlidingWindow`](crate::SlidingWindow), [`SlidingLog`](crate::SlidingLog)): as after
-    ///   [`set_limit`](Limiter::set_limit). The window must be the same.
-    /// - **Windows** stay aligned to Unix time. Where the monotonic and the system's clock drifted apart, a key's window is the nearest one; where the
-    ///   system's clock was set back, the one that ends later.
-    /// - **More keys than there is room for** are treated as [`at_capacity`](Builder::at_capacity) says. A smaller `max_keys` must not keep a service from
-    ///   starting: under `ForgetSmallestDebt` those that have spent the least are forgotten, and counted in
-    ///   [`Stats::forgotten`](crate::Stats::forgotten). Under `AllowUntracked` they go untracked. Under `DenyNew`, which promises that nobody
-    ///   is forgotten, `build` fails.
+    /// - **Time.** Between the snapshot and `build` as much time has passed as Unix time says, and none if the system's
+    ///   clock was set back. (With a manual clock Unix time is the clock's own.)
+    /// - **Same limits**: every figure of every key is what it would be if the first limiter had run on (but its axis
+    ///   begins anew).
+    /// - **Other quota or burst** ([`Gcra`](crate::Gcra), [`TokenBucket`](crate::TokenBucket),
+    ///   [`LeakyBucket`](crate::LeakyBucket)): as if [`set_quota`](Limiter::set_quota) had been called when the
+    ///   snapshot was taken, without its bounds on what may be changed. Where the new limiter counts in other units, a
+    ///   debt is rounded up by less than a unit of each: tokens come some nanoseconds later (after a live change of
+    ///   quota up to 1 µs), never earlier.
+    /// - **Other limit** ([`FixedWindow`](crate::FixedWindow), [`SlidingWindow`](crate::SlidingWindow),
+    ///   [`SlidingLog`](crate::SlidingLog)): as after [`set_limit`](Limiter::set_limit). The window must be the same.
+    /// - **Windows** stay aligned to Unix time. Where the monotonic and the system's clock drifted apart, a key's
+    ///   window is the nearest one; where the system's clock was set back, the one that ends later.
+    /// - **More keys than there is room for** are treated as [`at_capacity`](Builder::at_capacity) says. A smaller
+    ///   `max_keys` must not keep a service from starting: under `ForgetSmallestDebt` those that have spent the least
+    ///   are forgotten, and counted in [`Stats::forgotten`](crate::Stats::forgotten). Under `AllowUntracked` they go
+    ///   untracked. Under `DenyNew`, which promises that nobody is forgotten, `build` fails.
     ///
     /// Keys are known again if they hash alike in both builds; that of a type whose `Hash` has changed starts full.
     ///

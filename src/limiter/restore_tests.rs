@@ -1,5 +1,5 @@
-//! Snapshots that cannot be made from outside: of another process, whose clock began at another time; of another build; and such as nobody
-//! would make.
+//! Snapshots that cannot be made from outside: of another process, whose clock began at another time; of another build;
+//! and such as nobody would make.
 
 use std::time::Duration;
 
@@ -212,7 +212,8 @@ fn a_build_that_hashes_differently_refuses() {
     assert_eq!(restored(|_| ()), Ok(()));
 }
 
-/// Two clocks drift apart by some millionths. A key must not be locked out for a window more because of that, nor let go for one less.
+/// Two clocks drift apart by some millionths. A key must not be locked out for a window more because of that, nor let
+/// go for one less.
 #[test]
 fn windows_of_clocks_that_drifted_apart_are_the_nearest_ones() {
     for drift in [-3_i64, 0, 3] {

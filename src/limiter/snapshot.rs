@@ -15,8 +15,9 @@ use crate::build_error::BuildError;
 ///
 /// It can be written in any format of [serde](https://serde.rs), at some 20 bytes a key in a binary one, 40 in JSON.
 ///
-/// **Keep it secret.** It holds the seeds of the limiter's hasher. Whoever knows them can make up keys that share one allowance or crowd
-/// one page. Where it is stored let only the service itself read and write it; a checksum finds damage, not forgery.
+/// **Keep it secret.** It holds the seeds of the limiter's hasher. Whoever knows them can make up keys that share one
+/// allowance or crowd one page. Where it is stored let only the service itself read and write it; a checksum finds
+/// damage, not forgery.
 ///
 /// Deserialising fails when it is damaged or not a snapshot, or is of a version that this release does not read.
 ///
@@ -158,8 +159,8 @@ impl Content {
     }
 }
 
-/// A sum that is the same on every machine. Each step can be undone, so that a change of one number never stays hidden; of other changes
-/// one in 2^64 does.
+/// A sum that is the same on every machine. Each step can be undone, so that a change of one number never stays hidden;
+/// of other changes one in 2^64 does.
 #[derive(Default)]
 struct Checksum(u64);
 
@@ -187,8 +188,8 @@ impl fmt::Debug for Snapshot {
 
 /// What a limiter can be made of to be saved: every algorithm of this crate.
 ///
-/// It is there to be named in bounds, and cannot be implemented: an [`Algorithm`](crate::Algorithm) of your own would have to say what its
-/// values mean to another process, on another clock, under other limits.
+/// It is there to be named in bounds, and cannot be implemented: an [`Algorithm`](crate::Algorithm) of your own would
+/// have to say what its values mean to another process, on another clock, under other limits.
 pub trait Snapshots: Engine {
     /// The algorithm's name.
     #[doc(hidden)]
@@ -221,13 +222,14 @@ pub(super) fn probe(hasher: &RandomState) -> u64 {
 }
 
 impl<A: Snapshots> Limiter<A> {
-    /// What all keys have spent, to be kept over a restart: [`Builder::restore`](crate::Builder::restore) makes a limiter that goes on from
-    /// there, so that a restart grants no fresh burst. O(memory).
+    /// What all keys have spent, to be kept over a restart: [`Builder::restore`](crate::Builder::restore) makes a
+    /// limiter that goes on from there, so that a restart grants no fresh burst. O(memory).
     ///
-    /// Other threads may check meanwhile. Each key is saved as it was at some moment of the call, and none is missing that was busy
-    /// throughout. What is spent after that moment is forgotten with this limiter, so take the snapshot when the last request has been
-    /// decided. It takes each page's lock in turn, while its 256 slots are read, and no check of a known key waits for that. (Under
-    /// [`SlidingLog`](crate::SlidingLog) keys are locked while their shard, up to a 64th part of all, is copied.)
+    /// Other threads may check meanwhile. Each key is saved as it was at some moment of the call, and none is missing
+    /// that was busy throughout. What is spent after that moment is forgotten with this limiter, so take the snapshot
+    /// when the last request has been decided. It takes each page's lock in turn, while its 256 slots are read, and no
+    /// check of a known key waits for that. (Under [`SlidingLog`](crate::SlidingLog) keys are locked while their shard,
+    /// up to a 64th part of all, is copied.)
     ///
     /// A limiter with a hasher of your own has no snapshots.
     ///

@@ -208,7 +208,8 @@ fn a_key_that_moves_is_not_admitted_twice() {
     });
 }
 
-/// Fails without: pages added since the snapshot began; the page's lock, under which alone a key is in its old page or its new one.
+/// Fails without: pages added since the snapshot began; the page's lock, under which alone a key is in its old page or
+/// its new one.
 #[test]
 fn a_snapshot_misses_no_key_that_moves_to_another_page() {
     model(|| {

@@ -405,8 +405,9 @@ impl<const LINES: usize, const SLOTS: usize, const WINDOW: usize> WordTable<LINE
         keys
     }
 
-    /// Page after page, to be locked in turn. No key is missed: one that is moved by a split, of which a page that was passed already knows
-    /// nothing, goes to a page that is added at the end, and counted before the lock of its old one is released.
+    /// Page after page, to be locked in turn. No key is missed: one that is moved by a split, of which a page that was
+    /// passed already knows nothing, goes to a page that is added at the end, and counted before the lock of its old
+    /// one is released.
     fn pages_and_new_ones(&self) -> impl Iterator<Item = PageId> {
         (0..).take_while(|n| *n < self.page_count.load(Ordering::Relaxed)).map(PageId::nth)
     }

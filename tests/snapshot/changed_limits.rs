@@ -107,7 +107,8 @@ fn a_bucket_may_be_refilled_at_once_from_now_on_or_not_any_more() {
     assert_eq!(new.peek("key").remaining(), 20);
 }
 
-/// The old limiter was changed while it ran, so its axis counts in other units than one that is built with the same quota.
+/// The old limiter was changed while it ran, so its axis counts in other units than one that is built with the same
+/// quota.
 #[test]
 fn a_quota_that_was_set_live_is_the_quota_that_counts() {
     let (fast, slow) = (Quota::per_second(50), Quota::per_second(1).burst(50));

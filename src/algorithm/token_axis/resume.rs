@@ -1,7 +1,7 @@
 //! The token axis goes on where that of another limiter stopped.
 //!
-//! It is as if `set_quota` had been called at the time of the snapshot and the new quota had been in force since. While units stay the same,
-//! not even a fraction of one is lost.
+//! It is as if `set_quota` had been called at the time of the snapshot and the new quota had been in force since. While
+//! units stay the same, not even a fraction of one is lost.
 
 use super::{Axis, DoubleCell, Refill, TokenAxis, pack};
 use crate::algorithm::resume::{Origin, Pause, Shift, TokenOrigin, damaged};
@@ -24,7 +24,8 @@ impl TokenAxis {
         (position, Origin::Tokens(origin))
     }
 
-    /// For an axis that begins where the pause ends: it begins with the fraction of a step that would have been reached.
+    /// For an axis that begins where the pause ends: it begins with the fraction of a step that would have been
+    /// reached.
     pub(in crate::algorithm) fn resume(
         &mut self,
         pause: Pause,
@@ -58,8 +59,8 @@ impl TokenOrigin {
     }
 }
 
-/// Units that come back in a pause, and the fraction beyond them. A fraction of a unit of another size is left out, which is never too
-/// much.
+/// Units that come back in a pause, and the fraction beyond them. A fraction of a unit of another size is left out,
+/// which is never too much.
 fn evenly(anchor: &Anchor, pause: Pause, then: &TokenOrigin) -> (i128, u64) {
     let period = u128::from(anchor.quota.period_nanos());
     let same_units = then.unit_bits == anchor.unit_bits && !then.at_once;

@@ -43,7 +43,8 @@ impl<A: Resume> Snapshots for A {
             }
             None => false,
         });
-        // Where there is no room for all, the largest debts stay: what comes later takes the place of the smallest, or finds none left.
+        // Where there is no room for all, the largest debts stay: what comes later takes the place of the smallest, or
+        // finds none left.
         keys.sort_unstable_by_key(|(_, value)| self.debt(&reading, *value));
         if at_capacity != AtCapacity::ForgetSmallestDebt {
             keys.reverse();
