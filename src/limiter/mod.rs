@@ -183,8 +183,14 @@ impl<A: Engine, S: BuildHasher> Limiter<A, S> {
     pub fn check_n<K: Hash + ?Sized>(&self, key: &K, cost: u64) -> Result<Allowed, Denied> {
         // Before the clock is read: the two then overlap, which is half a nanosecond.
         let tag = self.hasher.hash_one(key);
-        let answer = self.keys.spend(&self.algorithm, self.timeline.now(), tag, cost);
-        if self.retry_spread == 0 { answer } else { answer.map_err(|denied| self.spread(denied)) }
+        let mut answer = self.keys.spend(&self.algorithm, self.timeline.now(), tag, cost);
+        if let Err(denied) = &mut answer
+            && self.retry_spread > 0
+        {
+            // In place: an answer is too large to be copied for nothing.
+            *denied = self.spread(*denied);
+        }
+        answer
     }
 
     /// Where `key` stands: limit, tokens left, time to full, time to the next token. Spends nothing. O(1).
