@@ -44,6 +44,7 @@
 mod algorithm;
 mod build_error;
 mod clock;
+pub mod concurrency;
 mod decision;
 pub mod docs;
 mod limiter;
