@@ -23,8 +23,15 @@ use super::{AdaptiveError, LimitRule, Sample};
 /// ```
 ///
 /// and then clamped to the minimum and maximum. This is the rule of Netflix's
-/// [concurrency-limits](https://github.com/Netflix/concurrency-limits) (`AIMDLimit`), with its defaults. Requests that were
-/// in flight together each lower the limit, so a burst of overloads takes it down fast, as published.
+/// [concurrency-limits](https://github.com/Netflix/concurrency-limits) (`AIMDLimit`), with its defaults.
+///
+/// # Where it ends
+///
+/// Each success raises the limit, so it can double in one round trip; each overload lowers it, so that many at once take it
+/// down to the minimum. Under steady pressure it swings, about the point where overload begins to show: in a simulation
+/// of a server offered twice what it can do, with a timeout of three service times, between a tenth and six times
+/// what the server works on at once, and the server idled a fifth of the time. A minimum near what the callee surely
+/// stands keeps it busy.
 ///
 /// ```
 /// use std::time::Duration;
