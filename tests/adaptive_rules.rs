@@ -1,5 +1,6 @@
 //! AIMD and Gradient2 learn as published: tables worked out by hand, and a model written from the published description.
 #![allow(clippy::unwrap_used, reason = "in helpers of tests, too, to fail is to panic")]
+#![allow(clippy::cast_precision_loss, reason = "the numbers are below 2^53")]
 
 use std::time::Duration;
 
@@ -283,7 +284,7 @@ impl Model for Gradient2Model {
             if (*numbers.iter().max().unwrap() as f64) < old / 2.0 {
                 return old;
             }
-            (self.tolerance * ratio).min(1.0).max(0.5) * old + f64::from(self.queue)
+            (self.tolerance * ratio).clamp(0.5, 1.0) * old + f64::from(self.queue)
         };
         let smoothed = (1.0 - self.smoothing) * old + self.smoothing * new;
         self.limit = smoothed.min(self.bounds.1).max(self.bounds.0);
