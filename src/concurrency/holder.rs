@@ -10,6 +10,15 @@ pub(crate) enum Holder<'a, T> {
     Shared(Arc<T>),
 }
 
+impl<T> Clone for Holder<'_, T> {
+    fn clone(&self) -> Self {
+        match self {
+            Holder::Borrowed(limit) => Holder::Borrowed(limit),
+            Holder::Shared(limit) => Holder::Shared(Arc::clone(limit)),
+        }
+    }
+}
+
 impl<T> Deref for Holder<'_, T> {
     type Target = T;
 

@@ -32,10 +32,12 @@
 //! |---|---|
 //! | one limit for everybody | [`ConcurrencyLimit`] |
 //! | the same limit for each key | [`KeyedConcurrencyLimit`] |
+//! | a limit that finds its own value | [`AdaptiveConcurrency`], by [`Aimd`] or [`Gradient2`]; named shares: [`Partition`] |
 //! | waiting for a place (feature `tokio`) | `ConcurrencyLimit::acquire_within`, `Order` |
-//! | what is held meanwhile | [`Permit`], [`KeyedPermit`] |
+//! | what is held meanwhile | [`Permit`], [`KeyedPermit`], [`AdaptivePermit`] |
 //! | what the refusals mean | [`Saturated`], [`Cause`] |
 
+mod adaptive;
 mod counts;
 mod fixed;
 mod gates;
@@ -50,6 +52,11 @@ mod saturated;
 #[cfg(any(feature = "tokio", all(test, tollgate_loom)))]
 mod waiters;
 
+pub use crate::limiter::Outcome;
+pub use adaptive::{
+    AdaptiveBuilder, AdaptiveConcurrency, AdaptiveError, AdaptivePermit, Aimd, Gradient2, LimitRule,
+    Partition, Sample,
+};
 pub use fixed::{ConcurrencyLimit, Permit};
 pub use keyed::{KeyedBuilder, KeyedConcurrencyLimit, KeyedPermit};
 #[cfg(feature = "tokio")]

@@ -10,14 +10,15 @@ use crate::clock::{Instant, Now};
 use crate::decision::{Allowed, Denied, Figures};
 use crate::store::Pending;
 
-/// How work ended that a limit had let through, for limits that adapt.
+/// How the work ended that a limit had let through, told to a concurrency limit that adapts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Outcome {
-    /// It was done, and the time that it took says how loaded the server is.
+    /// It was answered: its round-trip time counts.
     Success,
-    /// It says nothing about the load: it was cancelled, or failed early for a reason of its own.
+    /// It says nothing about the load: it failed for a reason of its own (a bad request, a cache hit, a cancelled call).
     Ignore,
-    /// It was refused or timed out for overload.
+    /// It met overload: it was refused for load, or timed out. The limit falls.
     Overload,
 }
 
