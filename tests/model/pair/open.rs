@@ -36,7 +36,8 @@ pub(super) struct Held<G, S> {
 impl<G, S> Held<G, S> {
     /// One of several, by any number.
     fn take(all: &mut Vec<Held<G, S>>, which: usize) -> Option<Held<G, S>> {
-        let place = if which == usize::MAX { all.len().checked_sub(1)? } else { which.checked_rem(all.len())? };
+        let place =
+            if which == usize::MAX { all.len().checked_sub(1)? } else { which.checked_rem(all.len())? };
         Some(all.remove(place))
     }
 }

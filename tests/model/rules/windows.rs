@@ -177,7 +177,8 @@ impl Rule for Sliding {
 
     /// Only in the count of the window that was charged, while it is the key's or the one before.
     fn settle(&self, state: &mut Self::State, now: u64, charged: &Self::State, settled: Settled) {
-        let settle = |count: u64| count.saturating_sub(settled.less).saturating_add(settled.more).min(self.most());
+        let settle =
+            |count: u64| count.saturating_sub(settled.less).saturating_add(settled.more).min(self.most());
         let was_forgotten = state.0 < charged.0;
         let (number, previous, current) = self.seen(state, now);
         if number == charged.0 {
