@@ -252,7 +252,7 @@ impl<A: Engine, R: Rule> Pair<A, R> {
         let Some(&Refused { key, cost, max_delay, wait }) = refused else { return };
         let ask = |pair: &mut Pair<A, R>| match max_delay {
             None => pair.check(key, cost),
-            Some(max_delay) => drop(pair.ask_for_slot(limiter, key, cost, max_delay)),
+            Some(max_delay) => drop(pair.plainly(|pair| pair.ask_for_slot(limiter, key, cost, max_delay))),
         };
         let wait = u64::try_from(wait.as_nanos()).expect("the clock reaches it");
         self.set_clock(self.clock + wait - 1);

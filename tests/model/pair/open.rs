@@ -44,7 +44,7 @@ impl<G, S> Held<G, S> {
 
 impl<A: Engine, R: Rule> Pair<A, R> {
     /// Does something by the rule of calls that exist in one form only.
-    fn plainly<T>(&mut self, act: impl FnOnce(&mut Self) -> T) -> T {
+    pub(super) fn plainly<T>(&mut self, act: impl FnOnce(&mut Self) -> T) -> T {
         let plain = (self.calls.plain_rule)(&self.limiter, &self.rule);
         let usual = std::mem::replace(&mut self.rule, plain);
         let done = act(self);

@@ -232,9 +232,7 @@ impl Rule for Log {
     }
 
     fn charge(&self, state: &mut Self::State, now: u64, tokens: u64) {
-        // As many count at once as 60 bits hold.
-        let room = (1 << 60) - 1 - self.tokens(state, now);
-        state.push((now.max(Log::newest(state)), tokens.min(room)));
+        self.charge_slot(state, now, now, tokens);
     }
 
     fn refund(&self, state: &mut Self::State, now: u64, mut tokens: u64) {
@@ -267,6 +265,12 @@ impl Rule for Log {
     fn may_go(&self, state: &Self::State, asked: u64, time: u64, cost: u64) -> bool {
         let is_behind = time >= Log::newest(state) || self.fits(state, asked, cost);
         is_behind && self.fits(state, time, cost)
+    }
+
+    /// As many count at once as 60 bits hold, those that are still to come among them: behind such a debt a slot is not kept.
+    fn charge_slot(&self, state: &mut Self::State, now: u64, time: u64, tokens: u64) {
+        let room = (1 << 60) - 1 - self.tokens(state, now);
+        state.push((time.max(Log::newest(state)), tokens.min(room)));
     }
 
     /// The tokens of the time that was charged, while they count. If all of them were given back, what is more is spent now.
