@@ -1,5 +1,6 @@
 //! A limiter and a rule side by side: whatever is done to one is done to the other, and whatever they tell must agree.
 
+pub mod member;
 mod open;
 
 use std::collections::HashMap;
@@ -11,6 +12,7 @@ use tollgate::{Allowed, Clock, Denied, Engine, Gcra, Limiter, ManualClock, Statu
 use super::rules::{Rule, Tokens};
 use super::trace::{Change, Op, Span};
 use super::{Figures, of_check, of_status};
+use member::Taken;
 use open::Open;
 
 pub type Answer = Result<Allowed, Denied>;
@@ -59,6 +61,8 @@ pub struct Pair<A: Engine = Gcra, R: Rule = Tokens> {
     states: HashMap<u64, Known<R::State>>,
     /// How often any key was changed.
     changes: u64,
+    /// What was taken together with other limits.
+    taken: Vec<Taken<R::State>>,
     calls: Calls<A, R>,
     /// What the clock says.
     clock: u64,
@@ -97,6 +101,7 @@ impl<A: Engine, R: Rule> Pair<A, R> {
             rule,
             states: HashMap::new(),
             changes: 0,
+            taken: Vec::new(),
             calls,
             clock: start,
             time: start,

@@ -82,7 +82,7 @@ impl<A: Engine, R: Rule> Pair<A, R> {
     }
 
     /// Nothing was charged anywhere yet if nothing was estimated.
-    fn settle_by(&mut self, key: u64, charged: &R::State, estimate: u64, actual: u64) {
+    pub(super) fn settle_by(&mut self, key: u64, charged: &R::State, estimate: u64, actual: u64) {
         self.has_refunded = true;
         let settled = Settled::new(estimate, actual);
         self.alter(key, |rule, state, now| {
@@ -102,16 +102,21 @@ impl<A: Engine, R: Rule> Pair<A, R> {
         }
         self.look();
         guard.cancel();
-        if self.known(key).change == after.change {
-            self.restore(key, before);
-        } else {
-            self.plainly(|pair| pair.settle_by(key, &after.state, tokens, 0));
-        }
+        self.plainly(|pair| pair.undo(key, tokens, before, &after));
         self.plainly(|pair| pair.peek_plainly(key));
     }
 
+    /// What was estimated was nothing; and if nobody has changed the key since, it is as it was.
+    pub(super) fn undo(&mut self, key: u64, estimate: u64, before: Known<R::State>, after: &Known<R::State>) {
+        if self.known(key).change == after.change {
+            self.restore(key, before);
+        } else {
+            self.settle_by(key, &after.state, estimate, 0);
+        }
+    }
+
     /// The key was changed and changed back.
-    fn may_be_mistaken(&mut self, key: u64, after: &Known<R::State>) -> bool {
+    pub(super) fn may_be_mistaken(&mut self, key: u64, after: &Known<R::State>) -> bool {
         let known = self.known(key);
         let time = self.time.max(self.clock);
         known.change != after.change && self.rule.resembles(&known.state, &after.state, time)
@@ -187,7 +192,7 @@ impl<A: Engine, R: Rule> Pair<A, R> {
     }
 
     /// Where the key stands by the rule of calls that exist in one form only.
-    fn peek_plainly(&mut self, key: u64) {
+    pub(super) fn peek_plainly(&mut self, key: u64) {
         let told = crate::model::of_status(self.limiter.peek(&key));
         assert_eq!(told, self.figures(key, 1), "{}", self.story(key));
     }
