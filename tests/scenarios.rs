@@ -222,7 +222,7 @@ fn spread_retries_are_never_too_early_and_bounded_and_a_crowd_does_not_come_back
     assert!(waits.iter().all(|wait| *wait >= exact && *wait < exact + interval * u32::from(SLOTS)));
     // As many as there are slots: nobody meets anybody else.
     waits.sort();
-    assert!(waits.windows(2).all(|pair| pair[1] - pair[0] == interval));
+    assert!(waits.windows(2).all(|pair| pair[1] == pair[0] + interval));
 }
 
 /// A bucket of one token, though ten would come back every second, lets one go each second.

@@ -1,5 +1,5 @@
 //! Several limits of any algorithms as one: `check_all` against the exact models.
-#![allow(clippy::unwrap_used, reason = "in helpers of tests, too, to fail is to panic")]
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "in helpers of tests, too, to fail is to panic")]
 
 mod model;
 #[path = "model/strategies.rs"]
@@ -303,7 +303,7 @@ impl<'a> Together<'a> {
 /// "The same limit and key given twice costs both."
 fn merge(asks: &[(Ask, u64)]) -> Vec<Merged> {
     let mut merged: Vec<Merged> = Vec::new();
-    for (index, (Ask { limit, key, is_estimate, .. }, cost)) in asks.iter().enumerate() {
+    for (place, (Ask { limit, key, is_estimate, .. }, cost)) in asks.iter().enumerate() {
         let (estimated, estimates) = if *is_estimate { (*cost, 1) } else { (0, 0) };
         match merged.iter_mut().find(|one| one.limit == *limit && one.key == *key) {
             Some(one) => {
@@ -312,7 +312,7 @@ fn merge(asks: &[(Ask, u64)]) -> Vec<Merged> {
                 one.estimates += estimates;
             }
             None => merged.push(Merged {
-                first: index,
+                first: place,
                 limit: *limit,
                 key: *key,
                 cost: *cost,

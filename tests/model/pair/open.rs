@@ -168,7 +168,7 @@ impl<A: Engine, R: Rule> Pair<A, R> {
             self.peek_plainly(key);
             return Some(guard);
         }
-        let wait = delay.map(|delay| delay - longest);
+        let wait = delay.map(|delay| delay.saturating_sub(longest));
         let expected = Figures { retry_after: wait, ..self.figures(key, cost) };
         let told = told.expect_err("it comes later than that");
         assert_eq!(of_check(Err(told)), Err(expected), "{story}");

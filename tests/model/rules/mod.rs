@@ -26,7 +26,7 @@ impl Settled {
     }
 
     /// Gives back or charges the difference.
-    fn now<R: Rule + ?Sized>(self, rule: &R, state: &mut R::State, now: u64) {
+    fn now<R: Rule>(self, rule: &R, state: &mut R::State, now: u64) {
         if self.less > 0 {
             rule.refund(state, now, self.less);
         }
