@@ -304,12 +304,12 @@ impl<'a> Together<'a> {
 fn merge(asks: &[(Ask, u64)]) -> Vec<Merged> {
     let mut merged: Vec<Merged> = Vec::new();
     for (place, (Ask { limit, key, is_estimate, .. }, cost)) in asks.iter().enumerate() {
-        let (estimated, estimates) = if *is_estimate { (*cost, 1) } else { (0, 0) };
+        let (estimated, parts) = if *is_estimate { (*cost, 1) } else { (0, 0) };
         match merged.iter_mut().find(|one| one.limit == *limit && one.key == *key) {
             Some(one) => {
                 one.cost = one.cost.saturating_add(*cost);
                 one.estimated = one.estimated.saturating_add(estimated);
-                one.estimates += estimates;
+                one.estimates += parts;
             }
             None => merged.push(Merged {
                 first: place,
@@ -317,7 +317,7 @@ fn merge(asks: &[(Ask, u64)]) -> Vec<Merged> {
                 key: *key,
                 cost: *cost,
                 estimated,
-                estimates,
+                estimates: parts,
                 taken: 0,
             }),
         }
