@@ -60,6 +60,11 @@ enum Step {
     StepBack(Time),
     SetClock(u64),
     NearTheEnd(Time),
+    Reserve(u8, Tokens),
+    Settle(u8, Tokens),
+    Cancel(u8),
+    Schedule(u8, Tokens, Time),
+    CancelSlot(u8),
     ComeBack,
 }
 
@@ -131,15 +136,21 @@ impl Step {
             Step::StepBack(time) => Op::StepBack(time.into()),
             Step::SetClock(clock) => Op::SetClock(clock),
             Step::NearTheEnd(time) => Op::NearTheEnd(time.into()),
+            Step::Reserve(key, estimate) => Op::Reserve { key: key.into(), estimate: estimate.into() },
+            Step::Settle(which, actual) => Op::Settle { which: which.into(), actual: actual.into() },
+            Step::Cancel(which) => Op::Cancel { which: which.into() },
+            Step::Schedule(key, cost, max_delay) => {
+                Op::Schedule { key: key.into(), cost: cost.into(), max_delay: max_delay.into() }
+            }
+            Step::CancelSlot(which) => Op::CancelSlot { which: which.into() },
             Step::ComeBack => Op::ComeBack,
         })
     }
 }
 
 fn run<A: Engine, R: Rule>(mut pair: Pair<A, R>, steps: Vec<Step>) {
-    for op in steps.into_iter().filter_map(Step::op) {
-        pair.apply(&op);
-    }
+    let ops: Vec<Op> = steps.into_iter().filter_map(Step::op).collect();
+    pair.run(&ops);
     pair.compare_len();
 }
 

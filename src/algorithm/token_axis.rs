@@ -210,8 +210,13 @@ impl TokenReading {
         }
         // As in `spend`; beyond the axis there is no slot.
         let before = value.max(self.position);
-        let spent = before + (cost << unit_bits);
-        let due = if queues { before } else { spent.saturating_sub(self.anchor.capacity_units()) };
+        let due = if queues {
+            before
+        } else {
+            (before + (cost << unit_bits)).saturating_sub(self.anchor.capacity_units())
+        };
+        // A refill at once may bring more than the capacity, and what is beyond it is lost.
+        let spent = before.max(self.anchor.reaching(due)) + (cost << unit_bits);
         if spent > MAX_VALUE { None } else { self.slot(spent, due) }
     }
 

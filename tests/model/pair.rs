@@ -1,6 +1,10 @@
 //! A limiter and a rule side by side: whatever is done to one is done to the other, and whatever they tell must agree.
 
+pub mod member;
+mod open;
+
 use std::collections::HashMap;
+use std::rc::Rc;
 use std::time::Duration;
 
 use tollgate::{Allowed, Clock, Denied, Engine, Gcra, Limiter, ManualClock, Status};
@@ -8,6 +12,8 @@ use tollgate::{Allowed, Clock, Denied, Engine, Gcra, Limiter, ManualClock, Statu
 use super::rules::{Rule, Tokens};
 use super::trace::{Change, Op, Span};
 use super::{Figures, of_check, of_status};
+use member::Taken;
+use open::Open;
 
 pub type Answer = Result<Allowed, Denied>;
 
@@ -22,9 +28,11 @@ pub struct Calls<A: Engine, R> {
     pub change: fn(&Limiter<A>, &mut R, u64, Change),
     /// Whether a change looks at the clock.
     pub change_looks: bool,
+    /// The rule of calls that exist in one form only: reservations and slots.
+    pub plain_rule: fn(&Limiter<A>, &R) -> R,
 }
 
-impl<A: Engine, R> Calls<A, R> {
+impl<A: Engine, R: Clone> Calls<A, R> {
     /// The calls that every limiter has.
     pub fn plain(change: fn(&Limiter<A>, &mut R, u64, Change)) -> Calls<A, R> {
         Calls {
@@ -39,17 +47,22 @@ impl<A: Engine, R> Calls<A, R> {
             refund: |limiter, _, key, tokens| limiter.refund(&key, tokens),
             change,
             change_looks: false,
+            plain_rule: |_, rule| rule.clone(),
         }
     }
 }
 
 /// The two that must agree. Keys are numbers.
 pub struct Pair<A: Engine = Gcra, R: Rule = Tokens> {
-    pub limiter: Limiter<A>,
+    pub limiter: Rc<Limiter<A>>,
     pub hand: ManualClock,
     pub rule: R,
     /// A key that is not here has spent nothing.
-    states: HashMap<u64, R::State>,
+    states: HashMap<u64, Known<R::State>>,
+    /// How often any key was changed.
+    changes: u64,
+    /// What was taken together with other limits.
+    taken: Vec<Taken<R::State>>,
     calls: Calls<A, R>,
     /// What the clock says.
     clock: u64,
@@ -58,11 +71,21 @@ pub struct Pair<A: Engine = Gcra, R: Rule = Tokens> {
     /// The last operation, if it was a check that may come back.
     refused: Option<Refused>,
     has_refunded: bool,
+    has_scheduled: bool,
+}
+
+/// A key, and which of all changes has left it so; 0 is none.
+#[derive(Clone, Debug, Default)]
+struct Known<S> {
+    state: S,
+    change: u64,
 }
 
 struct Refused {
     key: u64,
     cost: u64,
+    /// Of a slot that was asked for.
+    max_delay: Option<u64>,
     wait: Duration,
 }
 
@@ -73,15 +96,18 @@ impl<A: Engine, R: Rule> Pair<A, R> {
         hand.set(Duration::from_nanos(start));
         let builder = Limiter::builder(algorithm).max_keys(max_keys).clock(clock);
         Pair {
-            limiter: builder.build().expect("a legal size and limit"),
+            limiter: Rc::new(builder.build().expect("a legal size and limit")),
             hand,
             rule,
             states: HashMap::new(),
+            changes: 0,
+            taken: Vec::new(),
             calls,
             clock: start,
             time: start,
             refused: None,
             has_refunded: false,
+            has_scheduled: false,
         }
     }
 
@@ -99,16 +125,31 @@ impl<A: Engine, R: Rule> Pair<A, R> {
         self.time = self.time.max(self.clock);
     }
 
+    /// What is reserved or scheduled stays open until one of the operations ends it, or all are over.
     pub fn run(&mut self, ops: &[Op]) {
+        let limiter = Rc::clone(&self.limiter);
+        let mut open = Open::default();
         for op in ops {
-            self.apply(op);
+            self.step(&limiter, &mut open, op);
         }
     }
 
     pub fn apply(&mut self, op: &Op) {
+        self.run(std::slice::from_ref(op));
+    }
+
+    fn step<'l>(&mut self, limiter: &'l Limiter<A>, open: &mut Open<'l, A, R::State>, op: &Op) {
         let limit = self.rule.limit();
         let refused = self.refused.take();
         match op {
+            Op::Reserve { key, estimate } => self.reserve(limiter, open, *key, *estimate),
+            Op::Settle { which, actual } => self.settle(open, *which, *actual),
+            Op::Cancel { which } => self.cancel(open, *which),
+            Op::Schedule { key, cost, max_delay } => {
+                let nanos = self.nanos(*max_delay);
+                self.schedule(limiter, open, *key, *cost, nanos);
+            }
+            Op::CancelSlot { which } => self.cancel_slot(open, *which),
             Op::Check { key, cost } => self.check(*key, cost.tokens(limit)),
             Op::CheckMany { keys } => self.check_many(keys),
             Op::Charge { key, tokens } => self.charge(*key, tokens.tokens(limit)),
@@ -124,7 +165,7 @@ impl<A: Engine, R: Rule> Pair<A, R> {
                 let near = self.rule.end().saturating_sub(self.nanos(*span));
                 self.set_clock(self.clock.max(near));
             }
-            Op::ComeBack => self.come_back(refused.as_ref()),
+            Op::ComeBack => self.come_back(limiter, refused.as_ref()),
         }
     }
 
@@ -136,7 +177,7 @@ impl<A: Engine, R: Rule> Pair<A, R> {
         self.look();
         let told = of_check((self.calls.check)(&self.limiter, &self.rule, key, cost));
         if let Err(Figures { retry_after: Some(wait), .. }) = &told {
-            self.refused = Some(Refused { key, cost, wait: *wait });
+            self.refused = Some(Refused { key, cost, max_delay: None, wait: *wait });
         }
         self.compare(key, cost, &told);
     }
@@ -146,7 +187,7 @@ impl<A: Engine, R: Rule> Pair<A, R> {
         let (state, now) = (self.state(key), self.time);
         let expected = if self.rule.fits(&state, now, cost) {
             if cost > 0 {
-                self.rule.charge(self.states.entry(key).or_default(), now, cost);
+                self.alter(key, |rule, state, now| rule.charge(state, now, cost));
             }
             let mut expected = Figures { retry_after: None, ..self.figures(key, cost) };
             let goes_at = self.rule.goes_at(&state, now, cost);
@@ -179,7 +220,7 @@ impl<A: Engine, R: Rule> Pair<A, R> {
         self.look();
         let told = of_status((self.calls.charge)(&self.limiter, &self.rule, key, tokens));
         if tokens > 0 {
-            self.rule.charge(self.states.entry(key).or_default(), self.time, tokens);
+            self.alter(key, |rule, state, now| rule.charge(state, now, tokens));
         }
         assert_eq!(told, self.figures(key, 1), "key {key}, {tokens} tokens, {}", self.story(key));
     }
@@ -187,8 +228,8 @@ impl<A: Engine, R: Rule> Pair<A, R> {
     pub fn refund(&mut self, key: u64, tokens: u64) {
         self.look();
         (self.calls.refund)(&self.limiter, &self.rule, key, tokens);
-        if let Some(state) = self.states.get_mut(&key) {
-            self.rule.refund(state, self.time, tokens);
+        if self.states.contains_key(&key) {
+            self.alter(key, |rule, state, now| rule.refund(state, now, tokens));
         }
         self.has_refunded = true;
     }
@@ -212,32 +253,52 @@ impl<A: Engine, R: Rule> Pair<A, R> {
     }
 
     /// "After that long the same check is allowed, and one nanosecond earlier it is not."
-    fn come_back(&mut self, refused: Option<&Refused>) {
-        let Some(&Refused { key, cost, wait }) = refused else { return };
+    fn come_back(&mut self, limiter: &Limiter<A>, refused: Option<&Refused>) {
+        let Some(&Refused { key, cost, max_delay, wait }) = refused else { return };
+        let ask = |pair: &mut Pair<A, R>| match max_delay {
+            None => pair.check(key, cost),
+            Some(max_delay) => drop(pair.plainly(|pair| pair.ask_for_slot(limiter, key, cost, max_delay))),
+        };
         let wait = u64::try_from(wait.as_nanos()).expect("the clock reaches it");
         self.set_clock(self.clock + wait - 1);
-        self.check(key, cost);
+        ask(self);
         let again = self.refused.take().expect("it is too early by a nanosecond");
         assert_eq!(again.wait, Duration::from_nanos(1), "{}", self.story(key));
         self.set_clock(self.clock + 1);
-        self.check(key, cost);
+        ask(self);
         assert!(self.refused.is_none(), "refused after waiting, {}", self.story(key));
     }
 
     /// Keys of which something counts.
     pub fn compare_len(&mut self) {
         self.look();
-        let busy = |state: &&R::State| !self.rule.is_full(state, self.time);
+        let busy = |known: &&Known<R::State>| !self.rule.is_full(&known.state, self.time);
         let busy = self.states.values().filter(busy).count();
-        if self.has_refunded && self.rule.remembers_refunded_keys() {
+        // A window that was opened ahead is remembered as well.
+        if self.has_refunded && (self.rule.remembers_refunded_keys() || self.has_scheduled) {
             assert!(self.limiter.len() >= busy);
         } else {
             assert_eq!(self.limiter.len(), busy);
         }
     }
 
-    fn state(&self, key: u64) -> R::State {
+    fn known(&self, key: u64) -> Known<R::State> {
         self.states.get(&key).cloned().unwrap_or_default()
+    }
+
+    fn state(&self, key: u64) -> R::State {
+        self.known(key).state
+    }
+
+    /// Changes a key, and notes whether that has made a difference.
+    fn alter(&mut self, key: u64, act: impl FnOnce(&R, &mut R::State, u64)) {
+        let known = self.states.entry(key).or_default();
+        let before = self.rule.seen_at(&known.state, self.time);
+        act(&self.rule, &mut known.state, self.time);
+        if self.rule.seen_at(&known.state, self.time) != before {
+            self.changes += 1;
+            known.change = self.changes;
+        }
     }
 
     fn figures(&self, key: u64, cost: u64) -> Figures {

@@ -155,6 +155,7 @@ pub fn per_call(otherwise: Quota, start: u64) -> Pair<PerCall, Times> {
             rule.quota = change.quota(rule.quota).unwrap_or(limiter.algorithm().quota());
         },
         change_looks: false,
+        plain_rule: |limiter, rule| Times { quota: limiter.algorithm().quota(), ..rule.clone() },
     };
     let algorithm = PerCall::new().otherwise(otherwise);
     Pair::of(algorithm, Times { quota: otherwise, start }, calls, MAX_KEYS, start)

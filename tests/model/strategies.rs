@@ -125,5 +125,20 @@ pub fn op(keys: u64) -> impl Strategy<Value = Op> {
             1 => span().prop_map(Op::NearTheEnd),
         ],
         4 => Just(Op::ComeBack),
+        6 => promise(keys),
+    ]
+}
+
+/// Operations on what is settled or cancelled later.
+fn promise(keys: u64) -> impl Strategy<Value = Op> {
+    let key = move || 0..keys;
+    let which = || prop_oneof![1 => Just(usize::MAX), 1 => any::<usize>()];
+    let max_delay = prop_oneof![3 => span(), 1 => Just(Span::Nanos(u64::MAX))];
+    prop_oneof![
+        3 => (key(), amount()).prop_map(|(key, estimate)| Op::Reserve { key, estimate }),
+        2 => (which(), amount()).prop_map(|(which, actual)| Op::Settle { which, actual }),
+        2 => which().prop_map(|which| Op::Cancel { which }),
+        4 => (key(), amount(), max_delay).prop_map(|(key, cost, max_delay)| Op::Schedule { key, cost, max_delay }),
+        2 => which().prop_map(|which| Op::CancelSlot { which }),
     ]
 }

@@ -38,6 +38,27 @@ pub enum Op {
     SetClock(u64),
     /// Sets the clock to so long before the rule's time ends, if that is still to come.
     NearTheEnd(Span),
+    Reserve {
+        key: u64,
+        estimate: Amount,
+    },
+    /// One of the reservations that are open, with so much of its estimate.
+    Settle {
+        which: usize,
+        actual: Amount,
+    },
+    Cancel {
+        which: usize,
+    },
+    Schedule {
+        key: u64,
+        cost: Amount,
+        max_delay: Span,
+    },
+    /// One of the slots that were taken and not given back.
+    CancelSlot {
+        which: usize,
+    },
     /// After a refused check: waits as long as it was told to.
     ComeBack,
 }

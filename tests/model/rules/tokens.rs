@@ -133,6 +133,22 @@ impl Rule for Tokens {
         }
         self.axis().least_time(|position| before <= position).map(|time| time.max(now))
     }
+
+    /// In a queue: when what stands before has drained.
+    fn may_go(&self, word: &BigUint, _asked: u64, time: u64, cost: u64) -> bool {
+        if self.queues && cost > 0 {
+            cost <= self.limit() && *word <= self.position(time)
+        } else {
+            self.fits(word, time, cost)
+        }
+    }
+
+    /// Tokens that come evenly also come within a nanosecond, so that several slots may come in one. Those that come at once are
+    /// cut to the capacity when they do.
+    fn charge_slot(&self, word: &mut BigUint, now: u64, time: u64, cost: u64) {
+        let spent_at = if matches!(self.steps, Steps::Evenly(_)) { now } else { time };
+        self.charge(word, spent_at, cost);
+    }
 }
 
 /// A time at which a key is full again; the quota is that of the call.

@@ -1,6 +1,6 @@
 //! Rules that count in windows.
 
-use super::Rule;
+use super::{Rule, Settled};
 use crate::model::big;
 use crate::model::trace::Pace;
 
@@ -56,8 +56,10 @@ impl Fixed {
         self.windows.most(1)
     }
 
-    fn count(&self, (number, count): &(u64, u64), now: u64) -> u64 {
-        if *number == self.windows.at(now).0 { *count } else { 0 }
+    /// The window in which the key is, which may be one that was opened ahead, and its count.
+    fn seen(&self, (number, count): &(u64, u64), now: u64) -> (u64, u64) {
+        let (this, _) = self.windows.at(now);
+        if *number < this { (this, 0) } else { (*number, *count) }
     }
 }
 
@@ -78,20 +80,34 @@ impl Rule for Fixed {
     }
 
     fn fits(&self, state: &(u64, u64), now: u64, cost: u64) -> bool {
-        u128::from(self.count(state, now)) + u128::from(cost) <= u128::from(self.limit)
+        let (number, count) = self.seen(state, now);
+        let is_open = number == self.windows.at(now).0;
+        is_open && u128::from(count) + u128::from(cost) <= u128::from(self.limit)
     }
 
     fn charge(&self, state: &mut (u64, u64), now: u64, tokens: u64) {
-        let count = self.count(state, now).saturating_add(tokens).min(self.most());
-        *state = (self.windows.at(now).0, count);
+        let (number, count) = self.seen(state, now);
+        *state = (number, count.saturating_add(tokens).min(self.most()));
     }
 
     fn refund(&self, state: &mut (u64, u64), now: u64, tokens: u64) {
-        *state = (self.windows.at(now).0, self.count(state, now).saturating_sub(tokens));
+        let (number, count) = self.seen(state, now);
+        *state = (number, count.saturating_sub(tokens));
     }
 
     fn is_full(&self, state: &(u64, u64), now: u64) -> bool {
-        self.count(state, now) == 0
+        self.seen(state, now) == (self.windows.at(now).0, 0)
+    }
+
+    fn seen_at(&self, state: &(u64, u64), now: u64) -> (u64, u64) {
+        self.seen(state, now)
+    }
+
+    /// Only while the key is in the window that was charged.
+    fn settle(&self, state: &mut (u64, u64), now: u64, charged: &(u64, u64), settled: Settled) {
+        if self.seen(state, now).0 == charged.0 {
+            settled.now(self, state, now);
+        }
     }
 }
 
@@ -107,12 +123,13 @@ impl Sliding {
         self.windows.most(2)
     }
 
-    /// (of the window before, of this one)
-    fn counts(&self, (number, previous, current): &(u64, u64, u64), now: u64) -> (u64, u64) {
-        match self.windows.at(now).0 - number {
-            0 => (*previous, *current),
-            1 => (*current, 0),
-            _ => (0, 0),
+    /// The window in which the key is, which may be one that was opened ahead; the count of the one before, and its own.
+    fn seen(&self, (number, previous, current): &(u64, u64, u64), now: u64) -> (u64, u64, u64) {
+        let (this, _) = self.windows.at(now);
+        match this.saturating_sub(*number) {
+            0 => (*number, *previous, *current),
+            1 => (this, *current, 0),
+            _ => (this, 0, 0),
         }
     }
 }
@@ -133,26 +150,42 @@ impl Rule for Sliding {
     }
 
     fn fits(&self, state: &Self::State, now: u64, cost: u64) -> bool {
-        let (previous, current) = self.counts(state, now);
-        let (_, left) = self.windows.at(now);
+        let (number, previous, current) = self.seen(state, now);
+        let (this, left) = self.windows.at(now);
         let counts = big(previous) * left + (big(current) + cost) * self.windows.length;
-        counts <= big(self.limit) * self.windows.length
+        number == this && counts <= big(self.limit) * self.windows.length
     }
 
     fn charge(&self, state: &mut Self::State, now: u64, tokens: u64) {
-        let (previous, current) = self.counts(state, now);
-        *state = (self.windows.at(now).0, previous, current.saturating_add(tokens).min(self.most()));
+        let (number, previous, current) = self.seen(state, now);
+        *state = (number, previous, current.saturating_add(tokens).min(self.most()));
     }
 
     fn refund(&self, state: &mut Self::State, now: u64, tokens: u64) {
-        let (previous, current) = self.counts(state, now);
+        let (number, previous, current) = self.seen(state, now);
         let beyond = tokens.saturating_sub(current);
-        let (previous, current) = (previous.saturating_sub(beyond), current.saturating_sub(tokens));
-        *state = (self.windows.at(now).0, previous, current);
+        *state = (number, previous.saturating_sub(beyond), current.saturating_sub(tokens));
     }
 
     fn is_full(&self, state: &Self::State, now: u64) -> bool {
-        self.counts(state, now) == (0, 0)
+        self.seen(state, now) == (self.windows.at(now).0, 0, 0)
+    }
+
+    fn seen_at(&self, state: &Self::State, now: u64) -> Self::State {
+        self.seen(state, now)
+    }
+
+    /// Only in the count of the window that was charged, while it is the key's or the one before.
+    fn settle(&self, state: &mut Self::State, now: u64, charged: &Self::State, settled: Settled) {
+        let settle =
+            |count: u64| count.saturating_sub(settled.less).saturating_add(settled.more).min(self.most());
+        let was_forgotten = state.0 < charged.0;
+        let (number, previous, current) = self.seen(state, now);
+        if number == charged.0 {
+            *state = (number, previous, settle(current));
+        } else if number == charged.0 + 1 && !was_forgotten {
+            *state = (number, settle(previous), current);
+        }
     }
 
     /// A late caller must not be decided in an earlier window, so the number of the window stays.
@@ -176,6 +209,11 @@ impl Log {
         let counts = |time: u64| u128::from(time) + u128::from(self.window) > u128::from(now);
         state.iter().filter(|(time, _)| counts(*time)).map(|(_, tokens)| tokens).sum()
     }
+
+    /// When something was spent last of what is left; that may be still to come.
+    fn newest(state: &[(u64, u64)]) -> u64 {
+        state.iter().rfind(|(_, tokens)| *tokens > 0).map_or(0, |(time, _)| *time)
+    }
 }
 
 impl Rule for Log {
@@ -194,9 +232,7 @@ impl Rule for Log {
     }
 
     fn charge(&self, state: &mut Self::State, now: u64, tokens: u64) {
-        // As many count at once as 60 bits hold.
-        let room = (1 << 60) - 1 - self.tokens(state, now);
-        state.push((now, tokens.min(room)));
+        self.charge_slot(state, now, now, tokens);
     }
 
     fn refund(&self, state: &mut Self::State, now: u64, mut tokens: u64) {
@@ -209,5 +245,52 @@ impl Rule for Log {
 
     fn is_full(&self, state: &Self::State, now: u64) -> bool {
         self.tokens(state, now) == 0
+    }
+
+    /// What counts, one entry for each time.
+    fn seen_at(&self, state: &Self::State, now: u64) -> Self::State {
+        let mut seen: Self::State = Vec::new();
+        for (time, tokens) in state {
+            let counts = u128::from(*time) + u128::from(self.window) > u128::from(now);
+            match seen.last_mut() {
+                Some((newest, sum)) if newest == time => *sum += tokens,
+                _ if counts && *tokens > 0 => seen.push((*time, *tokens)),
+                _ => {}
+            }
+        }
+        seen
+    }
+
+    /// Behind whoever has a slot already, unless enough was given back since for all of them.
+    fn may_go(&self, state: &Self::State, asked: u64, time: u64, cost: u64) -> bool {
+        let is_behind = time >= Log::newest(state) || self.fits(state, asked, cost);
+        is_behind && self.fits(state, time, cost)
+    }
+
+    /// As many count at once as 60 bits hold, those that are still to come among them: behind such a debt a slot is not kept.
+    fn charge_slot(&self, state: &mut Self::State, now: u64, time: u64, tokens: u64) {
+        let room = (1 << 60) - 1 - self.tokens(state, now);
+        state.push((time.max(Log::newest(state)), tokens.min(room)));
+    }
+
+    /// The tokens of the time that was charged, while they count. If all of them were given back, what is more is spent now.
+    fn settle(&self, state: &mut Self::State, now: u64, charged: &Self::State, settled: Settled) {
+        let time = Log::newest(charged);
+        if u128::from(time) + u128::from(self.window) <= u128::from(now) {
+            return;
+        }
+        *state = self.seen_at(state, now);
+        let room = (1 << 60) - 1 - self.tokens(state, now);
+        match state.iter_mut().find(|(spent, _)| *spent == time) {
+            Some((_, tokens)) => *tokens = tokens.saturating_sub(settled.less) + settled.more.min(room),
+            None if settled.more > 0 => self.charge(state, now, settled.more),
+            None => {}
+        }
+    }
+
+    /// A log knows its newest entry by its time and by how much was ever added.
+    fn resembles(&self, one: &Self::State, other: &Self::State, now: u64) -> bool {
+        let mark = |state| (Log::newest(state), self.tokens(state, now));
+        mark(one) == mark(other)
     }
 }
