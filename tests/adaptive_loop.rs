@@ -59,27 +59,27 @@ fn run<R: LimitRule + 'static>(rule: R, per_second: u32) -> Report {
     let (clock, hand) = Clock::manual();
     let builder = AdaptiveConcurrency::builder(rule).initial(10).min(2).max(10_000);
     let limit = builder.clock(clock).build().unwrap();
-    let mut server = Server::new();
-    let (mut done, mut limits) = (0, Vec::new());
+    let mut callee = Server::new();
+    let (mut answers, mut limits) = (0, Vec::new());
     let requests = per_second * MINUTES * 60;
     for request in 0..requests {
         let now = Duration::from_secs(1) * request / per_second;
         let settled = request >= requests / 3;
-        while let Some((done, permit)) = server.done(now) {
+        while let Some((done, permit)) = callee.done(now) {
             hand.set(done);
             permit.finish(Outcome::Success);
-            done += u32::from(settled);
+            answers += u32::from(settled);
         }
         hand.set(now);
         if let Ok(permit) = limit.try_acquire() {
-            server.begin(request, now, permit);
+            callee.begin(request, now, permit);
         }
         if settled {
             limits.push(limit.limit());
         }
     }
     Report {
-        done,
+        served: answers,
         least: *limits.iter().min().unwrap(),
         most: *limits.iter().max().unwrap(),
         mean: limits.iter().sum::<usize>() / limits.len(),
@@ -94,7 +94,7 @@ fn aimd_swings_about_the_knee_under_twice_the_load_and_does_not_run_away() {
     // With 60 in flight, three times the knee, a round trip takes as long as the timeout. By the time that this shows the
     // limit is past it, and then each of those that are late lowers it: a saw with long teeth, as published.
     let report = run(Aimd::new().timeout(3 * SERVICE), 2 * CAPACITY);
-    assert!(report.done >= SERVED_AT_MOST / 10 * 7, "{report:?} of {SERVED_AT_MOST}");
+    assert!(report.served >= SERVED_AT_MOST / 10 * 7, "{report:?} of {SERVED_AT_MOST}");
     assert!(report.most <= 8 * WORKERS, "{report:?}");
     assert!((WORKERS..=3 * WORKERS).contains(&report.mean), "{report:?}");
 }
@@ -102,7 +102,7 @@ fn aimd_swings_about_the_knee_under_twice_the_load_and_does_not_run_away() {
 #[test]
 fn gradient2_settles_near_the_knee_under_twice_the_load() {
     let report = run(Gradient2::new(), 2 * CAPACITY);
-    assert!(report.done >= SERVED_AT_MOST / 10 * 9, "{report:?} of {SERVED_AT_MOST}");
+    assert!(report.served >= SERVED_AT_MOST / 10 * 9, "{report:?} of {SERVED_AT_MOST}");
     assert!(report.least >= WORKERS && report.most <= 4 * WORKERS, "{report:?}");
 }
 
@@ -110,7 +110,7 @@ fn gradient2_settles_near_the_knee_under_twice_the_load() {
 fn neither_grows_past_what_half_the_load_needs() {
     // About ten are in flight, and a limit of more than twice as many is not in use.
     for report in [run(Aimd::new(), CAPACITY / 2), run(Gradient2::new(), CAPACITY / 2)] {
-        assert!(report.done >= SERVED_AT_MOST / 2 / 10 * 9, "{report:?}");
+        assert!(report.served >= SERVED_AT_MOST / 2 / 10 * 9, "{report:?}");
         assert!(report.least >= WORKERS / 2 && report.most <= 2 * WORKERS, "{report:?}");
     }
 }

@@ -10,7 +10,7 @@ fn three_try(partitions: usize, claim: Claim, most: u32) {
         let attempt = move |counts: &InFlight| {
             if let Ok(in_flight) = counts.acquire(claim) {
                 assert!(in_flight <= most, "{in_flight} in flight");
-                counts.release(claim.partition.map(|(index, _)| index));
+                counts.release(claim.partition.map(|(index, _)| index), 1);
             }
         };
         let others: Vec<_> = (0..2)
@@ -29,10 +29,10 @@ fn three_try(partitions: usize, claim: Claim, most: u32) {
 
 #[test]
 fn a_limit_is_never_exceeded_in_any_interleaving() {
-    three_try(0, Claim { limit: 2, partition: None }, 2);
+    three_try(0, Claim { limit: 2, places: 1, partition: None }, 2);
 }
 
 #[test]
 fn a_partition_that_is_all_of_the_limit_never_exceeds_it_in_any_interleaving() {
-    three_try(1, Claim { limit: 2, partition: Some((0, 2)) }, 2);
+    three_try(1, Claim { limit: 2, places: 1, partition: Some((0, 2)) }, 2);
 }
