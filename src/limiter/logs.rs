@@ -79,15 +79,9 @@ impl Keys<SlidingLog> for Logs {
         if undone == UNTRACKED {
             return;
         }
-        let decide = |log: &Log| {
-            if receipt(log) == undone {
-                Change::TakeBack(cost)
-            } else {
-                Change::Settle { time: undone.before, less: cost, more: 0 }
-            }
-        };
+        let change = given_back(undone, cost);
         // What is not there cannot be taken back.
-        let _ = self.table.apply(tag, algorithm.time(now.time), decide, |_| ());
+        let _ = self.table.apply(tag, algorithm.time(now.time), |_| change, |_| ());
     }
 
     fn settle(
@@ -154,7 +148,7 @@ impl Keys<SlidingLog> for Logs {
 
     fn unschedule(&self, algorithm: &SlidingLog, now: Now, tag: u64, cost: u64, slot: Receipt) {
         let is_last = |log: &Log| receipt(log) == slot && slot != UNTRACKED;
-        let decide = |log: &Log| if is_last(log) { Change::TakeBack(cost) } else { Change::Keep };
+        let decide = |log: &Log| if is_last(log) { given_back(slot, cost) } else { Change::Keep };
         let _ = self.table.apply(tag, algorithm.time(now.time), decide, |_| ());
     }
 
@@ -213,6 +207,11 @@ impl Keys<SlidingLog> for Logs {
 fn receipt(log: &Log) -> Receipt {
     let (time, after) = log.newest_mark().unwrap_or_default();
     Receipt { before: time, after }
+}
+
+/// All of a charge that still counts; nothing of what was spent at another time.
+fn given_back(receipt: Receipt, cost: u64) -> Change {
+    Change::Settle { time: receipt.before, less: cost, more: 0 }
 }
 
 /// There is no list; one that was ever added to has a larger sum.

@@ -1,6 +1,8 @@
 //! [`Limiter`]: the one call, `check`, and its relatives.
 
 mod all;
+#[cfg(all(test, tollgate_loom))]
+mod all_loom_tests;
 mod batch;
 mod builder;
 mod engine;
