@@ -60,7 +60,7 @@ fn run<R: LimitRule + 'static>(rule: R, per_second: u32) -> Report {
     let builder = AdaptiveConcurrency::builder(rule).initial(10).min(2).max(10_000);
     let limit = builder.clock(clock).build().unwrap();
     let mut server = Server::new();
-    let (mut served, mut limits) = (0, Vec::new());
+    let (mut answers, mut limits) = (0, Vec::new());
     let requests = per_second * MINUTES * 60;
     for request in 0..requests {
         let now = Duration::from_secs(1) * request / per_second;
@@ -68,7 +68,7 @@ fn run<R: LimitRule + 'static>(rule: R, per_second: u32) -> Report {
         while let Some((done, permit)) = server.done(now) {
             hand.set(done);
             permit.finish(Outcome::Success);
-            served += u32::from(settled);
+            answers += u32::from(settled);
         }
         hand.set(now);
         if let Ok(permit) = limit.try_acquire() {
@@ -79,7 +79,7 @@ fn run<R: LimitRule + 'static>(rule: R, per_second: u32) -> Report {
         }
     }
     Report {
-        served,
+        served: answers,
         least: *limits.iter().min().unwrap(),
         most: *limits.iter().max().unwrap(),
         mean: limits.iter().sum::<usize>() / limits.len(),
