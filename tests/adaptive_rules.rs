@@ -310,6 +310,30 @@ fn agrees(bench: &Bench, model: &mut dyn Model, steps: &[Step]) -> Result<(), Te
     Ok(())
 }
 
+#[test]
+fn the_defaults_of_gradient2_are_those_published() {
+    let bench = Bench::new(AdaptiveConcurrency::builder(Gradient2::new()).initial(100));
+    let mut model = Gradient2Model {
+        limit: 100.0,
+        smoothing: 0.2,
+        tolerance: 1.5,
+        queue: 4,
+        long_window: 600,
+        bounds: (20.0, 200.0),
+        window: 1_000_000_000,
+        least: 10,
+        open: Default::default(),
+        next: 0,
+        averaged: Vec::new(),
+        long: 0.0,
+    };
+    let step = |millis: u64| Step { percent: 100, nanos: millis * 1_000_000, outcome: Success };
+    // The limit falls as round trips grow slow, and rises again as this comes to be taken for normal.
+    let mut steps = vec![step(100); 200];
+    steps.extend(vec![step(180); 3_000]);
+    agrees(&bench, &mut model, &steps).unwrap();
+}
+
 proptest! {
     // Nothing is written beside the tests.
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]

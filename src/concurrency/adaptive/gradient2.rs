@@ -36,7 +36,7 @@ const STEEPEST: f64 = 0.5;
 /// and then clamped to the minimum and maximum. If less than half of the limit was in use, it stays. If `long` is more than
 /// twice `short`, `long` is multiplied by 0.95 for the next update. This is the rule of Netflix's
 /// [concurrency-limits](https://github.com/Netflix/concurrency-limits) (`Gradient2Limit` within a `WindowedLimit`), with its
-/// defaults, but for two things:
+/// defaults, but for three things:
 ///
 /// - The published rule ignores drops. A callee that refuses at once would then look fast, and be sent more. Here a
 ///   window in which any request met an [`Overload`](super::Outcome::Overload) counts as the smallest gradient without the
@@ -44,6 +44,8 @@ const STEEPEST: f64 = 0.5;
 ///   do not move `long`.
 /// - The published windows throw away what they gathered when it was too little. Here a window stays open until
 ///   it has enough, so that a quiet service learns too.
+/// - The published windows leave out round trips below 100 µs. Here all count, so that a callee in the same process can be
+///   limited too; [`Ignore`](super::Outcome::Ignore) those that say nothing.
 ///
 /// # Where it ends
 ///

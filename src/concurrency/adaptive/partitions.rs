@@ -19,10 +19,10 @@ pub(super) struct Share {
 }
 
 impl Share {
-    /// The share of `limit`, rounded up, and at least 1: as published.
+    /// The share of `limit`, rounded up, and so at least 1: as published.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 1 to the limit")]
     pub(super) fn of(&self, limit: u32) -> u32 {
-        (f64::from(limit) * self.fraction).ceil().max(1.0) as u32
+        (f64::from(limit) * self.fraction).ceil() as u32
     }
 }
 
@@ -48,8 +48,8 @@ pub(super) fn validate(shares: &[Share]) -> Result<(), AdaptiveError> {
 /// A request is admitted while the whole is below the limit, **or** while its partition has less in flight than its
 /// share. So a partition borrows what others leave idle, and takes back what is its own at once, without waiting
 /// for the borrowers to return. Until they do, the total may exceed the limit: by at most the
-/// [guarantees](Partition::guaranteed) of the partitions that were borrowed from, and so never above twice the
-/// limit (and one for each partition, since shares are rounded up). The rule is that of Netflix's
+/// [guarantees](Partition::guaranteed) of the partitions that were borrowed from, which together are the limit at
+/// most (and one for each partition, since shares are rounded up). The rule is that of Netflix's
 /// [concurrency-limits](https://github.com/Netflix/concurrency-limits) (`AbstractPartitionedLimiter`).
 ///
 /// ```
@@ -101,7 +101,8 @@ impl<'a> Partition<'a> {
         self.given().fraction
     }
 
-    /// How many of it are surely admitted under the limit now in force: its share of the limit, rounded up, at least 1.
+    /// How many of it are surely admitted under the limit now in force: its share of the limit, rounded up, and so at
+    /// least 1.
     #[must_use]
     pub fn guaranteed(&self) -> usize {
         self.given().of(self.holder.limit_in_force()) as usize
