@@ -116,10 +116,10 @@ impl<A: Engine, R: Rule> Pair<A, R> {
     }
 
     /// The key was changed and changed back.
-    pub(super) fn may_be_mistaken(&mut self, key: u64, after: &Known<R::State>) -> bool {
-        let known = self.known(key);
-        let time = self.time.max(self.clock);
-        known.change != after.change && self.rule.resembles(&known.state, &after.state, time)
+    pub(super) fn may_be_mistaken(&self, key: u64, after: &Known<R::State>) -> bool {
+        let (known, time) = (self.known(key), self.time.max(self.clock));
+        let same = |one, other| self.rule.seen_at(one, time) == self.rule.seen_at(other, time);
+        known.change != after.change && same(&known.state, &after.state)
     }
 
     fn restore(&mut self, key: u64, before: Known<R::State>) {
@@ -180,7 +180,8 @@ impl<A: Engine, R: Rule> Pair<A, R> {
     pub(super) fn cancel_slot(&mut self, open: &mut Open<'_, A, R::State>, which: usize) {
         let Some(held) = Held::take(&mut open.slots, which) else { return };
         let Held { guard, key, before, after, .. } = held;
-        if self.may_be_mistaken(key, &after) {
+        let (known, time) = (self.known(key), self.time.max(self.clock));
+        if known.change != after.change && self.rule.resembles(&known.state, &after.state, time) {
             return;
         }
         self.look();

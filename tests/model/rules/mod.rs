@@ -87,7 +87,7 @@ pub trait Rule: Clone + Debug {
         settled.now(self, state, now);
     }
 
-    /// Whether two states may be taken for one another.
+    /// Whether two states may be taken for one another when a slot is given back.
     fn resembles(&self, one: &Self::State, other: &Self::State, now: u64) -> bool {
         self.seen_at(one, now) == self.seen_at(other, now)
     }
