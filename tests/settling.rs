@@ -1,4 +1,4 @@
-//! What a cancelled charge of a log gives back when others have changed the key since, in a way that its newest entry does not show.
+//! What a log gives back, and who stands where in its line, when charges between have turned out otherwise.
 #![allow(clippy::unwrap_used, reason = "in helpers of tests, too, to fail is to panic")]
 
 use std::time::Duration;
@@ -38,4 +38,18 @@ fn a_slot_gives_back_tokens_of_its_own_time_only() {
     limiter.set_limit(7).unwrap();
     let status = limiter.peek("key");
     assert_eq!((status.remaining(), status.reset_after()), (1, 10 * SECOND));
+}
+
+#[test]
+fn a_slot_is_behind_those_that_were_taken_though_room_has_come_before_them() {
+    let (limiter, hand) = log(5);
+    assert!(limiter.check_n("key", 3).is_ok());
+    hand.set(5 * SECOND);
+    let reservation = limiter.reserve("key", 2).unwrap();
+    // When the two are gone as well.
+    let first = limiter.schedule("key", 4, Duration::MAX).unwrap();
+    assert_eq!(first.delay(), 10 * SECOND);
+    reservation.settle(0);
+    // It would fit beside the first when the three are gone, in 5 s.
+    assert_eq!(limiter.schedule("key", 1, Duration::MAX).unwrap().delay(), 10 * SECOND);
 }
