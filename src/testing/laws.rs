@@ -1,5 +1,7 @@
 //! The laws of [`Algorithm`](crate::Algorithm), function by function, for one value at one reading.
 
+use std::cmp::Ordering;
+
 use super::moment::Moment;
 use super::record::Broken;
 use super::violation::Law;
@@ -165,6 +167,58 @@ pub(super) fn late<A: Algorithm>(
     let holds = !moment.admits(cost) || own.admits(cost);
     moment.expect(Law::Late, holds, || {
         format!("a cost of {cost} is admitted; it is refused at {} ns, where the value comes from", own.time)
+    })
+}
+
+/// Where the next free slot is, and that whoever comes behind it goes no earlier.
+pub(super) fn slots<A: Algorithm>(moment: &Moment<'_, A>, cost: u64) -> Result<(), Broken> {
+    let spent = moment.spend(cost);
+    let Some(slot) = moment.schedule(cost) else {
+        // What never drains, at the end of an axis, is a queue in which a turn may never come.
+        let never = spent.is_some_and(|value| moment.with(value).figures(1).reset_at().is_none());
+        return moment.expect(Law::Slots, spent.is_none() || never, || {
+            format!("a cost of {cost} is admitted, but there is no slot for it")
+        });
+    };
+    moment.expect_in_range(slot.value())?;
+    if let Some(value) = spent {
+        moment.expect(Law::Slots, slot.value() == value, || {
+            format!("a cost of {cost} leaves {value:#x}, its slot {:#x}", slot.value())
+        })?;
+    } else {
+        let (due, behind) = (slot.time(), slot.time() > moment.time);
+        moment.expect(Law::Slots, behind && moment.at(due).admits(cost), || {
+            format!("refused now, a cost of {cost} is given the slot at {due} ns, at which it is not admitted either")
+        })?;
+    }
+    let next = moment.with(slot.value()).schedule(cost);
+    let earlier = next.filter(|next| next.time() < slot.time());
+    moment.expect(Law::Slots, earlier.is_none(), || {
+        format!("the slot behind the one at {} ns is earlier: {earlier:?}", slot.time())
+    })
+}
+
+/// What becomes of a charge of `estimate` that turns out to be one of `actual`.
+pub(super) fn settling<A: Algorithm>(
+    moment: &Moment<'_, A>,
+    estimate: u64,
+    actual: u64,
+) -> Result<(), Broken> {
+    if estimate > moment.limit() {
+        // Nobody reserves so much: it is never admitted.
+        return Ok(());
+    }
+    let charged = moment.charge(estimate);
+    let then = moment.with(charged);
+    let settled = then.settle(charged, estimate, actual);
+    moment.expect_in_range(settled)?;
+    let right = match actual.cmp(&estimate) {
+        Ordering::Equal => settled == charged,
+        Ordering::Less => settled <= charged,
+        Ordering::Greater => settled >= charged,
+    };
+    moment.expect(Law::Settling, right, || {
+        format!("a charge of {estimate} led to {charged:#x}, settled at {actual} it is {settled:#x}")
     })
 }
 

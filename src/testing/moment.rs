@@ -3,7 +3,7 @@
 use super::history::Told;
 use super::record::{Broken, Record};
 use super::violation::Law;
-use crate::algorithm::{Algorithm, MAX_VALUE};
+use crate::algorithm::{Algorithm, MAX_VALUE, Slot};
 use crate::decision::Figures;
 
 pub(super) struct Moment<'a, A: Algorithm> {
@@ -56,6 +56,14 @@ impl<'a, A: Algorithm> Moment<'a, A> {
 
     pub(super) fn refund(&self, tokens: u64) -> u64 {
         self.algorithm.refund(&self.reading, self.value, tokens)
+    }
+
+    pub(super) fn schedule(&self, cost: u64) -> Option<Slot> {
+        self.algorithm.schedule(&self.reading, self.value, cost)
+    }
+
+    pub(super) fn settle(&self, charged: u64, estimate: u64, actual: u64) -> u64 {
+        self.algorithm.settle(&self.reading, self.value, charged, estimate, actual)
     }
 
     pub(super) fn figures(&self, cost: u64) -> Figures {

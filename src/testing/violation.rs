@@ -25,6 +25,10 @@ pub enum Law {
     CatchUp,
     /// A reading older than a value's admits no more than one as old as the value.
     Late,
+    /// The next free slot is where a cost is admitted, and no earlier than those before it.
+    Slots,
+    /// A charge that is settled moves by the difference, and in its direction.
+    Settling,
     /// Values are at most [`MAX_VALUE`](crate::MAX_VALUE).
     Range,
     /// No function panics.
@@ -67,6 +71,12 @@ impl Law {
                 "catch_up is the earliest reading, not before its own, at which the value is idle"
             }
             Law::Late => "a reading older than a value's admits no more than one as old as the value",
+            Law::Slots => {
+                "schedule leaves what spend would; what spend refuses gets a slot at which it would be admitted, in order"
+            }
+            Law::Settling => {
+                "settle leaves a right estimate alone, never raises for less, never lowers for more"
+            }
             Law::Range => "values are at most MAX_VALUE",
             Law::Panic => "no function panics, whatever its arguments",
             Law::Remaining => {
@@ -101,6 +111,10 @@ impl Law {
             Law::Late => {
                 "`spend` of a value from the future: it must not count for less than at its own time"
             }
+            Law::Slots => {
+                "`schedule`: the time of `retry_at`, rounded up, and the value after spending there"
+            }
+            Law::Settling => "`settle`: which way the difference goes, and only what was charged",
             Law::Range => "sums and shifts in `spend`, `charge` and `refund`: clamp to MAX_VALUE or refuse",
             Law::Panic => "the message above: overflow, division by zero, an index",
             Law::Remaining => "the second argument of `Figures::new`, against the condition in `spend`",

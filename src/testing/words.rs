@@ -124,6 +124,7 @@ fn check_decisions<A: Algorithm>(
         laws::spending(moment, cost)?;
         laws::giving_back(moment, cost)?;
         laws::refused_for_all(moment, cost)?;
+        laws::settling(moment, cost, costs[1])?;
     }
     laws::splitting(moment, costs[0], costs[1])?;
     laws::catch_up(moment, &[0, 1, moment.limit(), costs[2]])
@@ -133,6 +134,7 @@ fn check_figures<A: Algorithm>(moment: &Moment<'_, A>, costs: [u64; 3]) -> Resul
     laws::remaining(moment)?;
     for cost in costs.into_iter().chain([1]) {
         laws::retry(moment, cost)?;
+        laws::slots(moment, cost)?;
     }
     laws::reset(moment, &[0, 1, moment.limit(), costs[0]])
 }
@@ -144,6 +146,7 @@ fn call_all<A: Algorithm>(moment: &Moment<'_, A>, costs: [u64; 3]) {
         for cost in costs {
             let figures = moment.figures(cost);
             let _ = (moment.spend(cost), moment.charge(cost), moment.refund(cost));
+            let _ = (moment.schedule(cost), moment.settle(moment.value, cost, costs[0]));
             let _ = (figures.limit(), figures.remaining(), figures.reset_at(), figures.retry_at());
         }
         let _ = moment.algorithm.debt(&moment.reading, moment.value);

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tollgate::testing::{Conformance, Law, Violation};
-use tollgate::{Algorithm, BuildError, Figures, MAX_VALUE, Quota, Start};
+use tollgate::{Algorithm, BuildError, Figures, MAX_VALUE, Quota, Slot, Start};
 
 use crate::models::Tokens;
 
@@ -54,6 +54,16 @@ enum Fault {
     SharedState,
     /// The position is a second ahead of what is over.
     IdleTooEarly,
+    /// Who has to wait is told to come half a second too early.
+    SlotTooEarly,
+    /// A slot that is taken is not charged.
+    SlotIsFree,
+    /// Who has to wait goes at once.
+    SlotAtOnce,
+    /// What is settled for less is charged once more.
+    SettlesTheWrongWay,
+    /// An estimate that was right costs a token.
+    SettlesAtAPrice,
 }
 
 /// `LIMIT` at once, one back every second: the value is the time at which a key is full again, in nanoseconds and 1 more. So that
@@ -202,6 +212,32 @@ impl Algorithm for Broken {
         }
     }
 
+    fn schedule(&self, reading: &u64, value: u64, cost: u64) -> Option<Slot> {
+        let spent = value.max(*reading).saturating_add(self.nanos(cost));
+        if let Some(spent) = self.spend(reading, value, cost) {
+            return Some(Slot::at_once(if self.is(Fault::SlotIsFree) { value } else { spent }));
+        }
+        // The position is one ahead of the clock.
+        let due = spent.saturating_sub(LIMIT * SECOND);
+        if cost > LIMIT || due > END {
+            return None;
+        }
+        match self.fault {
+            Fault::SlotTooEarly => Some(Slot::at((due - 1).saturating_sub(SECOND / 2), spent)),
+            Fault::SlotAtOnce => Some(Slot::at_once(spent)),
+            _ => Some(Slot::at(due - 1, if cost == 0 { value } else { spent })),
+        }
+    }
+
+    fn settle(&self, reading: &u64, value: u64, _charged: u64, estimate: u64, actual: u64) -> u64 {
+        match actual.checked_sub(estimate) {
+            Some(0) if self.is(Fault::SettlesAtAPrice) => self.add(*reading, value, 1),
+            Some(more) => self.charge(reading, value, more),
+            None if self.is(Fault::SettlesTheWrongWay) => self.add(*reading, value, estimate - actual),
+            None => self.refund(reading, value, estimate - actual),
+        }
+    }
+
     fn debt(&self, reading: &u64, value: u64) -> u64 {
         if self.is(Fault::IdleDebt) { value } else { value.saturating_sub(*reading) }
     }
@@ -261,13 +297,19 @@ faults_are_found! {
     a_reset_that_is_told_too_late_is_found: ResetTooLate breaks Reset;
     a_reset_that_is_denied_is_found: NeverReset breaks Reset;
     an_algorithm_that_does_not_start_is_found: DoesNotStart breaks Start;
+    a_slot_that_comes_too_early_is_found: SlotTooEarly breaks Slots;
+    a_slot_that_costs_nothing_is_found: SlotIsFree breaks Slots;
+    a_slot_for_everybody_at_once_is_found: SlotAtOnce breaks Slots;
+    a_settlement_the_wrong_way_is_found: SettlesTheWrongWay breaks Settling;
+    a_settlement_at_a_price_is_found: SettlesAtAPrice breaks Settling;
 }
 
 #[test]
 fn a_surcharge_for_every_call_is_found() {
     let suite = Conformance::new(|| Broken::new(Fault::Surcharge))
         .without(Law::Remaining, "what is left depends on how it is spent")
-        .without(Law::Retry, "and so does when it fits");
+        .without(Law::Retry, "and so does when it fits")
+        .without(Law::Slots, "the same");
     assert_found(suite, Conformance::laws, Law::Splitting);
 }
 
