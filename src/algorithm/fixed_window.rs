@@ -109,6 +109,13 @@ impl FixedWindow {
         value >> self.clock.bits_left()
     }
 
+    /// The number of the first window in which a key at `value` is idle: a count above zero, or a mark, is only when its window is over.
+    #[inline]
+    fn idle_from(&self, value: u64) -> u64 {
+        let number = self.number(value);
+        number + u64::from(value > self.value(number, 0))
+    }
+
     /// What a key at `value` has spent. A caller who is late for the key's window is decided in it.
     #[inline]
     fn count(&self, reading: &WindowReading, value: u64) -> Counted {
@@ -154,9 +161,7 @@ impl Algorithm for FixedWindow {
 
     #[inline]
     fn catch_up(&self, reading: &WindowReading, value: u64) -> WindowReading {
-        // A count above zero is idle only when its window is over.
-        let number = self.number(value);
-        self.clock.windows().not_before(reading, number + u64::from(value > self.value(number, 0)))
+        self.clock.windows().not_before(reading, self.idle_from(value))
     }
 
     #[inline]
@@ -212,6 +217,14 @@ impl Algorithm for FixedWindow {
             Counted { reading: next, count: cost, opens_at }
         };
         Some(Slot::at(slot.opens_at, if cost == 0 { value } else { self.value_of(&slot) }))
+    }
+
+    /// Later than full, where a slot that was taken ahead was refunded: its window stays marked.
+    fn idle_at(&self, reading: &WindowReading, value: u64) -> Option<u64> {
+        if value <= self.position(reading) {
+            return Some(0);
+        }
+        self.clock.windows().start_of(reading, self.idle_from(value).saturating_sub(reading.number))
     }
 
     #[inline]
