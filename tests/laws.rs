@@ -30,7 +30,17 @@ fn figures(pair: &Pair, key: u64) -> Figures {
 /// The operation without other keys: what is done to them becomes a look at `key`, since every call notes the time.
 fn only_about(key: u64, op: &Op) -> Op {
     match op {
-        Op::Check { key: k, .. } | Op::Charge { key: k, .. } | Op::Refund { key: k, .. } if *k != key => {
+        Op::Check { key: k, .. }
+        | Op::Charge { key: k, .. }
+        | Op::Refund { key: k, .. }
+        | Op::Reset { key: k }
+        | Op::Reserve { key: k, .. }
+        | Op::Settle { key: k, .. }
+        | Op::Cancel { key: k, .. }
+        | Op::Schedule { key: k, .. }
+        | Op::CancelSlot { key: k, .. }
+            if *k != key =>
+        {
             Op::Peek { key }
         }
         Op::CheckMany { keys } if keys.is_empty() => op.clone(),
@@ -38,7 +48,6 @@ fn only_about(key: u64, op: &Op) -> Op {
         Op::CheckMany { keys } => {
             Op::CheckMany { keys: keys.iter().copied().filter(|k| *k == key).collect() }
         }
-        Op::Reset { key: k } if *k != key => Op::Peek { key },
         _ => op.clone(),
     }
 }

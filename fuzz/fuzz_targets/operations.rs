@@ -61,10 +61,10 @@ enum Step {
     SetClock(u64),
     NearTheEnd(Time),
     Reserve(u8, Tokens),
-    Settle(u8, Tokens),
-    Cancel(u8),
+    Settle(u8, u8, Tokens),
+    Cancel(u8, u8),
     Schedule(u8, Tokens, Time),
-    CancelSlot(u8),
+    CancelSlot(u8, u8),
     ComeBack,
 }
 
@@ -137,12 +137,14 @@ impl Step {
             Step::SetClock(clock) => Op::SetClock(clock),
             Step::NearTheEnd(time) => Op::NearTheEnd(time.into()),
             Step::Reserve(key, estimate) => Op::Reserve { key: key.into(), estimate: estimate.into() },
-            Step::Settle(which, actual) => Op::Settle { which: which.into(), actual: actual.into() },
-            Step::Cancel(which) => Op::Cancel { which: which.into() },
+            Step::Settle(key, which, actual) => {
+                Op::Settle { key: key.into(), which: which.into(), actual: actual.into() }
+            }
+            Step::Cancel(key, which) => Op::Cancel { key: key.into(), which: which.into() },
             Step::Schedule(key, cost, max_delay) => {
                 Op::Schedule { key: key.into(), cost: cost.into(), max_delay: max_delay.into() }
             }
-            Step::CancelSlot(which) => Op::CancelSlot { which: which.into() },
+            Step::CancelSlot(key, which) => Op::CancelSlot { key: key.into(), which: which.into() },
             Step::ComeBack => Op::ComeBack,
         })
     }

@@ -143,13 +143,13 @@ impl<A: Engine, R: Rule> Pair<A, R> {
         let refused = self.refused.take();
         match op {
             Op::Reserve { key, estimate } => self.reserve(limiter, open, *key, *estimate),
-            Op::Settle { which, actual } => self.settle(open, *which, *actual),
-            Op::Cancel { which } => self.cancel(open, *which),
+            Op::Settle { key, which, actual } => self.settle(open, *key, *which, *actual),
+            Op::Cancel { key, which } => self.cancel(open, *key, *which),
             Op::Schedule { key, cost, max_delay } => {
                 let nanos = self.nanos(*max_delay);
                 self.schedule(limiter, open, *key, *cost, nanos);
             }
-            Op::CancelSlot { which } => self.cancel_slot(open, *which),
+            Op::CancelSlot { key, which } => self.cancel_slot(open, *key, *which),
             Op::Check { key, cost } => self.check(*key, cost.tokens(limit)),
             Op::CheckMany { keys } => self.check_many(keys),
             Op::Charge { key, tokens } => self.charge(*key, tokens.tokens(limit)),

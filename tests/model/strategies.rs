@@ -136,9 +136,9 @@ fn promise(keys: u64) -> impl Strategy<Value = Op> {
     let max_delay = prop_oneof![3 => span(), 1 => Just(Span::Nanos(u64::MAX))];
     prop_oneof![
         3 => (key(), amount()).prop_map(|(key, estimate)| Op::Reserve { key, estimate }),
-        2 => (which(), amount()).prop_map(|(which, actual)| Op::Settle { which, actual }),
-        2 => which().prop_map(|which| Op::Cancel { which }),
+        2 => (key(), which(), amount()).prop_map(|(key, which, actual)| Op::Settle { key, which, actual }),
+        2 => (key(), which()).prop_map(|(key, which)| Op::Cancel { key, which }),
         4 => (key(), amount(), max_delay).prop_map(|(key, cost, max_delay)| Op::Schedule { key, cost, max_delay }),
-        2 => which().prop_map(|which| Op::CancelSlot { which }),
+        2 => (key(), which()).prop_map(|(key, which)| Op::CancelSlot { key, which }),
     ]
 }

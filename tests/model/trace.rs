@@ -42,12 +42,14 @@ pub enum Op {
         key: u64,
         estimate: Amount,
     },
-    /// One of the reservations that are open, with so much of its estimate.
+    /// One of the key's reservations that are open, with so much of its estimate.
     Settle {
+        key: u64,
         which: usize,
         actual: Amount,
     },
     Cancel {
+        key: u64,
         which: usize,
     },
     Schedule {
@@ -55,8 +57,9 @@ pub enum Op {
         cost: Amount,
         max_delay: Span,
     },
-    /// One of the slots that were taken and not given back.
+    /// One of the key's slots that were taken and not given back.
     CancelSlot {
+        key: u64,
         which: usize,
     },
     /// After a refused check: waits as long as it was told to.

@@ -34,10 +34,15 @@ pub(super) struct Held<G, S> {
 }
 
 impl<G, S> Held<G, S> {
-    /// One of several, by any number.
-    fn take(all: &mut Vec<Held<G, S>>, which: usize) -> Option<Held<G, S>> {
-        let place =
-            if which == usize::MAX { all.len().checked_sub(1)? } else { which.checked_rem(all.len())? };
+    /// One of several of a key, by any number.
+    fn take(all: &mut Vec<Held<G, S>>, key: u64, which: usize) -> Option<Held<G, S>> {
+        let mut places = (0..all.len()).filter(|place| all[*place].key == key);
+        let place = if which == usize::MAX {
+            places.next_back()?
+        } else {
+            let count = places.clone().count();
+            places.nth(which.checked_rem(count)?)?
+        };
         Some(all.remove(place))
     }
 }
@@ -72,8 +77,14 @@ impl<A: Engine, R: Rule> Pair<A, R> {
         open.reservations.extend(held);
     }
 
-    pub(super) fn settle(&mut self, open: &mut Open<'_, A, R::State>, which: usize, actual: Amount) {
-        let Some(held) = Held::take(&mut open.reservations, which) else { return };
+    pub(super) fn settle(
+        &mut self,
+        open: &mut Open<'_, A, R::State>,
+        key: u64,
+        which: usize,
+        actual: Amount,
+    ) {
+        let Some(held) = Held::take(&mut open.reservations, key, which) else { return self.look_only(key) };
         let actual = actual.tokens(held.tokens);
         self.look();
         held.guard.settle(actual);
@@ -94,11 +105,11 @@ impl<A: Engine, R: Rule> Pair<A, R> {
         });
     }
 
-    pub(super) fn cancel(&mut self, open: &mut Open<'_, A, R::State>, which: usize) {
-        let Some(held) = Held::take(&mut open.reservations, which) else { return };
-        let Held { guard, key, tokens, before, after } = held;
+    pub(super) fn cancel(&mut self, open: &mut Open<'_, A, R::State>, key: u64, which: usize) {
+        let Some(held) = Held::take(&mut open.reservations, key, which) else { return self.look_only(key) };
+        let Held { guard, tokens, before, after, .. } = held;
         if self.may_be_mistaken(key, &after) {
-            return;
+            return self.look_only(key);
         }
         self.look();
         guard.cancel();
@@ -177,12 +188,12 @@ impl<A: Engine, R: Rule> Pair<A, R> {
     }
 
     /// Nobody may stand behind it.
-    pub(super) fn cancel_slot(&mut self, open: &mut Open<'_, A, R::State>, which: usize) {
-        let Some(held) = Held::take(&mut open.slots, which) else { return };
-        let Held { guard, key, before, after, .. } = held;
+    pub(super) fn cancel_slot(&mut self, open: &mut Open<'_, A, R::State>, key: u64, which: usize) {
+        let Some(held) = Held::take(&mut open.slots, key, which) else { return self.look_only(key) };
+        let Held { guard, before, after, .. } = held;
         let (known, time) = (self.known(key), self.time.max(self.clock));
         if known.change != after.change && self.rule.resembles(&known.state, &after.state, time) {
-            return;
+            return self.look_only(key);
         }
         self.look();
         guard.cancel();
@@ -190,6 +201,12 @@ impl<A: Engine, R: Rule> Pair<A, R> {
             self.restore(key, before);
         }
         self.plainly(|pair| pair.peek_plainly(key));
+    }
+
+    /// Nothing to settle or cancel, or not for certain. That the time is noted is all that is common to operations.
+    fn look_only(&mut self, key: u64) {
+        self.look();
+        self.peek_plainly(key);
     }
 
     /// Where the key stands by the rule of calls that exist in one form only.
