@@ -206,7 +206,7 @@ impl<A: Engine, R: Rule> Pair<A, R> {
     /// Nothing to settle or cancel, or not for certain. That the time is noted is all that is common to operations.
     fn look_only(&mut self, key: u64) {
         self.look();
-        self.peek_plainly(key);
+        self.plainly(|pair| pair.peek_plainly(key));
     }
 
     /// Where the key stands by the rule of calls that exist in one form only.
