@@ -25,6 +25,8 @@ mod schedule;
 #[cfg(feature = "serde")]
 mod snapshot;
 mod spread;
+#[cfg(feature = "tower")]
+mod turns;
 #[cfg(feature = "tokio")]
 mod wait;
 mod words;
@@ -39,6 +41,8 @@ pub use gate::{On, Outcome};
 pub use hasher::{KeyHasher, RandomState};
 pub use reservation::Reservation;
 pub use schedule::Scheduled;
+#[cfg(feature = "tower")]
+pub(crate) use turns::{Turn, Turns};
 #[cfg(feature = "serde")]
 pub use snapshot::{Snapshot, Snapshots};
 
