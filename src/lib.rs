@@ -56,6 +56,7 @@ pub mod docs;
 #[cfg(feature = "tower")]
 pub mod http;
 mod limiter;
+pub mod observe;
 mod quota;
 #[cfg(feature = "cli")]
 #[doc(hidden)]

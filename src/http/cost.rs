@@ -26,10 +26,13 @@ pub struct Cost {
     pub(super) after: Option<After>,
 }
 
+pub(super) type OfRequest = dyn for<'a> Fn(&Head<'a>) -> u64 + Send + Sync;
+pub(super) type OfAnswer = dyn Fn(&response::Parts) -> Option<u64> + Send + Sync;
+
 #[derive(Clone)]
 pub(super) enum Before {
     Fixed(u64),
-    OfRequest(Arc<dyn for<'a> Fn(&Head<'a>) -> u64 + Send + Sync>),
+    OfRequest(Arc<OfRequest>),
 }
 
 impl Default for Before {
@@ -42,7 +45,7 @@ impl Default for Before {
 #[derive(Clone)]
 pub(super) enum After {
     /// By what is known when the answer begins.
-    Head(Arc<dyn Fn(&response::Parts) -> Option<u64> + Send + Sync>),
+    Head(Arc<OfAnswer>),
     /// A token for each so many bytes of the body, begun ones included.
     Body { bytes_per_token: u64 },
 }

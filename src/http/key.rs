@@ -33,7 +33,8 @@ pub enum KeyValue<'a> {
 impl Hash for KeyValue<'_> {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
         match self {
-            KeyValue::Shared => ().hash(hasher),
+            // As `()`.
+            KeyValue::Shared => {}
             KeyValue::Text(text) => text.hash(hasher),
             KeyValue::Bytes(bytes) => bytes.hash(hasher),
             KeyValue::Address(address) => address.hash(hasher),

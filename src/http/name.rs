@@ -45,6 +45,11 @@ impl LimitName {
         Ok(LimitName(name))
     }
 
+    /// The name, shared.
+    pub(crate) fn shared(&self) -> Arc<str> {
+        Arc::clone(&self.0)
+    }
+
     /// The name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {

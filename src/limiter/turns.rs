@@ -1,5 +1,6 @@
 //! [`Turns`]: what the middleware asks of a limit beyond [`Gate`], whatever its kind: to wait for it, and to tell clients of it.
 
+use std::hash::{BuildHasher, Hash};
 use std::time::Duration;
 
 use super::Limiter;
@@ -38,6 +39,13 @@ pub(crate) trait Turns: Gate {
     /// Gives a slot back if nobody stands behind it.
     fn unschedule(&self, tag: u64, cost: u64, receipt: Receipt) {
         self.undo(tag, cost, receipt);
+    }
+}
+
+impl<A: Engine, S: BuildHasher> Limiter<A, S> {
+    /// By what it knows a key.
+    pub(crate) fn tag_of<K: Hash + ?Sized>(&self, key: &K) -> u64 {
+        self.hasher.hash_one(key)
     }
 }
 
