@@ -26,6 +26,13 @@ use super::LimitReport;
 ///
 /// Dialects can be sent side by side if no field belongs to both: one of the drafts, and one of the `X-` dialects. Of
 /// two that share a field, the later one writes it.
+///
+/// ```
+/// use tollgate::http::HeaderDialect;
+///
+/// let dialects = [HeaderDialect::default(), HeaderDialect::XDelta];
+/// assert_eq!(dialects[0], HeaderDialect::Draft11);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum HeaderDialect {

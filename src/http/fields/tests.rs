@@ -132,6 +132,13 @@ fn draft_11_of_a_concurrency_limit_that_refuses_says_one_second() {
 }
 
 #[test]
+fn draft_11_gives_all_windows_where_a_limit_would_refuse_but_the_request_goes_on() {
+    let mut headers = HeaderMap::new();
+    write(HeaderDialect::Draft11, &[refusing(user(), MILLIS_4200), tenant()], false, NOW, &mut headers);
+    assert_eq!(headers["ratelimit"], r#""user";r=0;t=5, "tenant";r=999;t=3597"#);
+}
+
+#[test]
 fn a_request_that_never_fits_is_not_told_to_come_back() {
     let never = LimitReport { remaining: 50, ..refusing(user(), None) };
     assert_eq!(
@@ -179,6 +186,20 @@ fn draft_07_shows_the_limit_that_binds_and_all_policies() {
 }
 
 #[test]
+fn of_limits_with_as_much_left_the_one_that_comes_back_slowest_binds() {
+    let tenant = LimitReport { remaining: 50, ..tenant() };
+    let state = "ratelimit: limit=1000, remaining=50, reset=180";
+    assert_eq!(fields(HeaderDialect::Draft07, &[tenant.clone(), user()])[1], state);
+    assert_eq!(fields(HeaderDialect::Draft07, &[user(), tenant])[1], state);
+}
+
+#[test]
+fn a_limit_that_the_request_never_fits_binds_before_one_with_a_wait() {
+    let reports = [refusing(tenant(), MILLIS_4200), refusing(user(), None)];
+    assert_eq!(fields(HeaderDialect::Draft06, &reports)[0], "ratelimit-limit: 100");
+}
+
+#[test]
 fn drafts_06_and_07_have_no_policy_for_a_concurrency_limit() {
     assert_eq!(fields(HeaderDialect::Draft07, &[uploads()]), ["ratelimit: limit=8, remaining=3, reset=1"]);
     assert_eq!(
@@ -222,6 +243,13 @@ fn x_fields_count_to_the_full_limit_in_seconds_rounded_up() {
         fields(HeaderDialect::XDelta, &[user(), refusing(tenant(), Some(Duration::from_secs(90)))]),
         ["retry-after: 90", "x-ratelimit-limit: 1000", "x-ratelimit-remaining: 0", "x-ratelimit-reset: 90",]
     );
+}
+
+#[test]
+fn x_fields_of_a_full_limit_are_reset_now() {
+    let full = [LimitReport { remaining: 100, reset_after: Duration::ZERO, ..user() }];
+    assert_eq!(fields(HeaderDialect::XDelta, &full)[2], "x-ratelimit-reset: 0");
+    assert_eq!(fields(HeaderDialect::XEpoch, &full)[2], "x-ratelimit-reset: 1000001");
 }
 
 #[test]
