@@ -30,7 +30,8 @@ pub(super) fn window(report: &LimitReport) -> Option<u64> {
     }
 }
 
-/// Seconds, at least 1, until a request that this limit refuses fits; `None` when it does not refuse, or waiting cannot help.
+/// Seconds, at least 1, until a request that this limit refuses fits; `None` when it does not refuse, or waiting cannot
+/// help.
 pub(super) fn wait(report: &LimitReport) -> Option<u64> {
     let wait = report.retry_after.filter(|_| report.refuses)?;
     Some(whole_seconds(wait).max(1))
@@ -44,14 +45,15 @@ pub(super) fn effective_window(report: &LimitReport) -> Option<u64> {
 
 /// The time in which what is left would come back: no shorter, so that clients infer no higher rate than the quota's.
 fn time_to_regain(report: &LimitReport, window: u64) -> u64 {
-    // Each factor has 15 digits, so their product fits; the quotient is at most the window, as no more is left than the quota.
+    // Each factor has 15 digits, so their product fits; no more is left than the quota, so the quotient is at most the
+    // window.
     let needed = u128::from(remaining(report)) * u128::from(window);
     let seconds = needed.div_ceil(u128::from(quota(report).max(1)));
     u64::try_from(seconds).map_or(window, |seconds| seconds.max(1))
 }
 
-/// The report for the dialects that have room for one: of those that refuse, the one with the longest wait; if none does,
-/// the one with the least left. Rates go before concurrency limits, which clients of these dialects do not know.
+/// The report for the dialects that have room for one: of those that refuse, the one with the longest wait; if none
+/// does, the one with the least left. Rates go before concurrency limits, which clients of these dialects do not know.
 pub(super) fn binding(reports: &[LimitReport]) -> Option<&LimitReport> {
     reports.iter().min_by_key(|report| {
         // A limit that the request never fits binds for ever.

@@ -37,8 +37,8 @@ pub(super) fn write_draft_11(reports: &[LimitReport], refused: bool, headers: &m
 
         states.member(&report.name);
         states.parameter("r", remaining(report));
-        // The draft wants no window to end later than `Retry-After`. A limit that does not refuse would have to shorten its
-        // own, and so promise too much: it leaves the window out, which may be.
+        // The draft wants no window to end later than `Retry-After`. A limit that does not refuse would have to shorten
+        // its own, and so promise too much; as the draft allows, it leaves the window out.
         if let Some(seconds) =
             effective_window(report).filter(|end| retry_after.is_none_or(|most| *end <= most))
         {
@@ -85,7 +85,7 @@ fn write_unnamed_policies(reports: &[LimitReport], headers: &mut HeaderMap) {
     }
 }
 
-/// Drafts 06 and 07 ask for a number of every limit: that of one without a window is the time until it is full again.
+/// Drafts 06 and 07 always ask for a number: that of a limit without a window is the time until it is full again.
 fn reset(report: &LimitReport) -> u64 {
     effective_window(report).unwrap_or_else(|| whole_seconds(report.reset_after).max(1))
 }

@@ -12,7 +12,8 @@ const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
 const REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
 const RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
 
-/// One limit in three fields. Its reset is counted from `since`: zero for seconds from now, the time now for a point in time.
+/// One limit in three fields. Its reset is counted from `since`: zero for seconds from now, the time now for a point in
+/// time.
 pub(super) fn write(reports: &[LimitReport], since: Duration, headers: &mut HeaderMap) {
     let Some(report) = binding(reports) else { return };
     set(headers, LIMIT, HeaderValue::from(quota(report)));

@@ -3,6 +3,8 @@
 mod figures;
 mod ietf;
 mod legacy;
+#[cfg(test)]
+mod read_back_tests;
 mod structured;
 #[cfg(test)]
 mod tests;
@@ -16,21 +18,31 @@ use super::LimitReport;
 
 /// Which header fields tell clients of their limits.
 ///
-/// All times are in seconds, rounded up; numbers above 999,999,999,999,999 are announced as that. The IETF drafts are not a
-/// standard yet: their fields may change in a minor release, with the draft.
+/// All times are in seconds, rounded up; numbers above 999,999,999,999,999 are announced as that. The IETF drafts are
+/// not a standard yet: their fields may change in a minor release, with the draft.
 ///
-/// Only draft 11 has room for several limits. The other dialects show the one that binds: of those that refuse the one with
-/// the longest wait, else the one with the least left.
+/// Only draft 11 has room for several limits. The other dialects show the one that binds: of those that refuse the one
+/// with the longest wait, else the one with the least left, rates before concurrency limits.
 ///
-/// Dialects can be sent side by side if no field belongs to both: one of the drafts, and one of the `X-` dialects. Of two that
-/// share a field, the later one writes it.
+/// Dialects can be sent side by side if no field belongs to both: one of the drafts, and one of the `X-` dialects. Of
+/// two that share a field, the later one writes it.
+///
+/// ```
+/// use tollgate::http::HeaderDialect;
+///
+/// let dialects = [HeaderDialect::default(), HeaderDialect::XDelta];
+/// assert_eq!(dialects[0], HeaderDialect::Draft11);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum HeaderDialect {
     /// IETF draft 11 (2026): `RateLimit-Policy: "user";q=100;w=60` and `RateLimit: "user";r=50;t=30`, for all limits.
     ///
-    /// `q` is the limit, `w` its window, `r` what is left, and `t` how long that has to last: the wait if the limit refuses,
-    /// else the time in which so much comes back. `t` is missing where it is not known, or would end after `Retry-After`.
+    /// `q` is the limit, `w` its window, `r` what is left, and `t` how long that has to last: the wait if the limit
+    /// refuses, else the time in which so much comes back. `t` is missing where it is not known, or would end after
+    /// `Retry-After`. A concurrency limit has no `w`, but `qu="concurrent-requests"`.
+    ///
+    /// Limits of layers further in, which have written their fields already, stay in the lists.
     #[default]
     Draft11,
     /// IETF draft 07 (2023): `RateLimit: limit=100, remaining=50, reset=30` and `RateLimit-Policy: 100;w=60`.
@@ -42,14 +54,15 @@ pub enum HeaderDialect {
     ///
     /// The reset is draft 11's `t`.
     Draft06,
-    /// `X-RateLimit-Limit`, `X-RateLimit-Remaining` and `X-RateLimit-Reset`: the seconds until the limit is full again. A limit
-    /// that never is sends no reset.
+    /// `X-RateLimit-Limit`, `X-RateLimit-Remaining` and `X-RateLimit-Reset`: the seconds until the limit is full again.
+    /// A limit that never is sends no reset.
     XDelta,
     /// The same with the point in time, in seconds since 1970 (UTC).
     XEpoch,
 }
 
-/// Writes the fields of one dialect. `refused` is whether the response has a `Retry-After`, `unix_now` the time since 1970.
+/// Writes the fields of one dialect. `refused` is whether the request is, so that the response has a `Retry-After`;
+/// `unix_now` is the time since 1970.
 pub(crate) fn write(
     dialect: HeaderDialect,
     reports: &[LimitReport],
