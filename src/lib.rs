@@ -29,6 +29,7 @@
 //! | the next free slot, in advance | [`Limiter::schedule`]; to wait for it `Limiter::until_allowed` (feature `tokio`) |
 //! | what the answers mean | [`Allowed`], [`Denied`], [`Status`] |
 //! | how many at once, not how many in what time | [`concurrency`] |
+//! | counts, events, and who is refused most | [`observe`] |
 //! | an algorithm of your own | [`Algorithm`] |
 //! | whether it keeps the laws | [`testing`] |
 //! | how it works, how fast it is, where it ends | [`docs`] |
@@ -42,6 +43,8 @@
 //! | `cli` | the `tollgate` command: `tollgate replay access.log --limit 60/min` |
 //! | `tokio` | waiting: `Limiter::until_allowed`, `ConcurrencyLimit::acquire_within`; `Clock::tokio` |
 //! | `serde` | [`Limiter::snapshot`](Limiter#method.snapshot) and [`Builder::restore`](Builder#method.restore): a restart grants no fresh burst |
+//! | `metrics` | counters, histograms and gauges for the `metrics` facade: `observe::MetricsObserver` |
+//! | `tracing` | an event for refusals, or for some: `observe::TracingObserver` |
 //! | `full` | all of them |
 
 // A test that fails is meant to panic.
