@@ -63,7 +63,9 @@ impl<B: Body<Data = Bytes>> Body for RateLimitBody<B> {
         let this = self.project();
         let mut body = match this.inner.project() {
             InnerProjection::Service { body } => body,
-            InnerProjection::Refusal { text } => return Poll::Ready(text.take().map(|text| Ok(Frame::data(text)))),
+            InnerProjection::Refusal { text } => {
+                return Poll::Ready(text.take().map(|text| Ok(Frame::data(text))));
+            }
         };
         let frame = ready!(body.as_mut().poll_frame(context));
         match (&frame, this.watch.as_mut()) {

@@ -43,7 +43,10 @@ impl fmt::Display for LayerError {
                 write!(f, "two limits are called {limit:?}: leave one out, or give it another name")
             }
             LayerError::Header { limit, header } => {
-                write!(f, "limit {limit:?}: {header:?} cannot be the name of a header field: use letters, digits and hyphens")
+                write!(
+                    f,
+                    "limit {limit:?}: {header:?} cannot be the name of a header field: use letters, digits and hyphens"
+                )
             }
             LayerError::MissingUndecided { limit, key } => write!(
                 f,

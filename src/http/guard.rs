@@ -45,9 +45,11 @@ impl Guard {
     /// The answer has ended, or will not go on: so many bytes of its body were sent.
     pub(super) fn end(self, outcome: Outcome, bytes: u64) {
         let Guard { all, permits, rules, asked, actual } = self;
-        all.settle_each(outcome, |place| match rules.limits[asked.get(place)?.limit].cost.after.as_ref()? {
-            After::Head(_) => actual.get(place).copied().flatten(),
-            After::Body { bytes_per_token } => Some(bytes.div_ceil(*bytes_per_token)),
+        all.settle_each(outcome, |place| {
+            match rules.limits[asked.get(place)?.limit].cost.after.as_ref()? {
+                After::Head(_) => actual.get(place).copied().flatten(),
+                After::Body { bytes_per_token } => Some(bytes.div_ceil(*bytes_per_token)),
+            }
         });
         drop(permits);
     }

@@ -100,9 +100,10 @@ impl Waiting {
 
     /// How long it is until the last turn comes.
     fn rest(&self) -> Duration {
-        let rests = self.taken.iter().map(|(asked, turn)| {
-            self.rules.limits[asked.limit].source.gate.until(turn.time)
-        });
+        let rests = self
+            .taken
+            .iter()
+            .map(|(asked, turn)| self.rules.limits[asked.limit].source.gate.until(turn.time));
         rests.max().unwrap_or_default()
     }
 

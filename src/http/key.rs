@@ -12,7 +12,7 @@ use http::header::AUTHORIZATION;
 use super::{ClientAddress, Head, Trouble};
 
 /// What a request is counted under. It hashes as what it holds, so that `limiter.peek("alice")` finds what the middleware has spent for a header `alice`.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub enum KeyValue<'a> {
     /// One for all.
     Shared,
@@ -71,6 +71,13 @@ impl fmt::Display for KeyValue<'_> {
                 Ok(())
             }
         }
+    }
+}
+
+/// As it is shown: a secret must not get into a log by accident.
+impl fmt::Debug for KeyValue<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KeyValue({self})")
     }
 }
 
@@ -286,9 +293,12 @@ impl Key {
         match &self.source {
             Source::Header(name) | Source::Secret(name) => format!("the header field {name}"),
             Source::Bearer => "the header field authorization with a bearer token".to_owned(),
-            Source::All(keys) => {
-                keys.iter().filter(|key| key.may_be_missing()).map(Key::needs).collect::<Vec<_>>().join(" and ")
-            }
+            Source::All(keys) => keys
+                .iter()
+                .filter(|key| key.may_be_missing())
+                .map(Key::needs)
+                .collect::<Vec<_>>()
+                .join(" and "),
             _ => format!("something that the server could not find ({})", self.kind()),
         }
     }
@@ -356,6 +366,9 @@ fn all<'a>(keys: &[Key], head: &Head<'a>) -> Found<'a> {
 
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Key").field("kind", &self.kind()).field("missing", &self.missing).finish_non_exhaustive()
+        f.debug_struct("Key")
+            .field("kind", &self.kind())
+            .field("missing", &self.missing)
+            .finish_non_exhaustive()
     }
 }

@@ -212,7 +212,12 @@ impl Checked {
         self.cost.charged(head)
     }
 
-    pub(super) fn report(&self, figures: &Figures, retry_after: Option<Duration>, refuses: bool) -> LimitReport {
+    pub(super) fn report(
+        &self,
+        figures: &Figures,
+        retry_after: Option<Duration>,
+        refuses: bool,
+    ) -> LimitReport {
         LimitReport {
             name: Arc::clone(&self.name),
             unit: self.source.unit,

@@ -13,7 +13,11 @@ use crate::observe::{self, DecisionOutcome, Observer};
 
 /// Decides about a request; in shadow mode it passes, whatever was decided.
 pub(super) fn decide(rules: &Arc<Rules>, head: &Head<'_>) -> Decided {
-    let begun = rules.observer.as_ref().is_some_and(|observer| Observer::wants_duration(&**observer)).then(Instant::now);
+    let begun = rules
+        .observer
+        .as_ref()
+        .is_some_and(|observer| Observer::wants_duration(&**observer))
+        .then(Instant::now);
     let decided = rules.decide(head);
     let took = begun.map(|begun| begun.elapsed());
     match decided {

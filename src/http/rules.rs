@@ -146,9 +146,8 @@ impl Rules {
         match check_all(&limits) {
             Ok(all) if !all.delay().is_zero() && !self.shadow => {
                 let turns = all.into_turns().into_iter();
-                let turns = turns.map(|(index, tag, cost, turn)| {
-                    (Asked { limit: asked[index].limit, tag, cost }, turn)
-                });
+                let turns = turns
+                    .map(|(index, tag, cost, turn)| (Asked { limit: asked[index].limit, tag, cost }, turn));
                 let turns = turns.collect();
                 Decided::Wait(asked, turns)
             }
@@ -165,11 +164,7 @@ impl Rules {
         }
     }
 
-    fn reports(
-        &self,
-        asked: &[Asked],
-        limits: impl Iterator<Item = crate::LimitStatus>,
-    ) -> Vec<LimitReport> {
+    fn reports(&self, asked: &[Asked], limits: impl Iterator<Item = crate::LimitStatus>) -> Vec<LimitReport> {
         let report = |status: crate::LimitStatus| {
             let rule = &self.limits[asked[status.index()].limit];
             rule.report(status.figures(), status.retry_after(), status.refuses())

@@ -109,8 +109,11 @@ impl Ending {
     }
 
     fn end<R: Body>(self, response: Response<R>) -> Response<RateLimitBody<R>> {
-        let Ending { rules, passed, decision } = self;
+        let Ending { rules, mut passed, decision } = self;
         let (mut parts, body) = response.into_parts();
+        if let Some(guard) = &mut passed.guard {
+            guard.answered(&parts);
+        }
         // A redirection is not what was asked for: draft-11 would rather not have fields there.
         if !parts.status.is_redirection() {
             rules.write_fields(&passed.reports, false, &mut parts.headers);
@@ -118,10 +121,7 @@ impl Ending {
         leave(decision.as_ref(), &mut parts.extensions);
         let body = match passed.guard {
             None => RateLimitBody::plain(body),
-            Some(mut guard) => {
-                guard.answered(&parts);
-                RateLimitBody::watched(body, guard, outcome_of(parts.status))
-            }
+            Some(guard) => RateLimitBody::watched(body, guard, outcome_of(parts.status)),
         };
         Response::from_parts(parts, body)
     }

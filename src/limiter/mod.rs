@@ -41,10 +41,10 @@ pub use gate::{On, Outcome};
 pub use hasher::{KeyHasher, RandomState};
 pub use reservation::Reservation;
 pub use schedule::Scheduled;
-#[cfg(feature = "tower")]
-pub(crate) use turns::{Turn, Turns};
 #[cfg(feature = "serde")]
 pub use snapshot::{Snapshot, Snapshots};
+#[cfg(feature = "tower")]
+pub(crate) use turns::{Turn, Turns};
 
 use std::fmt;
 use std::hash::{BuildHasher, Hash};

@@ -61,7 +61,8 @@ fn decisions_are_counted_by_policy_and_outcome() {
         }
     });
     for (times, (_, word, ..)) in (1..).zip(OUTCOMES) {
-        let count = |policy| recorded.count(&format!("tollgate_decisions_total{{policy={policy},outcome={word}}}"));
+        let count =
+            |policy| recorded.count(&format!("tollgate_decisions_total{{policy={policy},outcome={word}}}"));
         assert_eq!((count("per-client"), count("per-route"), count("other")), (times, 0, 0), "{word}");
     }
 }
@@ -72,7 +73,8 @@ fn whatever_strangers_choose_makes_no_label() {
         let observer = MetricsObserver::new(["per-client"]).aliases(true);
         for n in 0..100 {
             let (policy, key) = (format!("policy {n}"), format!("key {n}"));
-            let decision = Decided::new(&policy, DecisionOutcome::Denied).with_key(&key).with_route(policy.as_str());
+            let decision =
+                Decided::new(&policy, DecisionOutcome::Denied).with_key(&key).with_route(policy.as_str());
             observer.decided(&decision.with_tier(key.as_str()).with_took(Duration::from_micros(1)));
             observer.failed(&policy, "timeout");
         }
@@ -105,7 +107,9 @@ fn durations_are_in_seconds_and_asked_for_unless_told_otherwise() {
 fn failures_are_counted_by_policy_and_kind() {
     let recorded = recorded_by(|| {
         let observer = MetricsObserver::new(["per-client"]);
-        for (policy, kind) in [("per-client", "timeout"), ("per-client", "timeout"), ("per-client", "connect")] {
+        for (policy, kind) in
+            [("per-client", "timeout"), ("per-client", "timeout"), ("per-client", "connect")]
+        {
             observer.failed(policy, kind);
         }
     });
@@ -116,7 +120,8 @@ fn failures_are_counted_by_policy_and_kind() {
 #[test]
 fn a_watched_limiter_is_read_when_it_is_refreshed() {
     let recorder = DebuggingRecorder::new();
-    let limiter = Arc::new(Limiter::builder(Gcra::new(Quota::per_day(1))).clock(Clock::manual().0).build().unwrap());
+    let limiter =
+        Arc::new(Limiter::builder(Gcra::new(Quota::per_day(1))).clock(Clock::manual().0).build().unwrap());
     metrics::with_local_recorder(&recorder, || {
         let watched = Arc::clone(&limiter);
         let observer = MetricsObserver::new(["per-client"]).watch("per-client", move || watched.stats());

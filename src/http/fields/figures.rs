@@ -43,11 +43,11 @@ pub(super) fn effective_window(report: &LimitReport) -> Option<u64> {
     wait(report).or_else(|| window(report).map(|window| time_to_regain(report, window)))
 }
 
-/// The time in which what is left would come back: no shorter, so that clients infer no higher rate than the quota's.
+/// The time in which what is left would come back, or one token where nothing is: no shorter, so that clients infer no higher rate than the quota's.
 fn time_to_regain(report: &LimitReport, window: u64) -> u64 {
     // Each factor has 15 digits, so their product fits; no more is left than the quota, so the quotient is at most the
     // window.
-    let needed = u128::from(remaining(report)) * u128::from(window);
+    let needed = u128::from(remaining(report).max(1)) * u128::from(window);
     let seconds = needed.div_ceil(u128::from(quota(report).max(1)));
     u64::try_from(seconds).map_or(window, |seconds| seconds.max(1))
 }

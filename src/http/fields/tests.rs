@@ -267,7 +267,7 @@ fn a_limit_of_zero_is_never_full_again() {
     let closed = [LimitReport { limit: 0, reset_after: Duration::MAX, ..refusing(user(), None) }];
     assert_eq!(
         fields(HeaderDialect::Draft11, &closed),
-        [r#"ratelimit-policy: "user";q=0;w=60"#, r#"ratelimit: "user";r=0;t=1"#]
+        [r#"ratelimit-policy: "user";q=0;w=60"#, r#"ratelimit: "user";r=0;t=60"#]
     );
     assert_eq!(fields(HeaderDialect::XDelta, &closed), ["x-ratelimit-limit: 0", "x-ratelimit-remaining: 0"]);
     assert_eq!(fields(HeaderDialect::XEpoch, &closed), ["x-ratelimit-limit: 0", "x-ratelimit-remaining: 0"]);
