@@ -20,7 +20,7 @@ use tollgate::http::{ClientAddress, Resolved};
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED: HeaderName = http::header::FORWARDED;
 
-/// The proxies of these tests: all of 10.0.0.0/8 and of 2001:db8:a::/48.
+/// The proxies of these tests: all of `10.0.0.0/8` and of `2001:db8:a::/48`.
 fn behind() -> ClientAddress {
     ClientAddress::behind(["10.0.0.0/8", "2001:db8:a::/48"]).unwrap()
 }

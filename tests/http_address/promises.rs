@@ -90,11 +90,11 @@ fn element(address: IpAddr) -> impl Strategy<Value = String> {
 
 /// A quoted string with a backslash before each byte whose bit says so.
 fn quoted(text: &str, escapes: u64) -> String {
-    let escaped = text.char_indices().flat_map(|(at, c)| {
+    let within = text.char_indices().flat_map(|(at, c)| {
         let backslash = (escapes >> (at % 64) & 1 == 1).then_some('\\');
         backslash.into_iter().chain([c])
     });
-    format!("\"{}\"", escaped.collect::<String>())
+    format!("\"{}\"", within.collect::<String>())
 }
 
 fn every_kind() -> impl Strategy<Value = (HeaderName, ClientAddress)> {
