@@ -77,6 +77,9 @@ impl<N: Hash + Eq + Clone> SpaceSaving<N> {
     /// Gives the name an entry that counts nothing yet.
     fn add(&mut self, name: N) -> usize {
         let (name, place) = (Arc::new(name), self.entries.len());
+        // Twice what there will be: a table that is at most half full clears the traces of what was removed in place, where
+        // a fuller one would grow.
+        self.places.reserve(place + 2);
         self.places.insert(Arc::clone(&name), place);
         self.entries.push(Entry { name, count: 0, at_most_too_many_by: 0, rank: place });
         self.ranking.push(place);

@@ -108,7 +108,8 @@ fn a_decision_says_what_it_was_given_and_defaults_otherwise() {
 
 #[test]
 fn a_decision_that_is_printed_does_not_give_the_key_away() {
-    let decision = Decided::new("limit", DecisionOutcome::Denied).with_key(&"ann@example.org").with_key_kind("mail");
+    let decision =
+        Decided::new("limit", DecisionOutcome::Denied).with_key(&"ann@example.org").with_key_kind("mail");
     let printed = format!("{decision:?}");
     assert!(printed.contains("mail") && !printed.contains("ann@example.org"), "{printed}");
 }

@@ -51,7 +51,8 @@ fn events_of(work: impl FnOnce()) -> Vec<Seen> {
 
 #[test]
 fn a_refusal_is_told_with_every_field_but_the_key() {
-    let decision = Decided::new("per-client", DecisionOutcome::Denied).with_key(&"203.0.113.9").with_key_kind("ip");
+    let decision =
+        Decided::new("per-client", DecisionOutcome::Denied).with_key(&"203.0.113.9").with_key_kind("ip");
     let decision = decision.with_route("/users/{id}").with_tier("free").with_cost(5);
     let events = events_of(|| TracingObserver::new().decided(&decision));
     assert_eq!(events.len(), 1);
@@ -72,7 +73,8 @@ fn a_refusal_is_told_with_every_field_but_the_key() {
 
 #[test]
 fn a_route_or_tier_that_is_not_known_is_absent() {
-    let events = events_of(|| TracingObserver::new().decided(&Decided::new("limit", DecisionOutcome::Denied)));
+    let events =
+        events_of(|| TracingObserver::new().decided(&Decided::new("limit", DecisionOutcome::Denied)));
     assert!(!events[0].fields.contains_key("route") && !events[0].fields.contains_key("tier"));
 }
 
