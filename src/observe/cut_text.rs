@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, Hasher};
 
 use crate::limiter::{KeyHasher, RandomState};
 
-/// A SHA-256 in hexadecimal just fits. It is the longest of the usual names: an IPv6 address takes 45 bytes, a UUID 36.
+/// A SHA-256 in hexadecimal just fits, the longest of the usual names: an IPv6 address takes 45 bytes, a UUID 36.
 pub(super) const MAX_BYTES: usize = 64;
 
 /// The first [`MAX_BYTES`] of a text, and a hash of the rest that tells it from others that begin alike.

@@ -24,7 +24,7 @@ const ALIAS_LATENCY: &str = "limiter_latency_ms";
 /// The label of policies that were not named beforehand.
 const OTHER: &str = "other";
 
-/// Counts decisions for the `metrics` facade, and so for whatever exporter the program installs: Prometheus or another.
+/// Counts decisions for the `metrics` facade, and so for whatever exporter the program installs.
 ///
 /// | metric | kind | labels | |
 /// |---|---|---|---|
@@ -34,12 +34,12 @@ const OTHER: &str = "other";
 /// | `tollgate_tracked_keys` | gauge | `policy` | keys that are not full, of limiters that are [watched](Self::watch) |
 /// | `tollgate_forgotten_keys_total` | counter | `policy` | busy keys forgotten for want of room, likewise |
 ///
-/// Labels are bounded: `policy` is a name given to [`new`](Self::new) or [`watch`](Self::watch), or `other`. No key and no
-/// address is ever one.
+/// Labels are bounded: `policy` is a name given to [`new`](Self::new) or [`watch`](Self::watch), or `other`. No key
+/// and no address is ever one.
 ///
 /// Install the program's recorder first. Handles are registered when the observer is built, and those that were
-/// registered before there was a recorder count nothing. The exporter for Prometheus shows histograms as summaries unless
-/// it is given buckets; decisions in memory take from `1e-7` to `1e-4` seconds.
+/// registered before there was a recorder count nothing. The exporter for Prometheus shows histograms as summaries
+/// unless it is given buckets; for decisions in memory let them reach from `1e-7` to `1e-4` seconds.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -62,8 +62,8 @@ pub struct MetricsObserver {
 }
 
 impl MetricsObserver {
-    /// Registers the metrics of these policies with the current recorder. Decisions under any other policy are counted as
-    /// `other`.
+    /// Registers the metrics of these policies with the current recorder. Decisions under any other policy are counted
+    /// as `other`.
     #[must_use]
     pub fn new<P: Into<Arc<str>>>(policies: impl IntoIterator<Item = P>) -> MetricsObserver {
         describe_counter!(DECISIONS, Unit::Count, "Decisions of rate limits.");
@@ -81,15 +81,16 @@ impl MetricsObserver {
         }
     }
 
-    /// Whether it asks for decisions to be timed: two readings of a clock each. It does unless told otherwise. Times that
-    /// somebody else asked for are recorded all the same.
+    /// Whether it asks for decisions to be timed: two readings of a clock each. It does unless told otherwise. Times
+    /// that somebody else asked for are recorded all the same.
     #[must_use]
     pub fn durations(self, measures: bool) -> MetricsObserver {
         MetricsObserver { measures, ..self }
     }
 
-    /// Whether to count under plain names besides, all of them with the label `policy`: `allowed_total` (whatever went on),
-    /// `denied_total` (whatever did not), `limiter_errors_total`, and the histogram `limiter_latency_ms`. It does not unless told so.
+    /// Whether to count under plain names besides, all of them with the label `policy`: `allowed_total` (whatever went
+    /// on), `denied_total` (whatever did not), `limiter_errors_total`, and the histogram `limiter_latency_ms`. It does
+    /// not unless told so.
     #[must_use]
     pub fn aliases(mut self, wanted: bool) -> MetricsObserver {
         if wanted {
@@ -104,8 +105,8 @@ impl MetricsObserver {
         self
     }
 
-    /// Watches the limiter whose [`stats`](crate::Limiter::stats) these are, under a policy's name of which there should be
-    /// few. One limiter for each name: several would overwrite each other.
+    /// Watches the limiter whose [`stats`](crate::Limiter::stats) these are, under a policy's name of which there
+    /// should be few. One limiter for each name: several would overwrite each other.
     #[must_use]
     pub fn watch<F>(mut self, policy: impl Into<Arc<str>>, stats: F) -> MetricsObserver
     where
@@ -170,7 +171,10 @@ struct PolicyHandles {
 
 impl PolicyHandles {
     fn register(label: &SharedString) -> PolicyHandles {
-        let decisions = |outcome: DecisionOutcome| counter!(DECISIONS, "policy" => label.clone(), "outcome" => outcome.as_str());
+        let decisions = |outcome: DecisionOutcome| {
+            let (policy, outcome) = (label.clone(), outcome.as_str());
+            counter!(DECISIONS, "policy" => policy, "outcome" => outcome)
+        };
         PolicyHandles {
             label: label.clone(),
             allowed: decisions(DecisionOutcome::Allowed),

@@ -1,7 +1,7 @@
 //! Seeing what limits do: counts for dashboards, events for logs, and which keys are refused most.
 //!
-//! An [`Observer`] is told of each decision after it was made; it changes none. The HTTP middleware tells one by itself,
-//! and a program that asks a [`Limiter`](crate::Limiter) tells it in a line or two:
+//! An [`Observer`] is told of each decision after it was made; it changes none. The HTTP middleware tells one by
+//! itself, and a program that asks a [`Limiter`](crate::Limiter) tells it in a line or two:
 //!
 //! ```
 //! use std::time::Instant;

@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use crate::limiter::RandomState;
 
-/// The space-saving summary of Metwally, Agrawal and El Abbadi, "Efficient Computation of Frequent and Top-k Elements in
-/// Data Streams" (2005).
+/// The space-saving summary of Metwally, Agrawal and El Abbadi, "Efficient Computation of Frequent and Top-k Elements
+/// in Data Streams" (2005).
 ///
 /// It counts at most `capacity` names. A name for which there is no place takes over the smallest count, which is then
-/// too high for it by no more than that. After `total` names a count is too high by no more than `total / capacity`, and
-/// every name that came more often than that is there.
+/// too high for it by no more than that. After `total` names a count is too high by no more than `total / capacity`,
+/// and every name that came more often than that is there.
 #[derive(Debug)]
 pub(super) struct SpaceSaving<N> {
     capacity: usize,
@@ -77,6 +77,9 @@ impl<N: Hash + Eq + Clone> SpaceSaving<N> {
     /// Gives the name an entry that counts nothing yet.
     fn add(&mut self, name: N) -> usize {
         let (name, place) = (Arc::new(name), self.entries.len());
+        // Twice what there will be: a table that is at most half full clears the traces of what was removed in place,
+        // where a fuller one would grow.
+        self.places.reserve(place + 2);
         self.places.insert(Arc::clone(&name), place);
         self.entries.push(Entry { name, count: 0, at_most_too_many_by: 0, rank: place });
         self.ranking.push(place);

@@ -14,8 +14,8 @@ use crate::limiter::RandomState;
 /// The keys that are refused most, in bounded memory however many there are.
 ///
 /// An [`Observer`] that looks at decisions over a limit, enforced or on trial
-/// ([`is_over_limit`](super::DecisionOutcome::is_over_limit)), about a key. Each counts one, whatever its cost. Keys are
-/// told apart by policy and text.
+/// ([`is_over_limit`](super::DecisionOutcome::is_over_limit)), about a key. Each counts one, whatever its cost. Keys
+/// are told apart by policy and text.
 ///
 /// ```
 /// use tollgate::observe::{Decided, DecisionOutcome, Observer, TopRefused};
@@ -43,9 +43,10 @@ use crate::limiter::RandomState;
 ///
 /// # What it costs
 ///
-/// An allowed request costs a comparison. A refusal costs the formatting of its key and O(log `capacity`). A place takes
-/// less than 400 bytes, and a flood that has taken them all allocates nothing more. Policies and keys are kept up to 64 bytes;
-/// a longer one is shown with an ellipsis, and told from others that begin alike by a 64-bit hash.
+/// An allowed request costs a comparison. A refusal costs the formatting of its key and O(log `capacity`). A place
+/// takes less than 400 bytes if there are a hundred or more, and a flood that has taken them all allocates nothing.
+/// Policies and keys are kept up to 64 bytes; a longer one is shown with an ellipsis, and told from others that begin
+/// alike by a 64-bit hash.
 pub struct TopRefused {
     summary: CachePadded<Mutex<SpaceSaving<Name>>>,
     // Apart from the lock, which another thread holds whenever this changes.

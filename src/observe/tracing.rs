@@ -8,10 +8,10 @@ use super::{Decided, Observer};
 
 /// Tells `tracing` of refusals, or of some of them.
 ///
-/// An event (target `tollgate`, level `WARN` unless [said otherwise](Self::level)) for every decision that was not simply
-/// to let the request through: `denied`, `shadow_denied` and `error_denied`. Its fields are `policy`, `outcome`,
-/// `key_kind`, `route`, `tier`, `cost`, and `left_out`: how many refusals since the last event got none. A route or tier that is
-/// not known is absent. The key is in no event: it may name a person, and a log is forever.
+/// An event (target `tollgate`, level `WARN` unless [said otherwise](Self::level)) for every decision that was not
+/// simply to let the request through: `denied`, `shadow_denied` and `error_denied`. Its fields are `policy`,
+/// `outcome`, `key_kind`, `route`, `tier`, `cost`, and `left_out`: how many refusals since the last event got none. A
+/// route or tier that is not known is absent. The key is in no event: it may name a person, and a log is forever.
 ///
 /// ```
 /// use tollgate::observe::{Decided, DecisionOutcome, Observer, TracingObserver};

@@ -73,7 +73,7 @@ fn every_member_of_a_vector_is_told() {
 fn a_duration_is_wanted_if_any_of_them_wants_it() {
     let (plain, timed) = (Sums::default, || Arc::new(Sums::timed()));
     assert!(!().wants_duration() && !(plain(), plain()).wants_duration());
-    assert!(timed().wants_duration() && (&timed()).wants_duration());
+    assert!(Observer::wants_duration(&timed()) && Observer::wants_duration(&&*timed()));
     assert!((plain(), timed()).wants_duration() && (timed(), plain()).wants_duration());
     assert!((plain(), plain(), timed()).wants_duration());
     assert!((plain(), plain(), plain(), timed()).wants_duration());

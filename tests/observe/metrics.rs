@@ -119,19 +119,73 @@ fn failures_are_counted_by_policy_and_kind() {
 
 #[test]
 fn a_watched_limiter_is_read_when_it_is_refreshed() {
-    let recorder = DebuggingRecorder::new();
+    let (clock, _hand) = Clock::manual();
     let limiter =
-        Arc::new(Limiter::builder(Gcra::new(Quota::per_day(1))).clock(Clock::manual().0).build().unwrap());
-    metrics::with_local_recorder(&recorder, || {
+        Limiter::builder(Gcra::new(Quota::per_day(1))).clock(clock).max_keys(1_000).build().unwrap();
+    let limiter = Arc::new(limiter);
+    let mut at_refresh = None;
+    let recorded = recorded_by(|| {
         let watched = Arc::clone(&limiter);
         let observer = MetricsObserver::new(["per-client"]).watch("per-client", move || watched.stats());
-        for key in 0_u64..3 {
+        for key in 0_u64..20_000 {
             assert!(limiter.check(&key).is_ok());
+            if key % 10_000 == 0 {
+                observer.refresh();
+                at_refresh = Some(limiter.stats());
+            }
         }
-        observer.refresh();
-        assert!(limiter.check(&3_u64).is_ok());
     });
-    let recorded = recorded_by_recorder(&recorder);
-    assert!((recorded.gauge("tollgate_tracked_keys{policy=per-client}") - 3.0).abs() < f64::EPSILON);
-    assert_eq!(recorded.count("tollgate_forgotten_keys_total{policy=per-client}"), limiter.stats().forgotten);
+    let at_refresh = at_refresh.unwrap();
+    assert!(0 < at_refresh.forgotten && at_refresh.forgotten < limiter.stats().forgotten);
+    assert_eq!(recorded.count("tollgate_forgotten_keys_total{policy=per-client}"), at_refresh.forgotten);
+    let keys = f64::from(u32::try_from(at_refresh.keys).unwrap());
+    assert!((recorded.gauge("tollgate_tracked_keys{policy=per-client}") - keys).abs() < 0.5);
+}
+
+#[test]
+fn aliases_count_the_same_under_plain_names() {
+    let recorded = recorded_by(|| {
+        let observer = MetricsObserver::new(["per-client"]).aliases(true);
+        for (outcome, ..) in OUTCOMES {
+            observer.decided(&Decided::new("per-client", outcome).with_took(Duration::from_millis(250)));
+        }
+        observer.failed("per-client", "timeout");
+    });
+    let goes_on = OUTCOMES.iter().filter(|(_, _, goes_on, _)| *goes_on).count() as u64;
+    assert_eq!(recorded.count("allowed_total{policy=per-client}"), goes_on);
+    assert_eq!(recorded.count("denied_total{policy=per-client}"), OUTCOMES.len() as u64 - goes_on);
+    assert_eq!(recorded.count("limiter_errors_total{policy=per-client}"), 1);
+    assert_eq!(recorded.samples("limiter_latency_ms{policy=per-client}"), [250.0; OUTCOMES.len()]);
+    // And besides, not instead.
+    assert_eq!(recorded.count("tollgate_decisions_total{policy=per-client,outcome=allowed}"), 1);
+}
+
+#[test]
+fn without_aliases_every_name_is_the_crates_own() {
+    let names_of = |observer: fn() -> MetricsObserver| {
+        let recorded = recorded_by(|| observer().failed("per-client", "timeout"));
+        recorded.names().into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let own = ["tollgate_decision_duration_seconds", "tollgate_decisions_total", "tollgate_errors_total"];
+    assert_eq!(names_of(|| MetricsObserver::new(["per-client"])), own);
+    assert_eq!(names_of(|| MetricsObserver::new(["per-client"]).aliases(false)), own);
+}
+
+#[test]
+fn every_metric_is_described_and_has_its_unit() {
+    let recorded = recorded_by(|| {
+        let limiter = Limiter::new(Quota::per_day(1));
+        let observer = MetricsObserver::new(["per-client"]).aliases(true);
+        observer.watch("per-client", move || limiter.stats()).failed("per-client", "timeout");
+    });
+    assert_eq!(recorded.names().len(), 9, "five and four aliases: {:?}", recorded.names());
+    for (metric, (unit, text, _)) in &recorded.0 {
+        let expected = match metric.split('{').next().unwrap() {
+            "tollgate_decision_duration_seconds" => Unit::Seconds,
+            "limiter_latency_ms" => Unit::Milliseconds,
+            _ => Unit::Count,
+        };
+        assert_eq!(*unit, Some(expected), "{metric}");
+        assert!(text.as_ref().is_some_and(|text| !text.is_empty()), "{metric}");
+    }
 }
