@@ -31,12 +31,12 @@ fn paused<F: Future<Output = ()>>(test: F) {
     runtime.enable_time().start_paused(true).build().unwrap().block_on(test);
 }
 
-/// The numbers from zero on, and how many were taken of them.
+/// The numbers from zero on, more than any limit here lets through, and how many were taken of them.
 fn numbers() -> (Arc<AtomicU64>, impl Stream<Item = Result<u64, Status>> + Unpin) {
     let taken = Arc::new(AtomicU64::new(0));
     let counter = Arc::clone(&taken);
     let numbers = std::iter::repeat_with(move || Ok(counter.fetch_add(1, Ordering::Relaxed)));
-    (taken, tokio_stream::iter(numbers))
+    (taken, tokio_stream::iter(numbers.take(100)))
 }
 
 #[test]
