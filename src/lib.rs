@@ -56,6 +56,8 @@ mod clock;
 pub mod concurrency;
 mod decision;
 pub mod docs;
+#[cfg(feature = "grpc")]
+pub mod grpc;
 #[cfg(feature = "tower")]
 pub mod http;
 mod limiter;
