@@ -7,7 +7,6 @@ use http::header::CONTENT_TYPE;
 const PROTOCOLS: [&str; 3] = ["application/grpc-web-text", "application/grpc-web", "application/grpc"];
 
 /// Whether a request with these headers calls a gRPC method, be it over gRPC-Web.
-#[cfg_attr(not(test), expect(dead_code, reason = "for the HTTP layer"))]
 pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
     content_type(headers).is_some()
 }

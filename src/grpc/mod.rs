@@ -2,7 +2,7 @@
 //!
 //! A gRPC client does not know HTTP's 429: it takes it for an unreachable server. It is told by a [`Status`](tonic::Status):
 //!
-//! | | a limit refuses | the limits could not be checked |
+//! | | a limit refuses | as many requests wait as may |
 //! |---|---|---|
 //! | code | `RESOURCE_EXHAUSTED` | `UNAVAILABLE` |
 //! | `RetryInfo` | the longest wait of the limits that refuse; none when waiting cannot help | none |
@@ -29,5 +29,7 @@ mod method;
 mod refusal;
 mod stream;
 
+pub(crate) use method::is_grpc;
 pub use refusal::status_of;
+pub(crate) use refusal::{refusal, response};
 pub use stream::{LimitedStream, limit_messages};

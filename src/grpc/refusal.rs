@@ -73,7 +73,6 @@ fn millis_up(wait: Duration) -> u64 {
 }
 
 /// What a request is told that is refused by those limits of `reports` that say so.
-#[cfg_attr(not(test), expect(dead_code, reason = "for the HTTP layer"))]
 pub(crate) fn refusal(reports: &[LimitReport]) -> Status {
     let refusing: Vec<&LimitReport> = reports.iter().filter(|report| report.refuses()).collect();
     let names: Vec<&str> = refusing.iter().map(|report| report.name()).collect();
@@ -82,14 +81,7 @@ pub(crate) fn refusal(reports: &[LimitReport]) -> Status {
     exhausted(format!("limit reached ({}): {retry}", names.join(", ")), violations, retry)
 }
 
-/// What a request is told whose limits could not be checked, and that is refused for it.
-#[cfg_attr(not(test), expect(dead_code, reason = "for the HTTP layer"))]
-pub(crate) fn unchecked() -> Status {
-    Status::unavailable("the limits cannot be checked at the moment: retry a little later")
-}
-
 /// The head of a reply that is this status and nothing else, to a request with these headers. The body is empty.
-#[cfg_attr(not(test), expect(dead_code, reason = "for the HTTP layer"))]
 pub(crate) fn response(status: Status, request: &HeaderMap) -> http::response::Parts {
     let (mut parts, ()) = status.into_http().into_parts();
     if let Some(content_type) = method::content_type(request) {
@@ -240,11 +232,5 @@ mod tests {
         assert_eq!((decoded.code(), decoded.message()), (status.code(), status.message()));
         assert_eq!(decoded.details(), status.details());
         assert_eq!(response(status, &HeaderMap::new()).headers[CONTENT_TYPE], "application/grpc");
-    }
-
-    #[test]
-    fn limits_that_cannot_be_checked_make_the_service_unavailable_for_no_known_time() {
-        let status = unchecked();
-        assert_eq!((status.code(), status.details(), pushback(&status)), (Code::Unavailable, &b""[..], None));
     }
 }
