@@ -1,4 +1,4 @@
-//! A gRPC server that limits its calls by name, and the messages of its streams by client.
+//! A gRPC server that limits calls by client and method (the layer), hellos by name (the handler), and the messages of its streams by client.
 //!
 //! Without arguments it plays its own client on a free port and shows what is refused; with an address it serves until Ctrl-C.
 //!
@@ -17,6 +17,7 @@ use std::sync::Arc;
 use clap::Parser;
 use tokio::net::TcpListener;
 use tokio_stream::StreamExt;
+use tollgate::http::{ClientAddress, Key, Limit, Missing, RateLimitLayer};
 use tollgate::{Limiter, Quota, grpc};
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
@@ -26,6 +27,7 @@ use tonic_types::StatusExt;
 use service::{Greeter, GreeterClient, GreeterServer, HelloReply, HelloRequest, Replies};
 
 /// Small, so that a few calls show what they do.
+const CALLS: Quota = Quota::per_minute(5);
 const HELLOS: Quota = Quota::per_minute(3);
 const MESSAGES: Quota = Quota::per_second(2).burst(5);
 
@@ -72,7 +74,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
     println!("listening on {address}");
 
     let greeter = Limited { hellos: Limiter::new(HELLOS), messages: Arc::new(Limiter::new(MESSAGES)) };
+    let by_client_and_method =
+        Key::all([Key::client(ClientAddress::peer()), Key::path()]).or(Missing::Refuse);
+    let calls = Limit::new("calls", Arc::new(Limiter::new(CALLS))).by(by_client_and_method);
     let server = Server::builder()
+        .layer(RateLimitLayer::new(calls)?)
         .add_service(GreeterServer::new(greeter))
         .serve_with_incoming(TcpIncoming::from(listener));
     let the_end = async {
@@ -90,8 +96,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
 /// What a client sees.
 async fn play(address: SocketAddr) -> Result<(), Box<dyn Error>> {
     let mut client = GreeterClient::connect(address).await?;
-    println!("\nSayHello, {HELLOS} for each name:");
-    for name in ["Ann", "Ann", "Ann", "Ann", "Ben"] {
+    println!("\nSayHello, {HELLOS} for each name, {CALLS} for each client:");
+    for name in ["Ann", "Ann", "Ann", "Ann", "Ben", "Cid"] {
         show(client.say_hello(name).await);
     }
 

@@ -4,6 +4,7 @@
 
 mod end_to_end;
 mod greeter;
+mod layer;
 mod status;
 mod stream;
 
