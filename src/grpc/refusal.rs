@@ -156,6 +156,7 @@ mod tests {
         LimitReport {
             name: name.into(),
             unit: Unit::Rate,
+            cost: 1,
             limit,
             window: Some(SECOND),
             remaining: 0,

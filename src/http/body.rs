@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use super::guard::Guard;
+use super::guard::{Guard, grpc_outcome};
 use crate::limiter::Outcome;
 
 pin_project! {
@@ -37,10 +37,11 @@ impl<B: Body> RateLimitBody<B> {
         RateLimitBody { inner: Inner::Service { body }, watch: None }
     }
 
-    /// A body whose end is waited for; one without a byte has ended already.
-    pub(super) fn watched(body: B, guard: Guard, outcome: Outcome) -> RateLimitBody<B> {
-        let mut watch = Some(Box::new(Watch { guard: Some(guard), outcome, cut_short: true, bytes: 0 }));
-        if body.is_end_stream() {
+    /// A body whose end is waited for; one without a byte has ended already. Of one whose length is known, servers may not ask for more than that.
+    pub(super) fn watched(body: B, guard: Guard, outcome: Outcome, length: Option<u64>) -> RateLimitBody<B> {
+        let guard = Some(guard);
+        let mut watch = Some(Box::new(Watch { guard, outcome, cut_short: true, bytes: 0, length }));
+        if body.is_end_stream() || length == Some(0) {
             ended(&mut watch);
         }
         RateLimitBody { inner: Inner::Service { body }, watch }
@@ -49,6 +50,13 @@ impl<B: Body> RateLimitBody<B> {
     pub(super) fn refusal(text: Bytes) -> RateLimitBody<B> {
         let text = Some(text).filter(|text| !text.is_empty());
         RateLimitBody { inner: Inner::Refusal { text }, watch: None }
+    }
+}
+
+/// An empty body.
+impl<B> Default for RateLimitBody<B> {
+    fn default() -> RateLimitBody<B> {
+        RateLimitBody { inner: Inner::Refusal { text: None }, watch: None }
     }
 }
 
@@ -72,7 +80,7 @@ impl<B: Body<Data = Bytes>> Body for RateLimitBody<B> {
             (Some(Ok(frame)), Some(watch)) => {
                 watch.count(frame);
                 // Servers do not ask again when a body says that there is no more.
-                if body.is_end_stream() {
+                if body.is_end_stream() || watch.length.is_some_and(|length| length <= watch.bytes) {
                     ended(this.watch);
                 }
             }
@@ -106,12 +114,17 @@ struct Watch {
     /// Whether it is to be dropped before its end.
     cut_short: bool,
     bytes: u64,
+    length: Option<u64>,
 }
 
 impl Watch {
     fn count(&mut self, frame: &Frame<Bytes>) {
         let bytes = frame.data_ref().map_or(0, Bytes::len) as u64;
         self.bytes = self.bytes.saturating_add(bytes);
+        // A gRPC call tells at its end how it went.
+        if let Some(outcome) = frame.trailers_ref().and_then(grpc_outcome) {
+            self.outcome = outcome;
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use http::{StatusCode, response};
+use http::{HeaderMap, StatusCode, response};
 
 use super::cost::After;
 use super::limit::Asked;
@@ -45,12 +45,24 @@ impl Guard {
     /// The answer has ended, or will not go on: so many bytes of its body were sent.
     pub(super) fn end(self, outcome: Outcome, bytes: u64) {
         let Guard { all, permits, rules, asked, actual } = self;
-        all.settle_each(outcome, |place| {
-            match rules.limits[asked.get(place)?.limit].cost.after.as_ref()? {
-                After::Head(_) => actual.get(place).copied().flatten(),
-                After::Body { bytes_per_token } => Some(bytes.div_ceil(*bytes_per_token)),
-            }
-        });
+        let total = |place: usize| {
+            let held = *asked.get(place)?;
+            let limit = &rules.limits[held.limit];
+            // Limits by one limiter and key were charged together, and are settled together.
+            let parts = asked.iter().enumerate().filter(|(_, part)| {
+                part.tag == held.tag && rules.limits[part.limit].shares_limiter_with(limit)
+            });
+            let actual = parts.map(|(place, part)| {
+                let known = match rules.limits[part.limit].cost.after.as_ref() {
+                    None => None,
+                    Some(After::Head(_)) => actual.get(place).copied().flatten(),
+                    Some(After::Body { bytes_per_token }) => Some(bytes.div_ceil(*bytes_per_token)),
+                };
+                known.unwrap_or(part.cost)
+            });
+            Some(actual.fold(0, u64::saturating_add))
+        };
+        all.settle_each(outcome, total);
         drop(permits);
     }
 }
@@ -63,12 +75,27 @@ impl fmt::Debug for Guard {
 
 /// What an answer says about the load, for limits that adapt: that the service is overloaded or waited for something that is, that it failed for a
 /// reason of its own, or that all is well.
-pub(super) fn outcome_of(status: StatusCode) -> Outcome {
-    match status {
+pub(super) fn outcome_of(answer: &response::Parts) -> Outcome {
+    if let Some(outcome) = grpc_outcome(&answer.headers) {
+        return outcome;
+    }
+    match answer.status {
         StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => {
             Outcome::Overload
         }
         status if status.is_server_error() => Outcome::Ignore,
         _ => Outcome::Success,
     }
+}
+
+/// The same of a gRPC call, from the fields that have its status.
+pub(super) fn grpc_outcome(fields: &HeaderMap) -> Option<Outcome> {
+    let status = fields.get("grpc-status")?;
+    Some(match status.as_bytes() {
+        // DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, UNAVAILABLE.
+        b"4" | b"8" | b"14" => Outcome::Overload,
+        // CANCELLED, UNKNOWN, INTERNAL, DATA_LOSS.
+        b"1" | b"2" | b"13" | b"15" => Outcome::Ignore,
+        _ => Outcome::Success,
+    })
 }

@@ -1,5 +1,6 @@
 //! [`Head`]: what rules see of a request.
 
+use std::fmt;
 use std::net::IpAddr;
 
 use http::{Extensions, HeaderMap, Method, Request, Uri};
@@ -7,7 +8,7 @@ use http::{Extensions, HeaderMap, Method, Request, Uri};
 use super::peer;
 
 /// All of a request but its body, borrowed: what keys, costs and skip rules are worked out from.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Head<'a> {
     method: &'a Method,
     uri: &'a Uri,
@@ -69,6 +70,16 @@ impl<'a> Head<'a> {
         #[cfg(feature = "axum")]
         let told = told.or_else(|| self.extensions.get().map(axum::extract::MatchedPath::as_str));
         told
+    }
+}
+
+impl fmt::Debug for Head<'_> {
+    /// Without header fields and query, which may hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Head")
+            .field("method", self.method)
+            .field("path", &self.path())
+            .finish_non_exhaustive()
     }
 }
 

@@ -33,7 +33,8 @@ impl Waiting {
         asked: Vec<Asked>,
         taken: Vec<(Asked, Turn)>,
     ) -> Result<Waiting, Refused> {
-        let max_delay = rules.max_delay.unwrap_or(Duration::MAX);
+        // Who is held without having been told to wait has a turn already, and waits for nothing else.
+        let max_delay = rules.max_delay.unwrap_or_default();
         let now = time::Instant::now();
         let mut waiting = Waiting {
             asked,
@@ -47,12 +48,17 @@ impl Waiting {
         // From here on, what was taken is given back if it comes to nothing.
         waiting.place = rules.hold();
         if waiting.place.is_none() {
-            return Err(Refused { why: Why::TooManyWait, reports: Vec::new() });
+            return Err(Refused { why: Why::TooManyWait, ..waiting.refused(None) });
         }
+        let had_turns = waiting.taken.len();
         for place in 0..waiting.asked.len() {
             let asked = waiting.asked[place];
-            let has_turn = waiting.taken.iter().any(|(taken, _)| taken.limit == asked.limit);
-            if rules.limits[asked.limit].source.unit == Unit::Rate && !has_turn {
+            let limit = &rules.limits[asked.limit];
+            // One turn may be for several limits that share a limiter and a key.
+            let has_turn = waiting.taken[..had_turns].iter().any(|(taken, _)| {
+                taken.tag == asked.tag && rules.limits[taken.limit].shares_limiter_with(limit)
+            });
+            if limit.source.unit == Unit::Rate && !has_turn {
                 waiting.take(asked, max_delay)?;
             }
         }
@@ -73,15 +79,16 @@ impl Waiting {
             let asked = self.asked[place];
             let source = &self.rules.limits[asked.limit].source;
             match (source.unit, &source.queue) {
-                (Unit::Concurrency, Some(queue)) => {
+                // Its queue is for single places.
+                (Unit::Concurrency, Some(queue)) if asked.cost == 1 => {
                     let left = self.give_up.saturating_duration_since(time::Instant::now());
                     match queue.acquire_owned_within(left).await {
                         Ok(permit) => self.permits.push(permit),
-                        Err(_) => return Err(self.refused(asked, None)),
+                        Err(_) => return Err(self.refused(Some((asked, None)))),
                     }
                 }
-                (Unit::Concurrency, None) => self.take(asked, Duration::ZERO)?,
-                _ => {}
+                (Unit::Concurrency, _) => self.take(asked, Duration::ZERO)?,
+                (Unit::Rate, _) => {}
             }
         }
         Ok(self.go_on())
@@ -94,7 +101,7 @@ impl Waiting {
                 self.taken.push((asked, turn));
                 Ok(())
             }
-            Err(denied) => Err(self.refused(asked, Some(&denied))),
+            Err(denied) => Err(self.refused(Some((asked, Some(denied))))),
         }
     }
 
@@ -107,22 +114,40 @@ impl Waiting {
         rests.max().unwrap_or_default()
     }
 
-    fn refused(&self, by: Asked, denied: Option<&Denied>) -> Refused {
-        let reports = self.asked.iter().map(|asked| match denied {
-            Some(denied) if asked.limit == by.limit => {
-                self.rules.limits[by.limit].report(denied.figures(), denied.retry_after(), true)
-            }
-            _ => LimitReport { refuses: asked.limit == by.limit, ..self.report(asked) },
+    /// What a limit said, if one did, and where all stand once its turns are given back.
+    fn refused(&mut self, by: Option<(Asked, Option<Denied>)>) -> Refused {
+        self.give_back();
+        let reports = self.asked.iter().map(|asked| match by {
+            Some((refusing, denied)) if asked.limit == refusing.limit => match denied {
+                Some(denied) => self.rules.limits[asked.limit].report(
+                    denied.figures(),
+                    asked.cost,
+                    denied.retry_after(),
+                    true,
+                ),
+                None => LimitReport { refuses: true, ..self.report(asked) },
+            },
+            _ => self.report(asked),
         });
         Refused { why: Why::Limits, reports: reports.collect() }
     }
 
-    /// Where a limit stands.
+    /// Where a limit stands, and whether its turn would come too late.
     fn report(&self, asked: &Asked) -> LimitReport {
         let rule = &self.rules.limits[asked.limit];
-        let looked = rule.source.gate.look(&mut Instant::default(), asked.tag, asked.cost);
-        let figures = looked.map_or_else(|denied| *denied.figures(), |allowed| *allowed.figures());
-        rule.report(&figures, figures.retry_after(), false)
+        let max_delay = self.rules.max_delay.unwrap_or_default();
+        match rule.source.gate.look(&mut Instant::default(), asked.tag, asked.cost) {
+            Ok(allowed) => {
+                let figures = allowed.figures();
+                rule.report(figures, asked.cost, figures.retry_after(), false)
+            }
+            Err(denied) => {
+                let wait = denied.retry_after();
+                let too_late = rule.source.unit == Unit::Rate && wait.is_none_or(|wait| wait > max_delay);
+                let rest = wait.map(|wait| if too_late { wait.saturating_sub(max_delay) } else { wait });
+                rule.report(denied.figures(), asked.cost, rest, too_late)
+            }
+        }
     }
 
     fn go_on(mut self) -> Passed {
@@ -137,17 +162,24 @@ impl Waiting {
         let all = AllowedAll::taken(taken.into_iter().map(on));
         let outlasts = self.asked.iter().any(|asked| self.rules.limits[asked.limit].outlasts_the_check());
         let guard = outlasts.then(|| Guard::new(all, permits, Arc::clone(&self.rules), asked));
-        Passed { reports, guard }
+        let paid = self.rules.paid(&self.asked);
+        Passed { reports, guard, paid, refused: false }
     }
 }
 
 /// About 30 years, as tokio has it.
 const LONGEST: Duration = Duration::from_secs(86_400 * 365 * 30);
 
-impl Drop for Waiting {
-    fn drop(&mut self) {
+impl Waiting {
+    fn give_back(&mut self) {
         for (asked, turn) in self.taken.drain(..) {
             self.rules.limits[asked.limit].source.gate.unschedule(asked.tag, asked.cost, turn.receipt);
         }
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.give_back();
     }
 }

@@ -342,7 +342,8 @@ fn client<'a>(address: &ClientAddress, head: &Head<'a>) -> Found<'a> {
 fn bearer<'a>(head: &Head<'a>) -> Option<&'a [u8]> {
     let value = head.headers().get(AUTHORIZATION)?.as_bytes();
     let (scheme, token) = value.split_at_checked("Bearer ".len())?;
-    (scheme.eq_ignore_ascii_case(b"Bearer ") && !token.is_empty()).then_some(token.trim_ascii())
+    let token = token.trim_ascii();
+    (scheme.eq_ignore_ascii_case(b"Bearer ") && !token.is_empty()).then_some(token)
 }
 
 fn all<'a>(keys: &[Key], head: &Head<'a>) -> Found<'a> {

@@ -95,7 +95,9 @@ impl Tagged for AdaptiveConcurrency {
 
 /// One of the limits that a layer checks: a limiter, and by what it tells requests apart, what they cost, and what it is called.
 ///
-/// Clones are the same limit: if one request meets it twice, in nested layers or routers, it is charged once.
+/// Clones are the same limit (until they are given another key or cost): if one request meets it twice, in nested layers or routers, it is charged once.
+///
+/// A place in a concurrency limit is held until the answer's body has ended. (A connection that is upgraded, such as a WebSocket's, goes on after that.)
 ///
 /// ```
 /// use std::sync::Arc;
@@ -136,12 +138,12 @@ impl Limit {
 
     /// Tells requests apart by `key`; default all are one. (For an [`AdaptiveConcurrency`], the key is the name of a partition.)
     pub fn by(self, key: Key) -> Limit {
-        Limit { key, ..self }
+        Limit { key, uses: Arc::default(), ..self }
     }
 
     /// What a request costs; default 1.
     pub fn cost(self, cost: Cost) -> Limit {
-        Limit { cost, ..self }
+        Limit { cost, uses: Arc::default(), ..self }
     }
 
     /// The limit, if there is nothing wrong with it.
@@ -195,6 +197,11 @@ impl Checked {
         Arc::as_ptr(&self.uses).addr()
     }
 
+    /// Whether both ask the same limiter.
+    pub(super) fn shares_limiter_with(&self, other: &Checked) -> bool {
+        std::ptr::addr_eq(Arc::as_ptr(&self.source.gate), Arc::as_ptr(&other.source.gate))
+    }
+
     /// Whether something is to be done when the work is over.
     pub(super) fn outlasts_the_check(&self) -> bool {
         self.cost.after.is_some() || self.source.unit == Unit::Concurrency
@@ -205,7 +212,7 @@ impl Checked {
         let gate: Arc<dyn Tagged> = Arc::clone(&self.source.gate);
         let on = On::shared(gate, asked.tag);
         let on = if self.source.unit == Unit::Concurrency { on.holding() } else { on };
-        if self.cost.after.is_some() { on.reserve(asked.cost) } else { on.cost(asked.cost) }
+        on.cost(asked.cost)
     }
 
     pub(super) fn charged(&self, head: &Head<'_>) -> u64 {
@@ -215,12 +222,14 @@ impl Checked {
     pub(super) fn report(
         &self,
         figures: &Figures,
+        cost: u64,
         retry_after: Option<Duration>,
         refuses: bool,
     ) -> LimitReport {
         LimitReport {
             name: Arc::clone(&self.name),
             unit: self.source.unit,
+            cost,
             limit: figures.limit(),
             window: self.source.gate.refill_time(),
             remaining: figures.remaining(),

@@ -4,8 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Head;
-use super::key::Found;
-use super::limit::Checked;
+use super::key::{Found, KeyValue};
 use super::refusal::Why;
 use super::report::LimitReport;
 use super::rules::{Decided, Passed, Refused, Rules};
@@ -22,13 +21,14 @@ pub(super) fn decide(rules: &Arc<Rules>, head: &Head<'_>) -> Decided {
     let took = begun.map(|begun| begun.elapsed());
     match decided {
         Decided::Pass(passed) => {
-            tell(rules, head, &passed.reports, took);
+            passes(rules, head, &passed, took);
             Decided::Pass(passed)
         }
         Decided::Refuse(refused) => {
             refusal(rules, head, &refused, took);
             if rules.shadow {
-                Decided::Pass(Passed { reports: refused.reports, guard: None })
+                let reports = refused.reports;
+                Decided::Pass(Passed { reports, refused: true, ..Passed::default() })
             } else {
                 Decided::Refuse(refused)
             }
@@ -40,57 +40,56 @@ pub(super) fn decide(rules: &Arc<Rules>, head: &Head<'_>) -> Decided {
 /// A request was held, and now it passes or not.
 pub(super) fn held(rules: &Rules, head: &Head<'_>, decided: &Result<Passed, Refused>) {
     match decided {
-        Ok(passed) => tell(rules, head, &passed.reports, None),
+        Ok(passed) => passes(rules, head, passed, None),
         Err(refused) => refusal(rules, head, refused, None),
     }
 }
 
+fn passes(rules: &Rules, head: &Head<'_>, passed: &Passed, took: Option<Duration>) {
+    for report in &passed.reports {
+        tell(rules, head, report, DecisionOutcome::Allowed, took);
+    }
+}
+
+/// The limits that refused are told of; the others have spent nothing and decided nothing.
 pub(super) fn refusal(rules: &Rules, head: &Head<'_>, refused: &Refused, took: Option<Duration>) {
-    tell(rules, head, &refused.reports, took);
     let Some(observer) = &rules.observer else { return };
-    match refused.why {
-        Why::Limits => {}
-        Why::NoKey { limit } => observer.failed(&rules.limits[limit].name, "no_key"),
-        Why::TooManyWait => {
-            for limit in &rules.limits {
-                observer.failed(&limit.name, "too_many_held");
-            }
+    let outcome = if rules.shadow { DecisionOutcome::ShadowDenied } else { DecisionOutcome::Denied };
+    if let Why::NoKey { limit } = refused.why {
+        let rule = &rules.limits[limit];
+        observer.failed(&rule.name, "no_key");
+        let decided = observe::Decided::new(&rule.name, outcome).with_took(took);
+        observer.decided(&decided.with_key_kind(rule.key.kind()).with_route(head.route()));
+    }
+    let by_limit = refused.reports.iter().any(LimitReport::refuses);
+    for report in refused.reports.iter().filter(|report| report.refuses == by_limit) {
+        if refused.why == Why::TooManyWait {
+            observer.failed(&report.name, "too_many_held");
         }
+        tell(rules, head, report, outcome, took);
     }
 }
 
-/// Of a refusal, the limits that refused are told of; the others have spent nothing and decided nothing.
-fn tell(rules: &Rules, head: &Head<'_>, reports: &[LimitReport], took: Option<Duration>) {
-    let Some(observer) = &rules.observer else { return };
-    let refused = reports.iter().any(LimitReport::refuses);
-    let outcome = match (refused, rules.shadow) {
-        (false, _) => DecisionOutcome::Allowed,
-        (true, true) => DecisionOutcome::ShadowDenied,
-        (true, false) => DecisionOutcome::Denied,
-    };
-    for report in reports.iter().filter(|report| report.refuses == refused) {
-        if let Some(rule) = rules.limits.iter().find(|rule| Arc::ptr_eq(&rule.name, &report.name)) {
-            tell_of_one(&**observer, rule, head, outcome, took);
-        }
-    }
-}
-
-fn tell_of_one(
-    observer: &dyn Observer,
-    rule: &Checked,
+fn tell(
+    rules: &Rules,
     head: &Head<'_>,
+    report: &LimitReport,
     outcome: DecisionOutcome,
     took: Option<Duration>,
 ) {
+    let Some(observer) = &rules.observer else { return };
+    let Some(rule) = rules.limits.iter().find(|rule| Arc::ptr_eq(&rule.name, &report.name)) else { return };
     let decided = observe::Decided::new(&rule.name, outcome)
-        .with_cost(rule.charged(head))
+        .with_cost(report.cost)
         .with_took(took)
         .with_key_kind(rule.key.kind())
         .with_route(head.route());
-    // Those that pass are many, and nobody lists them.
-    let found = if outcome.is_over_limit() { rule.key.find(head) } else { Found::Nothing };
-    match &found {
+    if !outcome.is_over_limit() {
+        // Those that pass are many, and nobody lists them.
+        return observer.decided(&decided);
+    }
+    match &rule.key.find(head) {
         Found::Key(key) | Found::Troubled(key, _) => observer.decided(&decided.with_key(key)),
-        Found::Nothing => observer.decided(&decided),
+        Found::Nothing => observer.decided(&decided.with_key(&KeyValue::Shared)),
     }
 }

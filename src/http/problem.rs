@@ -87,6 +87,7 @@ mod tests {
         LimitReport {
             name: name.into(),
             unit,
+            cost: 1,
             limit: 10,
             window: None,
             remaining: 0,

@@ -96,20 +96,22 @@ impl Rules {
                 (StatusCode::SERVICE_UNAVAILABLE, Some("too many requests wait for their turn".to_owned()))
             }
         };
+        // How long it takes until fewer wait, the limits do not say.
+        let reports = if refused.why == Why::TooManyWait { &[] } else { &*refused.reports };
         #[cfg(feature = "grpc")]
         if crate::grpc::is_grpc(head.headers()) {
-            return self.refuse_grpc(head, refused, detail);
+            return self.refuse_grpc(head, refused.why, reports, detail);
         }
-        let refusal = Refusal { head, status, detail, reports: &refused.reports };
+        let refusal = Refusal { head, status, detail, reports };
         let mut response = match &self.respond {
             Some(respond) => respond(&refusal),
             None => refusal.problem(),
         };
         let headers = response.headers_mut();
-        self.write_fields(&refused.reports, true, headers);
+        self.write_fields(reports, true, headers);
         if !headers.contains_key(RETRY_AFTER) {
             match refused.why {
-                Why::Limits => fields::write_retry_after(&refused.reports, headers),
+                Why::Limits => fields::write_retry_after(reports, headers),
                 // Their turns come one after the other.
                 Why::TooManyWait => drop(headers.insert(RETRY_AFTER, HeaderValue::from_static("1"))),
                 Why::NoKey { .. } => {}
@@ -119,15 +121,21 @@ impl Rules {
     }
 
     #[cfg(feature = "grpc")]
-    fn refuse_grpc(&self, head: &Head<'_>, refused: &Refused, detail: Option<String>) -> Response<Bytes> {
+    fn refuse_grpc(
+        &self,
+        head: &Head<'_>,
+        why: Why,
+        reports: &[LimitReport],
+        detail: Option<String>,
+    ) -> Response<Bytes> {
         let detail = detail.unwrap_or_default();
-        let status = match refused.why {
-            Why::Limits => crate::grpc::refusal(&refused.reports),
+        let status = match why {
+            Why::Limits => crate::grpc::refusal(reports),
             Why::NoKey { .. } => tonic::Status::invalid_argument(detail),
             Why::TooManyWait => tonic::Status::unavailable(detail),
         };
         let mut parts = crate::grpc::response(status, head.headers());
-        self.write_fields(&refused.reports, true, &mut parts.headers);
+        self.write_fields(reports, true, &mut parts.headers);
         Response::from_parts(parts, Bytes::new())
     }
 

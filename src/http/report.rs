@@ -18,6 +18,7 @@ pub enum Unit {
 pub struct LimitReport {
     pub(crate) name: Arc<str>,
     pub(crate) unit: Unit,
+    pub(crate) cost: u64,
     pub(crate) limit: u64,
     pub(crate) window: Option<Duration>,
     pub(crate) remaining: u64,
@@ -37,6 +38,12 @@ impl LimitReport {
     #[must_use]
     pub fn unit(&self) -> Unit {
         self.unit
+    }
+
+    /// What it was asked for: tokens, or places.
+    #[must_use]
+    pub fn cost(&self) -> u64 {
+        self.cost
     }
 
     /// The most that a key can hold: tokens, or places.

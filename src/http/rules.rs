@@ -49,6 +49,10 @@ pub(super) enum Decided {
 pub(super) struct Passed {
     pub(super) reports: Vec<LimitReport>,
     pub(super) guard: Option<Guard>,
+    /// Those limits that it has paid and may meet again.
+    pub(super) paid: Vec<usize>,
+    /// It passes although it was refused: the layer only watches.
+    pub(super) refused: bool,
 }
 
 /// A request that does not.
@@ -58,9 +62,18 @@ pub(super) struct Refused {
     pub(super) reports: Vec<LimitReport>,
 }
 
-/// The limits that a request has been charged by, left in its extensions where it may meet them again.
-#[derive(Clone, Debug, Default)]
-struct Charged(Vec<usize>);
+/// The limits that a request has paid and may meet again, left in its extensions. There is hardly ever more than one.
+#[derive(Clone, Debug)]
+struct Paid {
+    first: usize,
+    more: Vec<usize>,
+}
+
+impl Paid {
+    fn contains(&self, limit: usize) -> bool {
+        self.first == limit || self.more.contains(&limit)
+    }
+}
 
 impl Rules {
     /// Whether no rule concerns the request.
@@ -125,14 +138,14 @@ impl Rules {
                     return Decided::Wait(vec![asked], vec![(asked, Turn { time, receipt })]);
                 }
                 let reports = if self.tells() {
-                    vec![rule.report(&figures, figures.retry_after(), false)]
+                    vec![rule.report(&figures, asked.cost, figures.retry_after(), false)]
                 } else {
                     Vec::new()
                 };
-                Decided::Pass(Passed { reports, guard: None })
+                Decided::Pass(Passed { reports, paid: self.paid(&[asked]), ..Passed::default() })
             }
             Err(denied) => {
-                let report = rule.report(denied.figures(), denied.retry_after(), true);
+                let report = rule.report(denied.figures(), asked.cost, denied.retry_after(), true);
                 self.refused_at_first(vec![report], vec![asked])
             }
         }
@@ -153,9 +166,10 @@ impl Rules {
             }
             Ok(all) => {
                 let reports = if self.tells() { self.reports(&asked, all.limits()) } else { Vec::new() };
+                let paid = self.paid(&asked);
                 let outlasts = asked.iter().any(|asked| self.limits[asked.limit].outlasts_the_check());
                 let guard = outlasts.then(|| Guard::new(all, Vec::new(), Arc::clone(self), asked));
-                Decided::Pass(Passed { reports, guard })
+                Decided::Pass(Passed { reports, guard, paid, refused: false })
             }
             Err(denied) => {
                 let reports = self.reports(&asked, denied.limits());
@@ -166,8 +180,8 @@ impl Rules {
 
     fn reports(&self, asked: &[Asked], limits: impl Iterator<Item = crate::LimitStatus>) -> Vec<LimitReport> {
         let report = |status: crate::LimitStatus| {
-            let rule = &self.limits[asked[status.index()].limit];
-            rule.report(status.figures(), status.retry_after(), status.refuses())
+            let Asked { limit, cost, .. } = asked[status.index()];
+            self.limits[limit].report(status.figures(), cost, status.retry_after(), status.refuses())
         };
         limits.map(report).collect()
     }
@@ -181,13 +195,10 @@ impl Rules {
         }
     }
 
-    /// Leaves a note of the limits that the request has paid, where it may meet them again.
-    pub(super) fn note(&self, extensions: &mut Extensions) {
-        let again = self.limits.iter().filter(|rule| rule.is_used_elsewhere()).map(Checked::identity);
-        let mut again = again.peekable();
-        if again.peek().is_some() {
-            extensions.get_or_insert_default::<Charged>().0.extend(again);
-        }
+    /// Those of the limits that a request has paid which it may meet again.
+    pub(super) fn paid(&self, asked: &[Asked]) -> Vec<usize> {
+        let limits = asked.iter().map(|asked| &self.limits[asked.limit]);
+        limits.filter(|limit| limit.is_used_elsewhere()).map(Checked::identity).collect()
     }
 
     /// A place among those that are held, if there is one.
@@ -205,7 +216,17 @@ impl Rules {
 }
 
 fn has_paid(extensions: &Extensions, rule: &Checked) -> bool {
-    extensions.get::<Charged>().is_some_and(|charged| charged.0.contains(&rule.identity()))
+    extensions.get::<Paid>().is_some_and(|paid| paid.contains(rule.identity()))
+}
+
+/// Leaves a note of the limits that a request has paid.
+pub(super) fn note(paid: Vec<usize>, extensions: &mut Extensions) {
+    for limit in paid {
+        match extensions.get_mut::<Paid>() {
+            Some(paid) => paid.more.push(limit),
+            None => drop(extensions.insert(Paid { first: limit, more: Vec::new() })),
+        }
+    }
 }
 
 /// One of those that are held, until it is dropped.

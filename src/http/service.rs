@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::{Extensions, Request, Response};
+use http::header::CONTENT_LENGTH;
+use http::{Extensions, Method, Request, Response, response};
 use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_service::Service;
@@ -16,8 +17,7 @@ use super::body::RateLimitBody;
 use super::decision::Decision;
 use super::guard::outcome_of;
 use super::hold::Waiting;
-use super::report::LimitReport;
-use super::rules::{Decided, Passed, Refused, Rules};
+use super::rules::{Decided, Passed, Refused, Rules, note};
 use super::{Head, observed};
 
 /// A service whose requests are checked first: what [`RateLimitLayer`](super::RateLimitLayer) makes of a service.
@@ -92,24 +92,27 @@ struct Ending {
     rules: Arc<Rules>,
     passed: Passed,
     decision: Option<Decision>,
+    /// Whether nobody will ask for the answer's body.
+    bodiless: bool,
 }
 
 impl Ending {
     /// The request is about to go on. Nothing is to be done later if nobody is told and nothing held.
-    fn begin<Q>(rules: &Arc<Rules>, passed: Passed, request: &mut Request<Q>) -> Option<Ending> {
-        rules.note(request.extensions_mut());
+    fn begin<Q>(rules: &Arc<Rules>, mut passed: Passed, request: &mut Request<Q>) -> Option<Ending> {
+        note(std::mem::take(&mut passed.paid), request.extensions_mut());
         let decision = rules.leaves_decision.then(|| Decision {
-            allowed: !passed.reports.iter().any(LimitReport::refuses),
+            allowed: !passed.refused,
             shadow: rules.shadow,
             limits: passed.reports.as_slice().into(),
         });
         leave(decision.as_ref(), request.extensions_mut());
         let nothing = passed.guard.is_none() && passed.reports.is_empty() && decision.is_none();
-        (!nothing).then(|| Ending { rules: Arc::clone(rules), passed, decision })
+        let bodiless = request.method() == Method::HEAD;
+        (!nothing).then(|| Ending { rules: Arc::clone(rules), passed, decision, bodiless })
     }
 
     fn end<R: Body>(self, response: Response<R>) -> Response<RateLimitBody<R>> {
-        let Ending { rules, mut passed, decision } = self;
+        let Ending { rules, mut passed, decision, bodiless } = self;
         let (mut parts, body) = response.into_parts();
         if let Some(guard) = &mut passed.guard {
             guard.answered(&parts);
@@ -121,10 +124,18 @@ impl Ending {
         leave(decision.as_ref(), &mut parts.extensions);
         let body = match passed.guard {
             None => RateLimitBody::plain(body),
-            Some(guard) => RateLimitBody::watched(body, guard, outcome_of(parts.status)),
+            Some(guard) => {
+                let length = if bodiless { Some(0) } else { announced_length(&parts) };
+                RateLimitBody::watched(body, guard, outcome_of(&parts), length)
+            }
         };
         Response::from_parts(parts, body)
     }
+}
+
+/// How many bytes the body has, if that is announced; trailers do not follow then.
+fn announced_length(parts: &response::Parts) -> Option<u64> {
+    parts.headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 fn leave(decision: Option<&Decision>, extensions: &mut Extensions) {
@@ -192,11 +203,13 @@ where
         loop {
             let next = match state.as_mut().project() {
                 StateProjection::Passing { answer, ending } => {
-                    let response = ready!(answer.poll(context))?;
-                    return Poll::Ready(Ok(match ending.take() {
-                        None => response.map(RateLimitBody::plain),
-                        Some(ending) => ending.end(response),
-                    }));
+                    let answer = ready!(answer.poll(context));
+                    // What is held is given back now, whatever becomes of this future.
+                    return Poll::Ready(match (answer, ending.take()) {
+                        (Ok(response), Some(ending)) => Ok(ending.end(response)),
+                        (Ok(response), None) => Ok(response.map(RateLimitBody::plain)),
+                        (Err(error), _) => Err(error),
+                    });
                 }
                 StateProjection::Answered { response } => {
                     let response = response.take().unwrap_or_default();

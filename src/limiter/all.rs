@@ -259,14 +259,14 @@ impl<'a> AllowedAll<'a> {
         AllowedAll { held: held.collect(), merged: Vec::new() }
     }
 
-    /// As [`settle`](AllowedAll::settle), to amounts of their own: `actual` is asked with the place of each limit that was asked to reserve an
-    /// estimate, which stays where it says nothing.
+    /// As [`settle`](AllowedAll::settle), to amounts of their own: `total` is asked with the place of each limit (the first, if it was given twice) for all
+    /// that it costs.
     #[cfg(feature = "tower")]
-    pub(crate) fn settle_each(self, outcome: Outcome, actual: impl Fn(usize) -> Option<u64>) {
-        for (place, held) in self.held.iter().enumerate() {
-            let merged = self.merged.get(place).copied().unwrap_or_else(|| Merged::of(place, &held.on));
-            if let Some(actual) = actual(merged.index) {
-                held.settle(merged, actual);
+    pub(crate) fn settle_each(self, outcome: Outcome, total: impl Fn(usize) -> Option<u64>) {
+        for (place, Held { on, receipt, .. }) in self.held.iter().enumerate() {
+            let index = self.merged.get(place).map_or(place, |merged| merged.index);
+            if let Some(total) = total(index).filter(|total| *total != on.cost) {
+                on.gate().settle(on.tag, on.cost, total, *receipt);
             }
         }
         self.finish(outcome);

@@ -199,6 +199,53 @@ async fn a_limit_met_twice_is_charged_once() {
     assert_eq!(field(&answer, "ratelimit-policy"), r#""inner";q=7;w=3600, "per-user";q=100;w=3600"#);
 }
 
+/// A shadow refuses nobody and charges nobody whom it would refuse: the same limit in force inside must still see the request.
+#[tokio::test]
+async fn what_only_a_shadow_has_refused_or_a_layer_has_passed_by_is_not_paid() {
+    let limiter = still(Quota::per_hour(1));
+    let limit = Limit::new("per-user", Arc::clone(&limiter)).by(by_user());
+    let shadow = RateLimitLayer::builder().limit(limit.clone()).shadow(true).build().unwrap();
+    let service = shadow.layer(RateLimitLayer::new(limit).unwrap().layer(tower::service_fn(echo)));
+    for status in [200, 429] {
+        assert_eq!(service.clone().oneshot(get("/", "ann")).await.unwrap().status(), status);
+    }
+
+    let limiter = still(Quota::per_hour(9));
+    let limit = Limit::new("user", Arc::clone(&limiter)).by(Key::header("x-late").or(Missing::Pass));
+    let (outer, inner) = (RateLimitLayer::new(limit.clone()).unwrap(), RateLimitLayer::new(limit).unwrap());
+    let inner = inner.layer(tower::service_fn(echo));
+    let logs_in = tower::service_fn(move |mut request: Request<()>| {
+        request.headers_mut().insert("x-late", http::HeaderValue::from_static("ann"));
+        inner.clone().oneshot(request)
+    });
+    outer.layer(logs_in).oneshot(get("/", "ann")).await.unwrap();
+    assert_eq!(limiter.peek("ann").remaining(), 8);
+}
+
+#[tokio::test]
+async fn a_clone_with_another_key_is_another_limit() {
+    let limiter = still(Quota::per_hour(9));
+    let base = Limit::new("base", Arc::clone(&limiter));
+    let outer = RateLimitLayer::new(base.clone().by(Key::path())).unwrap();
+    let inner = RateLimitLayer::new(base.by(by_user())).unwrap();
+    outer.layer(inner.layer(tower::service_fn(echo))).oneshot(get("/", "ann")).await.unwrap();
+    assert_eq!((limiter.peek("/").remaining(), limiter.peek("ann").remaining()), (8, 8));
+}
+
+#[tokio::test]
+async fn what_a_refusal_prints_of_itself_holds_no_secret() {
+    let limit = Limit::new("per-user", still(Quota::per_hour(0)));
+    let layer = RateLimitLayer::builder()
+        .limit(limit)
+        .respond_with(|refusal| http::Response::new(format!("{refusal:?}").into()))
+        .build()
+        .unwrap();
+    let request =
+        Request::get("/a?token=hunter2").header("authorization", "Bearer hunter2").body(()).unwrap();
+    let text = text(answer(&layer, request).await).await;
+    assert!(text.contains("/a") && !text.contains("hunter2"), "{text}");
+}
+
 #[tokio::test]
 async fn another_answer_still_gets_the_fields() {
     let limit = Limit::new("per-user", still(Quota::per_hour(1))).by(by_user());

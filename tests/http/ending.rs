@@ -115,6 +115,33 @@ async fn a_body_that_says_it_has_ended_is_not_waited_for() {
     assert_eq!(limit.in_flight(), 0, "its last piece is out");
 }
 
+/// Servers ask for no more than was announced, and for nothing of an answer to HEAD.
+#[tokio::test]
+async fn a_body_has_ended_when_all_that_was_announced_is_out() {
+    let (limit, layer) = at_once();
+    let service = tower::service_fn(async |_: Request<()>| {
+        let body = Pieces { left: 2, then: Then::Hang };
+        Ok::<_, Infallible>(Response::builder().header("content-length", "20").body(body).unwrap())
+    });
+    let mut body = layer.layer(service).oneshot(get("/", "ann")).await.unwrap().into_body();
+    for in_flight in [1, 0] {
+        body.frame().await.unwrap().unwrap();
+        assert_eq!(limit.in_flight(), in_flight);
+    }
+    let head = Request::head("/").body(()).unwrap();
+    let _answer = layer.layer(service).oneshot(head).await.unwrap();
+    assert_eq!(limit.in_flight(), 0);
+}
+
+#[tokio::test]
+async fn a_failed_call_gives_its_place_back_though_its_future_is_kept() {
+    let (limit, layer) = at_once();
+    let failing = tower::service_fn(async |_: Request<()>| Err::<Response<Full<Bytes>>, _>("broken"));
+    let mut call = Box::pin(layer.layer(failing).oneshot(get("/", "ann")));
+    assert!(call.as_mut().await.is_err());
+    assert_eq!(limit.in_flight(), 0);
+}
+
 #[tokio::test]
 async fn a_handler_that_panics_or_is_dropped_gives_its_place_back() {
     let (limit, layer) = at_once();
@@ -215,6 +242,36 @@ async fn each_of_several_limits_is_settled_by_its_own_cost() {
 }
 
 #[tokio::test]
+async fn limits_that_share_a_limiter_and_a_key_are_settled_together() {
+    let limiter = still(Quota::per_hour(1_000));
+    let layer = RateLimitLayer::builder()
+        .limit(Limit::new("requests", Arc::clone(&limiter)))
+        .limit(Limit::new("units", Arc::clone(&limiter)).cost(Cost::by_status(50, |_| 2)))
+        .limit(Limit::new("bytes", Arc::clone(&limiter)).cost(Cost::of_body(100, 1)))
+        .build()
+        .unwrap();
+    let answer = pieces(&layer, 3, Then::End).await;
+    assert_eq!(limiter.peek(&()).remaining(), 1_000 - 151);
+    answer.into_body().collect().await.unwrap();
+    assert_eq!(limiter.peek(&()).remaining(), 1_000 - 1 - 2 - 30);
+}
+
+/// Whether a limit falls at a gRPC call that ends with this status.
+async fn grpc_limit(status: u32) -> bool {
+    let backend = Arc::new(AdaptiveConcurrency::builder(Aimd::new()).min(1).build().unwrap());
+    let layer = RateLimitLayer::new(Limit::new("backend", Arc::clone(&backend))).unwrap();
+    let service = tower::service_fn(move |_: Request<()>| async move {
+        let mut trailers = http::HeaderMap::new();
+        trailers.insert("grpc-status", status.into());
+        let body = Full::from("x").with_trailers(std::future::ready(Some(Ok(trailers))));
+        Ok::<_, Infallible>(Response::new(body))
+    });
+    let answer = layer.layer(service).oneshot(get("/", "ann")).await.unwrap();
+    answer.into_body().collect().await.unwrap();
+    backend.limit() < 20
+}
+
+#[tokio::test]
 async fn an_adaptive_limit_learns_from_statuses_and_only_from_answers_that_ended() {
     let backend = || Arc::new(AdaptiveConcurrency::builder(Aimd::new()).min(1).build().unwrap());
     let limit_after = async |status: u16, reads: bool| {
@@ -233,6 +290,8 @@ async fn an_adaptive_limit_learns_from_statuses_and_only_from_answers_that_ended
         backend.limit() < 20
     };
     assert!(limit_after(503, true).await, "it falls at overload");
+    assert!(grpc_limit(8).await && grpc_limit(14).await, "gRPC tells it in the trailers");
+    assert!(!grpc_limit(0).await && !grpc_limit(13).await && !grpc_limit(5).await);
     assert!(!limit_after(200, true).await);
     assert!(!limit_after(500, true).await);
     assert!(!limit_after(503, false).await, "the client left");

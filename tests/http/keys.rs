@@ -42,6 +42,7 @@ async fn a_key_is_what_a_program_would_check_by_itself() {
     assert_eq!(left(bearer(), token("Bearer s3cret"), "s3cret").await, 8);
     assert_eq!(left(bearer(), token("bearer s3cret "), "s3cret").await, 8);
     assert_eq!(left(bearer(), token("Basic s3cret"), "s3cret").await, 9);
+    assert_eq!(left(bearer(), token("Bearer  "), &()).await, 8, "no token is none");
     let by_length = Key::by(|head| Some((head.path().len() as u64).into())).or(Missing::Pass);
     assert_eq!(left(by_length, plain(), &4_u64).await, 8);
 }

@@ -88,7 +88,7 @@ async fn observers_are_told_of_trial_runs_and_of_keys_that_are_missing_or_odd() 
     assert_eq!(statuses(&layer(false), 1, from("nonsense")).await, [200]);
     assert!(notes.take()[0].starts_with("per-client failed "), "and passes as whoever is known for sure");
     assert_eq!(statuses(&layer(false), 1, || Request::get("/").body(()).unwrap()).await, [400]);
-    assert_eq!(notes.take(), ["per-client failed no_key"]);
+    assert_eq!(notes.take(), ["per-client failed no_key", "per-client denied 1 client_address   timed"]);
 }
 
 #[tokio::test]
@@ -101,4 +101,6 @@ async fn the_most_refused_are_listed() {
     statuses(&layer, 1, || get("/", "polite")).await;
     let listed: Vec<_> = top.top(9).into_iter().map(|entry| (entry.key, entry.refused)).collect();
     assert_eq!(listed, [("noisy".to_owned(), 4), ("lively".to_owned(), 1)]);
+    statuses(&layer, 4, || Request::get("/").body(()).unwrap()).await;
+    assert!(top.top(9).iter().any(|entry| entry.key == "(all)" && entry.refused == 3), "those without a key");
 }

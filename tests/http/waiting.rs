@@ -160,3 +160,71 @@ async fn what_can_never_pass_is_refused_at_once() {
     let refused = timeout(SECOND, answer(&layer, Request::get("/").body(()).unwrap())).await.unwrap();
     assert_eq!((refused.status().as_u16(), field(&refused, "retry-after")), (429, String::new()));
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_was_not_told_to_wait_waits_for_no_place() {
+    let (bucket, at_once) =
+        (limiter(LeakyBucket::new(Quota::per_second(10), 3)), Arc::new(ConcurrencyLimit::new(1)));
+    let layer = RateLimitLayer::builder()
+        .limit(Limit::new("queue", bucket))
+        .limit(Limit::new("at-once", Arc::clone(&at_once)))
+        .build()
+        .unwrap();
+    let _held = answer(&layer, get("/", "ann")).await;
+    at_once.set_max(2);
+    let other = at_once.try_acquire_owned().unwrap();
+    at_once.set_max(3);
+    let begun = Instant::now();
+    let waits = tokio::spawn({
+        let layer = layer.clone();
+        async move { answer(&layer, get("/", "ann")).await.status().as_u16() }
+    });
+    sleep(Duration::from_millis(50)).await;
+    at_once.set_max(2);
+    assert_eq!((waits.await.unwrap(), begun.elapsed().as_millis()), (503, 100));
+    assert_eq!(at_once.waiting(), 0);
+    drop(other);
+}
+
+#[tokio::test(start_paused = true)]
+async fn more_than_one_place_is_taken_at_once_or_not_at_all() {
+    let at_once = Arc::new(ConcurrencyLimit::new(4));
+    let limit = Limit::new("heavy", Arc::clone(&at_once)).cost(Cost::fixed(3));
+    let layer = RateLimitLayer::builder().limit(limit).wait(SECOND).build().unwrap();
+    let first = answer(&layer, get("/", "ann")).await;
+    assert_eq!((at_once.in_flight(), answer(&layer, get("/", "ann")).await.status().as_u16()), (3, 503));
+    drop(first);
+    assert_eq!(answer(&layer, get("/", "ann")).await.status(), 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn limits_that_share_a_leaky_bucket_and_a_key_take_their_turns_once() {
+    let bucket = limiter(LeakyBucket::new(Quota::per_second(10), 9));
+    let layer = RateLimitLayer::builder()
+        .limit(Limit::new("one", Arc::clone(&bucket)))
+        .limit(Limit::new("other", Arc::clone(&bucket)))
+        .build()
+        .unwrap();
+    assert_eq!(crowd(&layer, 3, "ann").await, [(0, 200), (200, 200), (400, 200)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_several_that_come_too_late_the_longest_wait_is_told_and_nothing_is_taken() {
+    let (short, long) = (
+        limiter(Gcra::new(Quota::per_second(1).burst(1))),
+        limiter(Gcra::new(Quota::per_minute(1).burst(1))),
+    );
+    let plenty = limiter(Gcra::new(Quota::per_hour(100)));
+    let layer = RateLimitLayer::builder()
+        .limit(Limit::new("plenty", Arc::clone(&plenty)))
+        .limit(Limit::new("short", short))
+        .limit(Limit::new("long", long))
+        .wait(Duration::from_millis(500))
+        .build()
+        .unwrap();
+    answer(&layer, get("/", "ann")).await;
+    let refused = answer(&layer, get("/", "ann")).await;
+    assert_eq!(field(&refused, "retry-after"), "60", "59.5 s more than it would be held");
+    assert!(field(&refused, "ratelimit").contains(r#""plenty";r=99"#), "{}", field(&refused, "ratelimit"));
+    assert_eq!(plenty.peek(&()).remaining(), 99);
+}

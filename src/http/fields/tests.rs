@@ -23,6 +23,7 @@ fn user() -> LimitReport {
     LimitReport {
         name: "user".into(),
         unit: Unit::Rate,
+        cost: 1,
         limit: 100,
         window: Some(Duration::from_secs(60)),
         remaining: 50,
@@ -49,6 +50,7 @@ fn uploads() -> LimitReport {
     LimitReport {
         name: "uploads".into(),
         unit: Unit::Concurrency,
+        cost: 1,
         limit: 8,
         window: None,
         remaining: 3,
