@@ -29,6 +29,8 @@
 //! | the next free slot, in advance | [`Limiter::schedule`]; to wait for it `Limiter::until_allowed` (feature `tokio`) |
 //! | what the answers mean | [`Allowed`], [`Denied`], [`Status`] |
 //! | how many at once, not how many in what time | [`concurrency`] |
+//! | HTTP and gRPC services | `http` (feature `tower`), `grpc` (feature `grpc`) |
+//! | counts, events, and who is refused most | [`observe`] |
 //! | an algorithm of your own | [`Algorithm`] |
 //! | whether it keeps the laws | [`testing`] |
 //! | how it works, how fast it is, where it ends | [`docs`] |
@@ -42,6 +44,11 @@
 //! | `cli` | the `tollgate` command: `tollgate replay access.log --limit 60/min` |
 //! | `tokio` | waiting: `Limiter::until_allowed`, `ConcurrencyLimit::acquire_within`; `Clock::tokio` |
 //! | `serde` | [`Limiter::snapshot`](Limiter#method.snapshot) and [`Builder::restore`](Builder#method.restore): a restart grants no fresh burst |
+//! | `tower` | HTTP middleware for tower: `http` |
+//! | `axum` | the same, and it knows axum's routes and the addresses of its clients |
+//! | `grpc` | the same for tonic: refusals that gRPC clients understand, limits on the messages of a stream: `grpc` |
+//! | `metrics` | counters, histograms and gauges for the `metrics` facade: `observe::MetricsObserver` |
+//! | `tracing` | an event for refusals, or for some: `observe::TracingObserver` |
 //! | `full` | all of them |
 
 // A test that fails is meant to panic.
@@ -53,7 +60,12 @@ mod clock;
 pub mod concurrency;
 mod decision;
 pub mod docs;
+#[cfg(feature = "grpc")]
+pub mod grpc;
+#[cfg(feature = "tower")]
+pub mod http;
 mod limiter;
+pub mod observe;
 mod quota;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
@@ -81,8 +93,8 @@ pub use quota::{Excerpt, Quota, QuotaError, QuotaSyntax};
 #[cfg(feature = "serde")]
 pub use snapshot_error::SnapshotError;
 
-/// Compiles and runs the README's programs.
-#[cfg(doctest)]
+/// Compiles and runs the README's programs, one of which needs axum.
+#[cfg(all(doctest, feature = "axum"))]
 #[doc = include_str!("../README.md")]
 #[derive(Debug)]
 pub struct Readme;

@@ -160,6 +160,13 @@ impl Quota {
         self.period_nanos
     }
 
+    /// The time in which an empty key becomes full, rounded up; `None` if it never does.
+    pub(crate) fn refill_time(&self) -> Option<Duration> {
+        let all = u128::from(self.capacity) * u128::from(self.period_nanos);
+        let nanos = all.div_ceil(u128::from(self.count).max(1));
+        (self.count > 0).then_some(Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX)))
+    }
+
     /// A quota from the numbers of another one.
     pub(crate) const fn from_words(count: u64, period_nanos: u64, capacity: u64) -> Quota {
         Quota { count, period_nanos, capacity }

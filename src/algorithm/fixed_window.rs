@@ -227,6 +227,10 @@ impl Algorithm for FixedWindow {
         self.clock.windows().start_of(reading, self.idle_from(value).saturating_sub(reading.number))
     }
 
+    fn refill_time(&self) -> Option<Duration> {
+        Some(self.window())
+    }
+
     #[inline]
     fn debt(&self, reading: &WindowReading, value: u64) -> u64 {
         self.count(reading, value).count

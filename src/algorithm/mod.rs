@@ -40,6 +40,8 @@ pub(crate) use resume::{Origin, Pause, Resume, Shift};
 pub(crate) use resume::{TokenOrigin, WindowOrigin};
 pub(crate) use sliding_window::SlidingWindowFigures;
 
+use std::time::Duration;
+
 use crate::build_error::BuildError;
 use crate::decision::Figures;
 
@@ -168,6 +170,12 @@ pub trait Algorithm: Send + Sync {
     /// value stays above the position for longer.
     fn idle_at(&self, reading: &Self::Reading, value: u64) -> Option<u64> {
         self.figures(reading, value, 0).reset_at()
+    }
+
+    /// The time in which an empty key becomes full, or a window ends: over it, the limit is a rate. It is for those who are told the limit in
+    /// advance, such as HTTP clients in header fields. Default: `None`, for not known.
+    fn refill_time(&self) -> Option<Duration> {
+        None
     }
 
     /// How much is lost when a key at `value` is forgotten by force; of several the one with the least gives way.

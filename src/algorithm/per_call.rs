@@ -1,5 +1,7 @@
 //! [`PerCall`]: the quota comes with the call.
 
+use std::time::Duration;
+
 #[cfg(feature = "serde")]
 use super::resume::{Origin, Pause, Resume, Shift, damaged};
 use super::token_clock::MAX_VALUE;
@@ -216,6 +218,10 @@ impl Algorithm for PerCall {
         }
         // `END` is so far from the end of values that they hold what is spent by then.
         Some(Slot::at(self.time_of(due)?, value))
+    }
+
+    fn refill_time(&self) -> Option<Duration> {
+        self.quota.refill_time()
     }
 
     #[inline]

@@ -263,6 +263,10 @@ impl Algorithm for SlidingWindow {
         self.clock.windows().start_of(reading, self.idle_from(value) - reading.number)
     }
 
+    fn refill_time(&self) -> Option<Duration> {
+        Some(self.window())
+    }
+
     #[inline]
     fn debt(&self, reading: &WindowReading, value: u64) -> u64 {
         let Counts { reading, previous, current, .. } = self.counts(reading, value);

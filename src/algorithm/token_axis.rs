@@ -306,6 +306,10 @@ macro_rules! algorithm_on_token_axis {
                 reading.schedule(value, cost)
             }
 
+            fn refill_time(&self) -> Option<std::time::Duration> {
+                self.quota().refill_time()
+            }
+
             #[inline]
             fn debt(&self, reading: &$crate::TokenReading, value: u64) -> u64 {
                 reading.ahead(value)

@@ -7,7 +7,16 @@ use super::counts::NotTaken;
 use super::{ConcurrencyLimit, KeyedConcurrencyLimit};
 use crate::clock::{Instant, Now};
 use crate::decision::{Allowed, Denied, Figures};
+#[cfg(feature = "tower")]
+use crate::limiter::Turns;
 use crate::limiter::{Gate, On, Outcome, Prepared, Receipt};
+
+#[cfg(feature = "tower")]
+impl Turns for ConcurrencyLimit {}
+#[cfg(feature = "tower")]
+impl<S: Send + Sync> Turns for KeyedConcurrencyLimit<S> {}
+#[cfg(feature = "tower")]
+impl Turns for super::AdaptiveConcurrency {}
 
 /// What a limit says of so many in flight. When one will end, it cannot know: whoever asks may as well come back at once, unless it asks for more
 /// than there ever are.

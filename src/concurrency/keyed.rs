@@ -198,7 +198,7 @@ impl<S> KeyedConcurrencyLimit<S> {
     }
 
     /// The tag of a key.
-    pub(super) fn tag_of<K: Hash + ?Sized>(&self, key: &K) -> u64
+    pub(crate) fn tag_of<K: Hash + ?Sized>(&self, key: &K) -> u64
     where
         S: BuildHasher,
     {

@@ -5,6 +5,10 @@ use std::time::Duration;
 
 use super::engine::Receipt;
 use super::gate::{Kind, On, Outcome, Prepared};
+#[cfg(feature = "tower")]
+use super::turns::Turn;
+#[cfg(feature = "tower")]
+use crate::clock::saturating_nanos;
 use crate::clock::{Instant, Now};
 use crate::decision::Figures;
 
@@ -232,6 +236,42 @@ impl<'a> AllowedAll<'a> {
         self.finish(Outcome::Success);
     }
 
+    /// What was taken from rates, each with the place of its limit, what it is about, and when its turn comes. Places are given back.
+    #[cfg(feature = "tower")]
+    pub(crate) fn into_turns(mut self) -> Vec<(usize, u64, u64, Turn)> {
+        self.release(Outcome::Ignore);
+        let held = std::mem::take(&mut self.held).into_iter().enumerate();
+        let rates = held.filter(|(_, held)| held.on.kind != Kind::Held);
+        rates
+            .map(|(place, held)| {
+                let delay = saturating_nanos(held.figures().delay());
+                let turn = Turn { time: held.now.clock.saturating_add(delay), receipt: held.receipt };
+                let index = self.merged.get(place).map_or(place, |merged| merged.index);
+                (index, held.on.tag, held.on.cost, turn)
+            })
+            .collect()
+    }
+
+    /// What was taken by other means, to be settled and given back in the same way.
+    #[cfg(feature = "tower")]
+    pub(crate) fn taken(limits: impl IntoIterator<Item = (On<'a>, Receipt)>) -> AllowedAll<'a> {
+        let held = limits.into_iter().map(|(on, receipt)| Held { on, now: Now::NEVER, receipt });
+        AllowedAll { held: held.collect(), merged: Vec::new() }
+    }
+
+    /// As [`settle`](AllowedAll::settle), to amounts of their own: `total` is asked with the place of each limit (the first, if it was given twice) for all
+    /// that it costs.
+    #[cfg(feature = "tower")]
+    pub(crate) fn settle_each(self, outcome: Outcome, total: impl Fn(usize) -> Option<u64>) {
+        for (place, Held { on, receipt, .. }) in self.held.iter().enumerate() {
+            let index = self.merged.get(place).map_or(place, |merged| merged.index);
+            if let Some(total) = total(index).filter(|total| *total != on.cost) {
+                on.gate().settle(on.tag, on.cost, total, *receipt);
+            }
+        }
+        self.finish(outcome);
+    }
+
     /// Gives everything back, as if nothing had been asked: tokens as [`Reservation::cancel`](crate::Reservation::cancel), and places.
     pub fn cancel(mut self) {
         for Held { on, receipt, .. } in &self.held {
@@ -277,6 +317,11 @@ impl LimitStatus {
     fn new(on: &On<'_>, place: usize, merged: &[Merged], figures: Figures) -> LimitStatus {
         let index = merged.get(place).map_or(place, |merged| merged.index);
         LimitStatus { index, label: on.label, figures, place: 0, at_capacity: false, refuses: false }
+    }
+
+    #[cfg(feature = "tower")]
+    pub(crate) fn figures(&self) -> &Figures {
+        &self.figures
     }
 
     /// Its place among the limits given, from 0; the first, if it was given twice.

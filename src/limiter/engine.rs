@@ -1,6 +1,7 @@
 //! [`Engine`]: what a [`Limiter`](super::Limiter) can be made of; and [`Keys`]: what it asks of whatever holds its keys.
 
 use std::fmt;
+use std::time::Duration;
 
 use super::words::Words;
 use super::{AtCapacity, Stats};
@@ -34,6 +35,10 @@ pub trait Engine: Send + Sync + Sized {
     /// Told once, when a limiter is built for so many keys.
     #[doc(hidden)]
     fn begin(&mut self, start: Start, max_keys: usize) -> Result<(), BuildError>;
+
+    /// The time in which an empty key becomes full, or a window ends.
+    #[doc(hidden)]
+    fn refill_time(&self) -> Option<Duration>;
 }
 
 impl<A: Algorithm> Engine for A {
@@ -41,6 +46,10 @@ impl<A: Algorithm> Engine for A {
 
     fn begin(&mut self, start: Start, _max_keys: usize) -> Result<(), BuildError> {
         self.start(start)
+    }
+
+    fn refill_time(&self) -> Option<Duration> {
+        Algorithm::refill_time(self)
     }
 }
 

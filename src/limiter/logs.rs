@@ -3,6 +3,8 @@
 #[cfg(feature = "serde")]
 mod saved;
 
+use std::time::Duration;
+
 use super::Stats;
 use super::builder::AtCapacity;
 use super::engine::{Engine, Keys, Receipt, Taken};
@@ -24,6 +26,10 @@ impl Engine for SlidingLog {
 
     fn begin(&mut self, _start: Start, max_keys: usize) -> Result<(), BuildError> {
         SlidingLog::begin(self, max_keys)
+    }
+
+    fn refill_time(&self) -> Option<Duration> {
+        Some(self.window())
     }
 }
 

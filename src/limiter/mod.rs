@@ -25,6 +25,8 @@ mod schedule;
 #[cfg(feature = "serde")]
 mod snapshot;
 mod spread;
+#[cfg(feature = "tower")]
+mod turns;
 #[cfg(feature = "tokio")]
 mod wait;
 mod words;
@@ -41,6 +43,8 @@ pub use reservation::Reservation;
 pub use schedule::Scheduled;
 #[cfg(feature = "serde")]
 pub use snapshot::{Snapshot, Snapshots};
+#[cfg(feature = "tower")]
+pub(crate) use turns::{Turn, Turns};
 
 use std::fmt;
 use std::hash::{BuildHasher, Hash};

@@ -70,6 +70,12 @@ impl Gate for AdaptiveConcurrency {
 }
 
 impl AdaptiveConcurrency {
+    /// The key under which a partition is asked for; without such a partition, that of no partition.
+    #[cfg(feature = "tower")]
+    pub(crate) fn partition_tag(&self, name: &str) -> u64 {
+        self.position(name).map_or(0, |index| index as u64 + 1)
+    }
+
     /// This limit, one of several for [`check_all`](crate::check_all): its cost is how many places are taken, until the answer is
     /// [finished](crate::AllowedAll::finish) or dropped.
     pub fn on(&self) -> On<'_> {

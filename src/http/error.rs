@@ -1,0 +1,66 @@
+//! [`LayerError`]: why a layer cannot be built.
+
+use std::error::Error;
+use std::fmt;
+
+use super::name::LimitNameError;
+
+/// Why a layer cannot be built; the message says what to change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LayerError {
+    /// There is no limit to check.
+    NoLimit,
+    /// A limit's name cannot stand in a header field.
+    Name(LimitNameError),
+    /// Two limits have one name, or one is there twice: clients could not tell them apart, or would pay twice.
+    NameTwice {
+        /// The name.
+        limit: String,
+    },
+    /// A key is the value of a header that no request can have.
+    Header {
+        /// The limit's name.
+        limit: String,
+        /// What was given as the header's name.
+        header: String,
+    },
+    /// Nothing is said about requests that have no key.
+    MissingUndecided {
+        /// The limit's name.
+        limit: String,
+        /// Its kind of key.
+        key: &'static str,
+    },
+}
+
+impl fmt::Display for LayerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LayerError::NoLimit => f.write_str("the layer has no limit: add one with `limit`"),
+            LayerError::Name(error) => error.fmt(f),
+            LayerError::NameTwice { limit } => {
+                write!(f, "two limits are called {limit:?}: leave one out, or give it another name")
+            }
+            LayerError::Header { limit, header } => {
+                write!(
+                    f,
+                    "limit {limit:?}: {header:?} cannot be the name of a header field: use letters, digits and hyphens"
+                )
+            }
+            LayerError::MissingUndecided { limit, key } => write!(
+                f,
+                "limit {limit:?}: a request may have no {key}: say what then, with `Key::or` and `Missing::Shared`, `Refuse` or `Pass`"
+            ),
+        }
+    }
+}
+
+impl Error for LayerError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            LayerError::Name(error) => Some(error),
+            _ => None,
+        }
+    }
+}

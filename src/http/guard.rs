@@ -1,0 +1,101 @@
+//! [`Guard`]: what is held and owed until the answer's body has ended.
+
+use std::fmt;
+use std::sync::Arc;
+
+use http::{HeaderMap, StatusCode, response};
+
+use super::cost::After;
+use super::limit::Asked;
+use super::rules::Rules;
+use crate::concurrency::Permit;
+use crate::limiter::{AllowedAll, Outcome};
+
+/// Places that a request holds, and estimates that it was charged. Dropped, places are given back and estimates stay charged.
+pub(super) struct Guard {
+    all: AllowedAll<'static>,
+    /// Places that were queued for.
+    permits: Vec<Permit<'static>>,
+    rules: Arc<Rules>,
+    asked: Vec<Asked>,
+    /// What each limit's cost was found to be when the answer began.
+    actual: Vec<Option<u64>>,
+}
+
+impl Guard {
+    /// `asked` in the order in which `all` was asked.
+    pub(super) fn new(
+        all: AllowedAll<'static>,
+        permits: Vec<Permit<'static>>,
+        rules: Arc<Rules>,
+        asked: Vec<Asked>,
+    ) -> Guard {
+        Guard { all, permits, rules, asked, actual: Vec::new() }
+    }
+
+    /// The answer has begun.
+    pub(super) fn answered(&mut self, answer: &response::Parts) {
+        let actual = self.asked.iter().map(|asked| match &self.rules.limits[asked.limit].cost.after {
+            Some(After::Head(cost)) => cost(answer),
+            _ => None,
+        });
+        self.actual = actual.collect();
+    }
+
+    /// The answer has ended, or will not go on: so many bytes of its body were sent.
+    pub(super) fn end(self, outcome: Outcome, bytes: u64) {
+        let Guard { all, permits, rules, asked, actual } = self;
+        let total = |place: usize| {
+            let held = *asked.get(place)?;
+            let limit = &rules.limits[held.limit];
+            // Limits by one limiter and key were charged together, and are settled together.
+            let parts = asked.iter().enumerate().filter(|(_, part)| {
+                part.tag == held.tag && rules.limits[part.limit].shares_limiter_with(limit)
+            });
+            let actual = parts.map(|(place, part)| {
+                let known = match rules.limits[part.limit].cost.after.as_ref() {
+                    None => None,
+                    Some(After::Head(_)) => actual.get(place).copied().flatten(),
+                    Some(After::Body { bytes_per_token }) => Some(bytes.div_ceil(*bytes_per_token)),
+                };
+                known.unwrap_or(part.cost)
+            });
+            Some(actual.fold(0, u64::saturating_add))
+        };
+        all.settle_each(outcome, total);
+        drop(permits);
+    }
+}
+
+impl fmt::Debug for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guard").field("asked", &self.asked).finish_non_exhaustive()
+    }
+}
+
+/// What an answer says about the load, for limits that adapt: that the service is overloaded or waited for something that is, that it failed for a
+/// reason of its own, or that all is well.
+pub(super) fn outcome_of(answer: &response::Parts) -> Outcome {
+    if let Some(outcome) = grpc_outcome(&answer.headers) {
+        return outcome;
+    }
+    match answer.status {
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => {
+            Outcome::Overload
+        }
+        status if status.is_server_error() => Outcome::Ignore,
+        _ => Outcome::Success,
+    }
+}
+
+/// The same of a gRPC call, from the fields that have its status.
+pub(super) fn grpc_outcome(fields: &HeaderMap) -> Option<Outcome> {
+    let status = fields.get("grpc-status")?;
+    Some(match status.as_bytes() {
+        // DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, UNAVAILABLE.
+        b"4" | b"8" | b"14" => Outcome::Overload,
+        // CANCELLED, UNKNOWN, INTERNAL, DATA_LOSS.
+        b"1" | b"2" | b"13" | b"15" => Outcome::Ignore,
+        _ => Outcome::Success,
+    })
+}

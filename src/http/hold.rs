@@ -1,0 +1,185 @@
+//! Requests that are held until their turn comes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{self, sleep};
+
+use super::guard::Guard;
+use super::limit::Asked;
+use super::refusal::Why;
+use super::report::{LimitReport, Unit};
+use super::rules::{HeldPlace, Passed, Refused, Rules};
+use crate::clock::{Instant, saturating_nanos};
+use crate::concurrency::Permit;
+use crate::decision::Denied;
+use crate::limiter::{AllowedAll, Turn};
+
+/// Turns that were taken and not yet used; given back when this is dropped, unless others stand behind.
+pub(super) struct Waiting {
+    rules: Arc<Rules>,
+    asked: Vec<Asked>,
+    taken: Vec<(Asked, Turn)>,
+    permits: Vec<Permit<'static>>,
+    give_up: time::Instant,
+    /// Held as long as this is.
+    place: Option<HeldPlace>,
+}
+
+impl Waiting {
+    /// Takes a turn in each limit that has turns; places in concurrency limits come later, so that none is held by whoever only waits.
+    pub(super) fn begin(
+        rules: &Arc<Rules>,
+        asked: Vec<Asked>,
+        taken: Vec<(Asked, Turn)>,
+    ) -> Result<Waiting, Refused> {
+        // Who is held without having been told to wait has a turn already, and waits for nothing else.
+        let max_delay = rules.max_delay.unwrap_or_default();
+        let now = time::Instant::now();
+        let mut waiting = Waiting {
+            asked,
+            taken,
+            permits: Vec::new(),
+            // A wait that no clock can tell is as good as the longest it can: some decades.
+            give_up: now.checked_add(max_delay).unwrap_or(now + LONGEST),
+            place: None,
+            rules: Arc::clone(rules),
+        };
+        // From here on, what was taken is given back if it comes to nothing.
+        waiting.place = rules.hold();
+        if waiting.place.is_none() {
+            return Err(Refused { why: Why::TooManyWait, ..waiting.refused(None) });
+        }
+        let had_turns = waiting.taken.len();
+        for place in 0..waiting.asked.len() {
+            let asked = waiting.asked[place];
+            let limit = &rules.limits[asked.limit];
+            // One turn may be for several limits that share a limiter and a key.
+            let has_turn = waiting.taken[..had_turns].iter().any(|(taken, _)| {
+                taken.tag == asked.tag && rules.limits[taken.limit].shares_limiter_with(limit)
+            });
+            if limit.source.unit == Unit::Rate && !has_turn {
+                waiting.take(asked, max_delay)?;
+            }
+        }
+        Ok(waiting)
+    }
+
+    /// Waits for all turns, then for places.
+    pub(super) async fn turns(mut self) -> Result<Passed, Refused> {
+        loop {
+            let rest = self.rest();
+            if rest.is_zero() {
+                break;
+            }
+            // More than once where a limiter's clock and tokio's do not go alike.
+            sleep(rest).await;
+        }
+        for place in 0..self.asked.len() {
+            let asked = self.asked[place];
+            let source = &self.rules.limits[asked.limit].source;
+            match (source.unit, &source.queue) {
+                // Its queue is for single places.
+                (Unit::Concurrency, Some(queue)) if asked.cost == 1 => {
+                    let left = self.give_up.saturating_duration_since(time::Instant::now());
+                    match queue.acquire_owned_within(left).await {
+                        Ok(permit) => self.permits.push(permit),
+                        Err(_) => return Err(self.refused(Some((asked, None)))),
+                    }
+                }
+                (Unit::Concurrency, _) => self.take(asked, Duration::ZERO)?,
+                (Unit::Rate, _) => {}
+            }
+        }
+        Ok(self.go_on())
+    }
+
+    fn take(&mut self, asked: Asked, max_delay: Duration) -> Result<(), Refused> {
+        let gate = &self.rules.limits[asked.limit].source.gate;
+        match gate.schedule(asked.tag, asked.cost, saturating_nanos(max_delay)) {
+            Ok(turn) => {
+                self.taken.push((asked, turn));
+                Ok(())
+            }
+            Err(denied) => Err(self.refused(Some((asked, Some(denied))))),
+        }
+    }
+
+    /// How long it is until the last turn comes.
+    fn rest(&self) -> Duration {
+        let rests = self
+            .taken
+            .iter()
+            .map(|(asked, turn)| self.rules.limits[asked.limit].source.gate.until(turn.time));
+        rests.max().unwrap_or_default()
+    }
+
+    /// What a limit said, if one did, and where all stand once its turns are given back.
+    fn refused(&mut self, by: Option<(Asked, Option<Denied>)>) -> Refused {
+        self.give_back();
+        let reports = self.asked.iter().map(|asked| match by {
+            Some((refusing, denied)) if asked.limit == refusing.limit => match denied {
+                Some(denied) => self.rules.limits[asked.limit].report(
+                    denied.figures(),
+                    asked.cost,
+                    denied.retry_after(),
+                    true,
+                ),
+                None => LimitReport { refuses: true, ..self.report(asked) },
+            },
+            _ => self.report(asked),
+        });
+        Refused { why: Why::Limits, reports: reports.collect() }
+    }
+
+    /// Where a limit stands, and whether its turn would come too late.
+    fn report(&self, asked: &Asked) -> LimitReport {
+        let rule = &self.rules.limits[asked.limit];
+        let max_delay = self.rules.max_delay.unwrap_or_default();
+        match rule.source.gate.look(&mut Instant::default(), asked.tag, asked.cost) {
+            Ok(allowed) => {
+                let figures = allowed.figures();
+                rule.report(figures, asked.cost, figures.retry_after(), false)
+            }
+            Err(denied) => {
+                let wait = denied.retry_after();
+                let too_late = rule.source.unit == Unit::Rate && wait.is_none_or(|wait| wait > max_delay);
+                let rest = wait.map(|wait| if too_late { wait.saturating_sub(max_delay) } else { wait });
+                rule.report(denied.figures(), asked.cost, rest, too_late)
+            }
+        }
+    }
+
+    fn go_on(mut self) -> Passed {
+        let reports = if self.rules.tells() {
+            self.asked.iter().map(|asked| self.report(asked)).collect()
+        } else {
+            Vec::new()
+        };
+        let (taken, permits) = (std::mem::take(&mut self.taken), std::mem::take(&mut self.permits));
+        let asked: Vec<Asked> = taken.iter().map(|(asked, _)| *asked).collect();
+        let on = |(asked, turn): (Asked, Turn)| (self.rules.limits[asked.limit].on(asked), turn.receipt);
+        let all = AllowedAll::taken(taken.into_iter().map(on));
+        let outlasts = self.asked.iter().any(|asked| self.rules.limits[asked.limit].outlasts_the_check());
+        let guard = outlasts.then(|| Guard::new(all, permits, Arc::clone(&self.rules), asked));
+        let paid = self.rules.paid(&self.asked);
+        Passed { reports, guard, paid, refused: false }
+    }
+}
+
+/// About 30 years, as tokio has it.
+const LONGEST: Duration = Duration::from_secs(86_400 * 365 * 30);
+
+impl Waiting {
+    fn give_back(&mut self) {
+        for (asked, turn) in self.taken.drain(..) {
+            self.rules.limits[asked.limit].source.gate.unschedule(asked.tag, asked.cost, turn.receipt);
+        }
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.give_back();
+    }
+}

@@ -1,0 +1,95 @@
+//! Telling an [`Observer`] what was decided.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::Head;
+use super::key::{Found, KeyValue};
+use super::refusal::Why;
+use super::report::LimitReport;
+use super::rules::{Decided, Passed, Refused, Rules};
+use crate::observe::{self, DecisionOutcome, Observer};
+
+/// Decides about a request; in shadow mode it passes, whatever was decided.
+pub(super) fn decide(rules: &Arc<Rules>, head: &Head<'_>) -> Decided {
+    let begun = rules
+        .observer
+        .as_ref()
+        .is_some_and(|observer| Observer::wants_duration(&**observer))
+        .then(Instant::now);
+    let decided = rules.decide(head);
+    let took = begun.map(|begun| begun.elapsed());
+    match decided {
+        Decided::Pass(passed) => {
+            passes(rules, head, &passed, took);
+            Decided::Pass(passed)
+        }
+        Decided::Refuse(refused) => {
+            refusal(rules, head, &refused, took);
+            if rules.shadow {
+                let reports = refused.reports;
+                Decided::Pass(Passed { reports, refused: true, ..Passed::default() })
+            } else {
+                Decided::Refuse(refused)
+            }
+        }
+        waits @ Decided::Wait(..) => waits,
+    }
+}
+
+/// A request was held, and now it passes or not.
+pub(super) fn held(rules: &Rules, head: &Head<'_>, decided: &Result<Passed, Refused>) {
+    match decided {
+        Ok(passed) => passes(rules, head, passed, None),
+        Err(refused) => refusal(rules, head, refused, None),
+    }
+}
+
+fn passes(rules: &Rules, head: &Head<'_>, passed: &Passed, took: Option<Duration>) {
+    for report in &passed.reports {
+        tell(rules, head, report, DecisionOutcome::Allowed, took);
+    }
+}
+
+/// The limits that refused are told of; the others have spent nothing and decided nothing.
+pub(super) fn refusal(rules: &Rules, head: &Head<'_>, refused: &Refused, took: Option<Duration>) {
+    let Some(observer) = &rules.observer else { return };
+    let outcome = if rules.shadow { DecisionOutcome::ShadowDenied } else { DecisionOutcome::Denied };
+    if let Why::NoKey { limit } = refused.why {
+        let rule = &rules.limits[limit];
+        observer.failed(&rule.name, "no_key");
+        let decided = observe::Decided::new(&rule.name, outcome).with_took(took);
+        observer.decided(&decided.with_key_kind(rule.key.kind()).with_route(head.route()));
+    }
+    let by_limit = refused.reports.iter().any(LimitReport::refuses);
+    for report in refused.reports.iter().filter(|report| report.refuses == by_limit) {
+        if refused.why == Why::TooManyWait {
+            observer.failed(&report.name, "too_many_held");
+        }
+        tell(rules, head, report, outcome, took);
+    }
+}
+
+fn tell(
+    rules: &Rules,
+    head: &Head<'_>,
+    report: &LimitReport,
+    outcome: DecisionOutcome,
+    took: Option<Duration>,
+) {
+    let Some(observer) = &rules.observer else { return };
+    let Some(rule) = rules.limits.iter().find(|rule| Arc::ptr_eq(&rule.name, &report.name)) else { return };
+    let decided = observe::Decided::new(&rule.name, outcome)
+        .with_cost(report.cost)
+        .with_took(took)
+        .with_key_kind(rule.key.kind())
+        .with_route(head.route());
+    if !outcome.is_over_limit() {
+        // Those that pass are many, and nobody lists them.
+        return observer.decided(&decided);
+    }
+    match &rule.key.find(head) {
+        Found::Key(key) | Found::Troubled(key, _) => observer.decided(&decided.with_key(key)),
+        Found::Nothing => observer.decided(&decided.with_key(&KeyValue::Shared)),
+    }
+}

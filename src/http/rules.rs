@@ -1,0 +1,247 @@
+//! [`Rules`]: what a layer checks, and how a request is decided.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use http::Extensions;
+
+use super::fields::HeaderDialect;
+use super::guard::Guard;
+use super::key::Found;
+use super::limit::{Asked, Checked};
+use super::refusal::{Respond, Why};
+use super::report::LimitReport;
+use super::{Head, Missing};
+use crate::clock::{Instant, saturating_nanos};
+use crate::limiter::{Turn, check_all};
+use crate::observe::Observer;
+
+type Skip = dyn for<'a> Fn(&Head<'a>) -> bool + Send + Sync;
+
+/// All that a layer was told.
+pub(super) struct Rules {
+    pub(super) limits: Box<[Checked]>,
+    pub(super) skip: Vec<Arc<Skip>>,
+    pub(super) dialects: Vec<HeaderDialect>,
+    pub(super) shadow: bool,
+    pub(super) leaves_decision: bool,
+    /// The longest that a request may be held; `None` if it is not.
+    pub(super) max_delay: Option<Duration>,
+    pub(super) max_held: usize,
+    /// How many are held. Relaxed throughout: nothing is read that was written before it.
+    pub(super) held: AtomicUsize,
+    pub(super) observer: Option<Arc<dyn Observer>>,
+    pub(super) respond: Option<Arc<Respond>>,
+}
+
+/// What was decided, for now.
+pub(super) enum Decided {
+    Pass(Passed),
+    /// It may pass later; with the turns that it has already.
+    Wait(Vec<Asked>, Vec<(Asked, Turn)>),
+    Refuse(Refused),
+}
+
+/// A request that goes on.
+#[derive(Default)]
+pub(super) struct Passed {
+    pub(super) reports: Vec<LimitReport>,
+    pub(super) guard: Option<Guard>,
+    /// Those limits that it has paid and may meet again.
+    pub(super) paid: Vec<usize>,
+    /// It passes although it was refused: the layer only watches.
+    pub(super) refused: bool,
+}
+
+/// A request that does not.
+#[derive(Debug)]
+pub(super) struct Refused {
+    pub(super) why: Why,
+    pub(super) reports: Vec<LimitReport>,
+}
+
+/// The limits that a request has paid and may meet again, left in its extensions. There is hardly ever more than one.
+#[derive(Clone, Debug)]
+struct Paid {
+    first: usize,
+    more: Vec<usize>,
+}
+
+impl Paid {
+    fn contains(&self, limit: usize) -> bool {
+        self.first == limit || self.more.contains(&limit)
+    }
+}
+
+impl Rules {
+    /// Whether no rule concerns the request.
+    pub(super) fn skips(&self, head: &Head<'_>) -> bool {
+        self.skip.iter().any(|skip| skip(head))
+    }
+
+    /// Whether anybody is told where the limits stand, if the request passes.
+    pub(super) fn tells(&self) -> bool {
+        self.leaves_decision || self.observer.is_some() || (!self.dialects.is_empty() && !self.shadow)
+    }
+
+    /// Asks all limits about a request.
+    pub(super) fn decide(self: &Arc<Self>, head: &Head<'_>) -> Decided {
+        if let [only] = &*self.limits
+            && !only.outlasts_the_check()
+        {
+            return match self.ask(0, head) {
+                Ok(Some(asked)) => self.decide_one(only, asked),
+                Ok(None) => Decided::Pass(Passed::default()),
+                Err(refused) => Decided::Refuse(refused),
+            };
+        }
+        let asked: Result<Vec<Option<Asked>>, Refused> =
+            (0..self.limits.len()).map(|limit| self.ask(limit, head)).collect();
+        match asked {
+            Ok(asked) => self.decide_several(asked.into_iter().flatten().collect()),
+            Err(refused) => Decided::Refuse(refused),
+        }
+    }
+
+    /// What the request asks of a limit; nothing if it does not concern it.
+    fn ask(&self, limit: usize, head: &Head<'_>) -> Result<Option<Asked>, Refused> {
+        let rule = &self.limits[limit];
+        if rule.is_used_elsewhere() && has_paid(head.extensions(), rule) {
+            return Ok(None);
+        }
+        let key = match (rule.key.find(head), rule.missing) {
+            (Found::Key(key), _) => key,
+            (Found::Troubled(key, trouble), _) => {
+                self.failed(rule, trouble.as_str());
+                key
+            }
+            (Found::Nothing, Missing::Shared) => super::KeyValue::Shared,
+            (Found::Nothing, Missing::Pass) => return Ok(None),
+            (Found::Nothing, Missing::Refuse) => {
+                return Err(Refused { why: Why::NoKey { limit }, reports: Vec::new() });
+            }
+        };
+        let tag = rule.source.gate.tag(&key);
+        Ok(Some(Asked { limit, tag, cost: rule.charged(head) }))
+    }
+
+    /// The usual case, without an allocation.
+    fn decide_one(self: &Arc<Self>, rule: &Checked, asked: Asked) -> Decided {
+        let gate = &rule.source.gate;
+        match gate.take(&mut Instant::default(), asked.tag, asked.cost) {
+            Ok((now, receipt)) => {
+                let figures = gate.after(now, asked.tag, asked.cost, receipt);
+                if !figures.delay().is_zero() && !self.shadow {
+                    let time = now.clock.saturating_add(saturating_nanos(figures.delay()));
+                    return Decided::Wait(vec![asked], vec![(asked, Turn { time, receipt })]);
+                }
+                let reports = if self.tells() {
+                    vec![rule.report(&figures, asked.cost, figures.retry_after(), false)]
+                } else {
+                    Vec::new()
+                };
+                Decided::Pass(Passed { reports, paid: self.paid(&[asked]), ..Passed::default() })
+            }
+            Err(denied) => {
+                let report = rule.report(denied.figures(), asked.cost, denied.retry_after(), true);
+                self.refused_at_first(vec![report], vec![asked])
+            }
+        }
+    }
+
+    fn decide_several(self: &Arc<Self>, asked: Vec<Asked>) -> Decided {
+        if asked.is_empty() {
+            return Decided::Pass(Passed::default());
+        }
+        let limits: Vec<_> = asked.iter().map(|asked| self.limits[asked.limit].on(*asked)).collect();
+        match check_all(&limits) {
+            Ok(all) if !all.delay().is_zero() && !self.shadow => {
+                let turns = all.into_turns().into_iter();
+                let turns = turns
+                    .map(|(index, tag, cost, turn)| (Asked { limit: asked[index].limit, tag, cost }, turn));
+                let turns = turns.collect();
+                Decided::Wait(asked, turns)
+            }
+            Ok(all) => {
+                let reports = if self.tells() { self.reports(&asked, all.limits()) } else { Vec::new() };
+                let paid = self.paid(&asked);
+                let outlasts = asked.iter().any(|asked| self.limits[asked.limit].outlasts_the_check());
+                let guard = outlasts.then(|| Guard::new(all, Vec::new(), Arc::clone(self), asked));
+                Decided::Pass(Passed { reports, guard, paid, refused: false })
+            }
+            Err(denied) => {
+                let reports = self.reports(&asked, denied.limits());
+                self.refused_at_first(reports, asked)
+            }
+        }
+    }
+
+    fn reports(&self, asked: &[Asked], limits: impl Iterator<Item = crate::LimitStatus>) -> Vec<LimitReport> {
+        let report = |status: crate::LimitStatus| {
+            let Asked { limit, cost, .. } = asked[status.index()];
+            self.limits[limit].report(status.figures(), cost, status.retry_after(), status.refuses())
+        };
+        limits.map(report).collect()
+    }
+
+    /// Refused now; but it may wait.
+    fn refused_at_first(&self, reports: Vec<LimitReport>, asked: Vec<Asked>) -> Decided {
+        let refused = Refused { why: Why::Limits, reports };
+        match self.max_delay {
+            Some(_) if !self.shadow => Decided::Wait(asked, Vec::new()),
+            _ => Decided::Refuse(refused),
+        }
+    }
+
+    /// Those of the limits that a request has paid which it may meet again.
+    pub(super) fn paid(&self, asked: &[Asked]) -> Vec<usize> {
+        let limits = asked.iter().map(|asked| &self.limits[asked.limit]);
+        limits.filter(|limit| limit.is_used_elsewhere()).map(Checked::identity).collect()
+    }
+
+    /// A place among those that are held, if there is one.
+    pub(super) fn hold(self: &Arc<Self>) -> Option<HeldPlace> {
+        let more = |held: usize| (held < self.max_held).then_some(held + 1);
+        self.held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok()?;
+        Some(HeldPlace(Arc::clone(self)))
+    }
+
+    fn failed(&self, rule: &Checked, kind: &'static str) {
+        if let Some(observer) = &self.observer {
+            observer.failed(&rule.name, kind);
+        }
+    }
+}
+
+fn has_paid(extensions: &Extensions, rule: &Checked) -> bool {
+    extensions.get::<Paid>().is_some_and(|paid| paid.contains(rule.identity()))
+}
+
+/// Leaves a note of the limits that a request has paid.
+pub(super) fn note(paid: Vec<usize>, extensions: &mut Extensions) {
+    for limit in paid {
+        match extensions.get_mut::<Paid>() {
+            Some(paid) => paid.more.push(limit),
+            None => drop(extensions.insert(Paid { first: limit, more: Vec::new() })),
+        }
+    }
+}
+
+/// One of those that are held, until it is dropped.
+pub(super) struct HeldPlace(Arc<Rules>);
+
+impl Drop for HeldPlace {
+    fn drop(&mut self) {
+        self.0.held.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl fmt::Debug for Rules {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = f.debug_struct("Rules");
+        text.field("limits", &self.limits).field("dialects", &self.dialects).field("shadow", &self.shadow);
+        text.field("max_delay", &self.max_delay).finish_non_exhaustive()
+    }
+}

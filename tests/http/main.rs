@@ -1,0 +1,11 @@
+//! The HTTP middleware: around services in memory with virtual time, and in real servers with real clients.
+#![cfg(feature = "axum")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+mod deciding;
+mod ending;
+mod keys;
+mod observing;
+mod servers;
+mod support;
+mod waiting;
