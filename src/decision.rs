@@ -277,26 +277,28 @@ impl Allowed {
     }
 }
 
+/// There was no room for a new key. Above every place in a crowd.
+const NO_ROOM: u64 = u64::MAX;
+
 /// The check did not pass; nothing was spent, nothing changed.
 #[derive(Clone, Copy, Debug)]
 pub struct Denied {
     figures: Figures,
-    at_capacity: bool,
-    /// So many intervals later than it must, it is told to come back.
-    place: u16,
+    /// So many intervals later than it must, it is told to come back; or [`NO_ROOM`]. A whole word, as all in an answer.
+    standing: u64,
 }
 
 impl Denied {
     #[inline]
     pub(crate) fn new(figures: Figures) -> Denied {
-        Denied { figures, at_capacity: false, place: 0 }
+        Denied { figures, standing: 0 }
     }
 
     /// No room for a new key until `room_at`.
     #[cold]
     pub(crate) fn no_room(limit: u64, room_at: Option<u64>, clock: u64) -> Denied {
         let figures = Figures::new(limit, 0, room_at, room_at).seen_at(clock);
-        Denied { figures, at_capacity: true, place: 0 }
+        Denied { figures, standing: NO_ROOM }
     }
 
     /// The next free slot is at `slot_at`, and that is more than `max_delay` away.
@@ -312,7 +314,9 @@ impl Denied {
     /// The same refusal for somebody with this place in a crowd; 0 is the first.
     #[inline]
     pub(crate) fn at_place(self, place: u16) -> Denied {
-        Denied { place, ..self }
+        // For want of room it is refused as whoever is told when there will be some.
+        let standing = if self.standing == NO_ROOM { NO_ROOM } else { place.into() };
+        Denied { standing, ..self }
     }
 
     pub(crate) fn figures(&self) -> &Figures {
@@ -320,7 +324,7 @@ impl Denied {
     }
 
     pub(crate) fn place(&self) -> u16 {
-        self.place
+        u16::try_from(self.standing).unwrap_or(0)
     }
 
     /// Whole tokens left, not enough for the cost; 0 when the key was refused for want of room.
@@ -348,7 +352,7 @@ impl Denied {
     /// ```
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
-        self.figures.retry_after_place(self.place)
+        self.figures.retry_after_place(self.place())
     }
 
     /// Whether the key was refused not for its own spending but because it is new and the limiter holds all the keys
@@ -357,13 +361,13 @@ impl Denied {
     /// `retry_after` is then the time until a key near it goes idle, if none of them spends meanwhile.
     #[must_use]
     pub fn at_capacity(&self) -> bool {
-        self.at_capacity
+        self.standing == NO_ROOM
     }
 }
 
 impl fmt::Display for Denied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.at_capacity {
+        if self.at_capacity() {
             f.write_str("too many keys are being limited to take on a new one")?;
         } else {
             write!(f, "rate limit reached: {} of {} tokens left", self.remaining(), self.limit())?;

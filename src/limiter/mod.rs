@@ -185,18 +185,14 @@ impl<A: Engine, S: BuildHasher> Limiter<A, S> {
     /// # Errors
     ///
     /// [`Denied`] when there are fewer; `retry_after` is `None` when the cost is above the capacity and can never fit.
-    #[inline]
+    #[inline(always)]
     pub fn check_n<K: Hash + ?Sized>(&self, key: &K, cost: u64) -> Result<Allowed, Denied> {
         // Before the clock is read: the two then overlap, which is half a nanosecond.
         let tag = self.hasher.hash_one(key);
-        let mut answer = self.keys.spend(&self.algorithm, self.timeline.now(), tag, cost);
-        if let Err(denied) = &mut answer
-            && self.retry_spread > 0
-        {
-            // In place: an answer is too large to be copied for nothing.
-            *denied = self.spread(*denied);
+        match self.keys.spend(&self.algorithm, self.timeline.now(), tag, cost) {
+            Ok(allowed) => Ok(allowed),
+            Err(denied) => Err(self.spread(denied)),
         }
-        answer
     }
 
     /// Where `key` stands: limit, tokens left, time to full, time to the next token. Spends nothing. O(1).
@@ -289,6 +285,7 @@ impl<A: Engine, S: BuildHasher> Limiter<A, S> {
 
 impl<A: Engine, S> Limiter<A, S> {
     /// Tells a refusal when to come back, one of a crowd.
+    #[inline(always)]
     fn spread(&self, denied: Denied) -> Denied {
         denied.at_place(spread::next_place(self.retry_spread))
     }

@@ -10,9 +10,13 @@ thread_local! {
 /// The place of the next refusal among so many slots; 0 when there is none to choose from.
 #[inline]
 pub(super) fn next_place(slots: u16) -> u16 {
-    if slots <= 1 {
-        return 0;
-    }
+    if slots <= 1 { 0 } else { next_of(slots) }
+}
+
+/// Out of line: refusals that are not spread, which are most, do not pay for it.
+#[cold]
+#[inline(never)]
+fn next_of(slots: u16) -> u16 {
     let count = REFUSALS.with(|refusals| refusals.replace(refusals.get().wrapping_add(1)));
     count % slots
 }
