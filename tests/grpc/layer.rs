@@ -55,7 +55,7 @@ async fn calls_are_limited_by_client_and_method_and_refused_in_the_words_of_grpc
     let (retry_info, pushback) = told_to_wait(&refused);
     let half_a_day = Duration::from_secs(43_200);
     let wait = retry_info.unwrap();
-    assert!(wait <= half_a_day && wait > half_a_day - Duration::from_secs(60), "{wait:?}");
+    assert!(wait <= half_a_day && wait + Duration::from_secs(60) > half_a_day, "{wait:?}");
     assert!(Duration::from_millis(pushback.unwrap().try_into().unwrap()) >= wait);
     assert_eq!(violated(&refused), ("calls".to_owned(), 2));
     assert!(refused.metadata().contains_key("ratelimit"), "{:?}", refused.metadata());
