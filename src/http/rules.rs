@@ -15,7 +15,7 @@ use super::refusal::{Respond, Why};
 use super::report::LimitReport;
 use super::{Head, Missing};
 use crate::clock::{Instant, saturating_nanos};
-use crate::limiter::{Turn, check_all};
+use crate::limiter::{LimitStatus, Turn, check_all};
 use crate::observe::Observer;
 
 type Skip = dyn for<'a> Fn(&Head<'a>) -> bool + Send + Sync;
@@ -165,23 +165,32 @@ impl Rules {
                 Decided::Wait(asked, turns)
             }
             Ok(all) => {
-                let reports = if self.tells() { self.reports(&asked, all.limits()) } else { Vec::new() };
+                let reports =
+                    if self.tells() { self.reports(&asked, all.limits(), None) } else { Vec::new() };
                 let paid = self.paid(&asked);
                 let outlasts = asked.iter().any(|asked| self.limits[asked.limit].outlasts_the_check());
                 let guard = outlasts.then(|| Guard::new(all, Vec::new(), Arc::clone(self), asked));
                 Decided::Pass(Passed { reports, guard, paid, refused: false })
             }
             Err(denied) => {
-                let reports = self.reports(&asked, denied.limits());
+                // One has refused, even if by now none would.
+                let reports = self.reports(&asked, denied.limits(), Some(denied.index()));
                 self.refused_at_first(reports, asked)
             }
         }
     }
 
-    fn reports(&self, asked: &[Asked], limits: impl Iterator<Item = crate::LimitStatus>) -> Vec<LimitReport> {
-        let report = |status: crate::LimitStatus| {
+    /// What they say, and the one that binds, which refuses.
+    fn reports(
+        &self,
+        asked: &[Asked],
+        limits: impl Iterator<Item = LimitStatus>,
+        binding: Option<usize>,
+    ) -> Vec<LimitReport> {
+        let report = |status: LimitStatus| {
             let Asked { limit, cost, .. } = asked[status.index()];
-            self.limits[limit].report(status.figures(), cost, status.retry_after(), status.refuses())
+            let refuses = status.refuses() || binding == Some(status.index());
+            self.limits[limit].report(status.figures(), cost, status.retry_after(), refuses)
         };
         limits.map(report).collect()
     }
