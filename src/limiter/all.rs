@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use super::engine::Receipt;
 use super::gate::{Kind, On, Outcome, Prepared};
+use super::spread;
 #[cfg(feature = "tower")]
 use super::turns::Turn;
 #[cfg(feature = "tower")]
 use crate::clock::saturating_nanos;
 use crate::clock::{Instant, Now};
-use crate::decision::Figures;
+use crate::decision::{Denied, Figures};
 
 /// Spends from all of these limits, or from none. O(limits), with one small allocation.
 ///
@@ -105,7 +106,10 @@ fn check_distinct<'a>(limits: &[On<'a>], merged: Vec<Merged>) -> Result<AllowedA
     };
     match decide(limits, takings) {
         Ok(()) => Ok(AllowedAll::of(limits, takings, merged)),
-        Err(refusing) => Err(DeniedBy { limits: limits.to_vec(), merged, refusing }),
+        Err(Refusal { refusing, no_room }) => {
+            let count = spread::next_count();
+            Err(DeniedBy { limits: limits.to_vec(), merged, refusing, no_room, count })
+        }
     }
 }
 
@@ -116,13 +120,20 @@ struct Taking<'a> {
     receipt: Option<Receipt>,
 }
 
+/// A limit that refused.
+struct Refusal {
+    refusing: usize,
+    /// What it said, if that was for want of room: looking again would not tell.
+    no_room: Option<Box<Denied>>,
+}
+
 /// Takes from all; or from none, because of a limit that refused.
 #[inline]
-fn decide<'s>(limits: &'s [On<'_>], takings: &mut [Taking<'s>]) -> Result<(), usize> {
+fn decide<'s>(limits: &'s [On<'_>], takings: &mut [Taking<'s>]) -> Result<(), Refusal> {
     let mut instant = Instant::default();
     for (index, (on, taking)) in limits.iter().zip(&mut *takings).enumerate() {
         if !on.gate().prepare(&mut instant, on.tag, on.cost, &mut taking.prepared) {
-            return Err(index);
+            return Err(Refusal { refusing: index, no_room: None });
         }
     }
     // One right after the other: an exchange waits for all that was written before it.
@@ -136,17 +147,22 @@ fn decide<'s>(limits: &'s [On<'_>], takings: &mut [Taking<'s>]) -> Result<(), us
 
 /// Takes from those limits that have no short way, or where somebody else came first. If one of them refuses, all get back what was taken.
 #[inline(never)]
-fn take_rest(limits: &[On<'_>], takings: &mut [Taking<'_>], instant: &mut Instant) -> Result<(), usize> {
+fn take_rest(limits: &[On<'_>], takings: &mut [Taking<'_>], instant: &mut Instant) -> Result<(), Refusal> {
     for (index, on) in limits.iter().enumerate() {
         if takings[index].receipt.is_some() {
             continue;
         }
-        let Ok((now, receipt)) = on.gate().take(instant, on.tag, on.cost) else {
-            give_back(limits, takings);
-            return Err(index);
-        };
-        takings[index].prepared.now = now;
-        takings[index].receipt = Some(receipt);
+        match on.gate().take(instant, on.tag, on.cost) {
+            Ok((now, receipt)) => {
+                takings[index].prepared.now = now;
+                takings[index].receipt = Some(receipt);
+            }
+            Err(denied) => {
+                give_back(limits, takings);
+                let no_room = denied.at_capacity().then(|| Box::new(denied));
+                return Err(Refusal { refusing: index, no_room });
+            }
+        }
     }
     Ok(())
 }
@@ -239,10 +255,12 @@ impl<'a> AllowedAll<'a> {
     /// What was taken from rates, each with the place of its limit, what it is about, and when its turn comes. Places are given back.
     #[cfg(feature = "tower")]
     pub(crate) fn into_turns(mut self) -> Vec<(usize, u64, u64, Turn)> {
-        self.release(Outcome::Ignore);
         let held = std::mem::take(&mut self.held).into_iter().enumerate();
-        let rates = held.filter(|(_, held)| held.on.kind != Kind::Held);
+        let (places, rates): (Vec<_>, Vec<_>) = held.partition(|(_, held)| held.on.kind == Kind::Held);
+        self.held = places.into_iter().map(|(_, held)| held).collect();
+        self.release(Outcome::Ignore);
         rates
+            .into_iter()
             .map(|(place, held)| {
                 let delay = saturating_nanos(held.figures().delay());
                 let turn = Turn { time: held.now.clock.saturating_add(delay), receipt: held.receipt };
@@ -274,22 +292,23 @@ impl<'a> AllowedAll<'a> {
 
     /// Gives everything back, as if nothing had been asked: tokens as [`Reservation::cancel`](crate::Reservation::cancel), and places.
     pub fn cancel(mut self) {
-        for Held { on, receipt, .. } in &self.held {
-            on.gate().undo(on.tag, on.cost, *receipt);
+        while let Some(Held { on, receipt, .. }) = self.held.pop() {
+            on.gate().undo(on.tag, on.cost, receipt);
         }
-        self.held = Vec::new();
     }
 
     /// Gives places back, and tells those concurrency limits that adapt how the work ended. Dropped, it is [`Outcome::Ignore`].
     pub fn finish(mut self, outcome: Outcome) {
         self.release(outcome);
-        self.held = Vec::new();
     }
 
+    /// One by one: if the rule of a limit panics, dropping gives back the rest, and nothing twice.
     #[inline]
     fn release(&mut self, outcome: Outcome) {
-        for Held { on, receipt, .. } in self.held.iter().filter(|held| held.on.kind == Kind::Held) {
-            on.gate().release(on.tag, on.cost, *receipt, outcome);
+        while let Some(Held { on, receipt, .. }) = self.held.pop() {
+            if on.kind == Kind::Held {
+                on.gate().release(on.tag, on.cost, receipt, outcome);
+            }
         }
     }
 }
@@ -385,6 +404,10 @@ pub struct DeniedBy<'a> {
     merged: Vec<Merged>,
     /// The place of the one that decided.
     refusing: usize,
+    /// What it said, if that was for want of room.
+    no_room: Option<Box<Denied>>,
+    /// The number of this refusal, by which retries are spread.
+    count: u16,
 }
 
 impl DeniedBy<'_> {
@@ -410,10 +433,12 @@ impl DeniedBy<'_> {
 
     fn status(&self, place: usize, instant: &mut Instant) -> LimitStatus {
         let on = &self.limits[place];
-        match on.gate().look(instant, on.tag, on.cost) {
+        let said = self.no_room.as_deref().filter(|_| place == self.refusing);
+        let looked = said.map_or_else(|| on.gate().look(instant, on.tag, on.cost), |denied| Err(*denied));
+        match looked {
             Ok(allowed) => LimitStatus::new(on, place, &self.merged, *allowed.figures()),
             Err(denied) => LimitStatus {
-                place: denied.place(),
+                place: on.gate().place(self.count),
                 at_capacity: denied.at_capacity(),
                 refuses: true,
                 ..LimitStatus::new(on, place, &self.merged, *denied.figures())

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::Limiter;
 use super::engine::{Engine, Keys, Receipt};
+use super::spread;
 use crate::clock::{Instant, Now};
 use crate::decision::{Allowed, Denied, Figures};
 use crate::store::Pending;
@@ -28,7 +29,7 @@ pub(crate) trait Gate: Send + Sync {
     fn prepare<'a>(&'a self, instant: &mut Instant, tag: u64, cost: u64, prepared: &mut Prepared<'a>)
     -> bool;
 
-    /// Whether `cost` would fit, and where the key stands. Changes nothing.
+    /// Whether `cost` would fit, and where the key stands. Changes nothing, and spreads no retries.
     fn look(&self, instant: &mut Instant, tag: u64, cost: u64) -> Result<Allowed, Denied>;
 
     /// Takes `cost`, and says when and what; or refuses and changes nothing.
@@ -42,6 +43,11 @@ pub(crate) trait Gate: Send + Sync {
 
     /// Makes a charge of `estimate` one of `actual` tokens.
     fn settle(&self, tag: u64, estimate: u64, actual: u64, receipt: Receipt);
+
+    /// The place of a refusal with this number, if this limit spreads retries.
+    fn place(&self, _count: u16) -> u16 {
+        0
+    }
 
     /// The work that was let through is over. Only limits need to know of which something is held as long.
     fn release(&self, _tag: u64, _cost: u64, _receipt: Receipt, _outcome: Outcome) {}
@@ -62,8 +68,7 @@ impl<A: Engine, S: Send + Sync> Gate for Limiter<A, S> {
     }
 
     fn look(&self, instant: &mut Instant, tag: u64, cost: u64) -> Result<Allowed, Denied> {
-        let looked = self.keys.look(&self.algorithm, self.timeline.now_together(instant), tag, cost);
-        looked.map_err(|denied| self.spread(denied))
+        self.keys.look(&self.algorithm, self.timeline.now_together(instant), tag, cost)
     }
 
     fn take(&self, instant: &mut Instant, tag: u64, cost: u64) -> Result<(Now, Receipt), Denied> {
@@ -84,6 +89,10 @@ impl<A: Engine, S: Send + Sync> Gate for Limiter<A, S> {
 
     fn settle(&self, tag: u64, estimate: u64, actual: u64, receipt: Receipt) {
         self.keys.settle(&self.algorithm, self.timeline.now(), tag, estimate, actual, receipt);
+    }
+
+    fn place(&self, count: u16) -> u16 {
+        spread::place_of(count, self.retry_spread)
     }
 }
 

@@ -59,7 +59,7 @@ impl<A: Engine, S: BuildHasher> Limiter<A, S> {
         let tag = self.hasher.hash_one(key);
         let now = self.timeline.now();
         let slot = self.keys.schedule(&self.algorithm, now, tag, cost, saturating_nanos(max_delay));
-        let slot = slot.map_err(|denied| self.spread(denied))?;
+        let slot = slot?;
         Ok(Scheduled { limiter: self, tag, cost, time: slot.time, taken: now.clock, receipt: slot.receipt })
     }
 }

@@ -7,7 +7,19 @@ thread_local! {
     static REFUSALS: Cell<u16> = const { Cell::new(0) };
 }
 
-/// The place of the next refusal among so many slots; 0 when there is none to choose from.
+/// The number of the next refusal.
+#[inline]
+pub(super) fn next_count() -> u16 {
+    REFUSALS.with(|refusals| refusals.replace(refusals.get().wrapping_add(1)))
+}
+
+/// The place of a refusal with this number among so many slots; 0 when there is none to choose from.
+#[inline]
+pub(super) fn place_of(count: u16, slots: u16) -> u16 {
+    if slots <= 1 { 0 } else { count % slots }
+}
+
+/// The place of the next refusal among so many slots.
 #[inline]
 pub(super) fn next_place(slots: u16) -> u16 {
     if slots <= 1 { 0 } else { next_of(slots) }
@@ -17,6 +29,5 @@ pub(super) fn next_place(slots: u16) -> u16 {
 #[cold]
 #[inline(never)]
 fn next_of(slots: u16) -> u16 {
-    let count = REFUSALS.with(|refusals| refusals.replace(refusals.get().wrapping_add(1)));
-    count % slots
+    place_of(next_count(), slots)
 }

@@ -56,10 +56,8 @@ impl<A: Engine, S: Send + Sync> Turns for Limiter<A, S> {
 
     fn schedule(&self, tag: u64, cost: u64, max_delay: u64) -> Result<Turn, Denied> {
         let now = self.timeline.now();
-        match self.keys.schedule(&self.algorithm, now, tag, cost, max_delay) {
-            Ok(taken) => Ok(Turn { time: taken.time, receipt: taken.receipt }),
-            Err(denied) => Err(self.spread(denied)),
-        }
+        let taken = self.keys.schedule(&self.algorithm, now, tag, cost, max_delay)?;
+        Ok(Turn { time: taken.time, receipt: taken.receipt })
     }
 
     fn until(&self, time: u64) -> Duration {
