@@ -1,5 +1,6 @@
 //! Real servers on free ports, and real clients.
 
+use std::convert::Infallible;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -11,13 +12,14 @@ use axum::body::Body;
 use axum::routing::get;
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::{BodyExt, Empty};
+use http_body_util::{BodyExt, Empty, Full};
 use hyper::client::conn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::{TcpListener, TcpStream};
 use tollgate::concurrency::ConcurrencyLimit;
-use tollgate::http::{ClientAddress, Key, Limit, Missing, RateLimitLayer};
+use tollgate::http::{ClientAddress, Key, Limit, Missing, Peer, RateLimitLayer};
 use tollgate::{Limiter, Quota};
+use tower::{Layer, ServiceExt};
 
 use crate::support::field;
 
@@ -88,6 +90,34 @@ async fn axum_over_http_2_limits_streams_of_one_connection() {
     }
     statuses.sort_unstable();
     assert_eq!(statuses, [200, 200, 200, 429, 429]);
+}
+
+#[tokio::test]
+async fn plain_hyper_serves_behind_a_layer_and_tells_it_the_peer() {
+    let (limiter, layer) = per_client(1);
+    let hello = tower::service_fn(async |_: Request<hyper::body::Incoming>| {
+        Ok::<_, Infallible>(Response::new(Full::<Bytes>::from("hello")))
+    });
+    let service = layer.layer(hello);
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let (stream, peer) = listener.accept().await.unwrap();
+        let service = hyper::service::service_fn(move |mut request: Request<hyper::body::Incoming>| {
+            request.extensions_mut().insert(Peer(peer));
+            service.clone().oneshot(request)
+        });
+        hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await
+    });
+    let stream = TcpStream::connect(address).await.unwrap();
+    let (mut client, connection) = conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    for status in [200, 429] {
+        let answer = client.send_request(request("/")).await.unwrap();
+        assert_eq!(answer.status(), status);
+        answer.into_body().collect().await.unwrap();
+    }
+    assert_eq!(limiter.peek(&address.ip()).remaining(), 0);
 }
 
 #[tokio::test]
