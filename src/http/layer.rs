@@ -112,8 +112,8 @@ impl Builder {
     /// once.
     ///
     /// Turns are slots of rates ([`Limiter::schedule`](crate::Limiter::schedule)), and then places in a
-    /// [`ConcurrencyLimit`](crate::concurrency::ConcurrencyLimit)'s queue. (Other concurrency limits have no queue: they refuse when the turn
-    /// comes and there is no place.) If the client goes away, its turn goes back.
+    /// [`ConcurrencyLimit`](crate::concurrency::ConcurrencyLimit)'s queue. (Other concurrency limits have no queue, nor have
+    /// requests that take more than one place: they are refused when their turn comes and there is no room.) If the client goes away, its turn goes back.
     ///
     /// What a [`LeakyBucket`](crate::LeakyBucket) admits with a delay is held as long, with this or without.
     pub fn wait(mut self, max_delay: Duration) -> Builder {
