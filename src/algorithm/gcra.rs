@@ -68,6 +68,14 @@ impl Gcra {
     }
 }
 
+#[cfg(feature = "policy")]
+impl super::Succeed for Gcra {
+    fn succeed(&self, quota: Quota, now: impl FnOnce() -> u64) -> Result<(Gcra, u64), BuildError> {
+        let (axis, time) = self.axis.succeed(quota, now).map_err(BuildError::Quota)?;
+        Ok((Gcra { axis }, time))
+    }
+}
+
 algorithm_on_token_axis!(Gcra, name: "gcra", evenly: true);
 
 #[cfg(all(test, not(tollgate_loom)))]

@@ -181,3 +181,13 @@ pub trait Algorithm: Send + Sync {
     /// How much is lost when a key at `value` is forgotten by force; of several the one with the least gives way.
     fn debt(&self, reading: &Self::Reading, value: u64) -> u64;
 }
+
+/// An algorithm whose limit may change while others still go by the old one.
+///
+/// Both then decide about the same keys: each by its own limit, the old one as of the moment at which the new one took over. So whoever began
+/// under a limit ends under it, and nobody waits for anybody.
+#[cfg(feature = "policy")]
+pub(crate) trait Succeed: crate::Engine {
+    /// The algorithm that goes on from here under another quota, of which windows take the count; and the time from which on it does.
+    fn succeed(&self, quota: crate::Quota, now: impl FnOnce() -> u64) -> Result<(Self, u64), BuildError>;
+}

@@ -187,3 +187,12 @@ impl SlidingLog {
         Some(if time == 0 { 0 } else { time.max(newest) })
     }
 }
+
+#[cfg(feature = "policy")]
+impl super::Succeed for SlidingLog {
+    fn succeed(&self, quota: crate::Quota, now: impl FnOnce() -> u64) -> Result<(SlidingLog, u64), BuildError> {
+        let limit = LiveLimit::new(quota.count());
+        limit.check(self.most())?;
+        Ok((SlidingLog { limit, ..*self }, now()))
+    }
+}

@@ -9,6 +9,8 @@ use super::token_clock::{Anchor, MAX_VALUE, Refill, Slope};
 use super::{Slot, Start};
 use crate::decision::{Figures, TokenFigures};
 use crate::quota::{Quota, QuotaError};
+#[cfg(feature = "policy")]
+use crate::sync::{AtomicU64, Ordering};
 
 /// The axis of one limiter.
 #[derive(Debug)]
@@ -19,6 +21,9 @@ pub(super) struct TokenAxis {
     changed: DoubleCell<WORDS>,
     /// When it was built, for refills that go by Unix time.
     start: Start,
+    /// The position at which another axis took over; the highest there is as long as none has.
+    #[cfg(feature = "policy")]
+    last: AtomicU64,
 }
 
 /// An anchor with what is worked out from it once.
@@ -74,15 +79,23 @@ const WORDS: usize = 11;
 impl TokenAxis {
     pub(super) fn new(quota: Quota, refill: Refill, start: Start) -> TokenAxis {
         let since_refill = start.since_aligned(start.now(), quota.period_nanos());
-        let axis = Axis::new(Anchor::start(quota, refill, start.now(), since_refill));
-        TokenAxis { built: axis, changed: DoubleCell::new(pack(&axis)), start }
+        TokenAxis::built(Axis::new(Anchor::start(quota, refill, start.now(), since_refill)), start)
+    }
+
+    fn built(axis: Axis, start: Start) -> TokenAxis {
+        TokenAxis {
+            built: axis,
+            changed: DoubleCell::new(pack(&axis)),
+            start,
+            #[cfg(feature = "policy")]
+            last: AtomicU64::new(MAX_VALUE),
+        }
     }
 
     /// An axis on which whoever is admitted waits until what stands before it has drained.
     pub(super) fn queue(quota: Quota, start: Start) -> TokenAxis {
         let axis = TokenAxis::new(quota, Refill::Evenly, start);
-        let built = Axis { anchor: Anchor { queues: true, ..axis.built.anchor }, ..axis.built };
-        TokenAxis { built, changed: DoubleCell::new(pack(&built)), start }
+        TokenAxis::built(Axis { anchor: Anchor { queues: true, ..axis.built.anchor }, ..axis.built }, start)
     }
 
     /// The same limit, beginning at `start`.
@@ -113,6 +126,10 @@ impl TokenAxis {
         }
         // The position may have been reached by a cut of the capacity only, so the axis that goes with it is the one in force.
         let anchor = self.axis().anchor;
+        #[cfg(feature = "policy")]
+        if value > self.last.load(Ordering::Relaxed) {
+            return self.beyond_its_end(anchor, value);
+        }
         TokenReading { anchor, position: anchor.reaching(value) }
     }
 
@@ -129,6 +146,35 @@ impl TokenAxis {
             let since_refill = |time| self.start.since_aligned(time, quota.period_nanos());
             Ok(Some(pack(&Axis::new(anchor.requote(quota, now, since_refill)?))))
         })
+    }
+}
+
+#[cfg(feature = "policy")]
+impl TokenAxis {
+    /// The axis that goes on from here under another quota, for the same keys; and the time from which on it does. This one stands still there:
+    /// who still reads it should not do so at a later time.
+    pub(super) fn succeed(
+        &self,
+        quota: Quota,
+        now: impl FnOnce() -> u64,
+    ) -> Result<(TokenAxis, u64), QuotaError> {
+        let (anchor, now) = (self.axis().anchor, now());
+        let since_refill = |time| self.start.since_aligned(time, quota.period_nanos());
+        let successor = anchor.requote(quota, now, since_refill)?;
+        // Relaxed: whoever meets a value beyond it met it under the lock of a page, where it was left by somebody who has seen the successor.
+        self.last.store(anchor.at(successor.time).0, Ordering::Relaxed);
+        Ok((TokenAxis::built(Axis::new(successor), self.start), successor.time))
+    }
+
+    /// For a caller so late that a key was forgotten under the next axis, perhaps because its capacity is smaller: what the key had spent there counts
+    /// against the capacity here.
+    #[cold]
+    fn beyond_its_end(&self, anchor: Anchor, value: u64) -> TokenReading {
+        let spent = value - self.last.load(Ordering::Relaxed).min(value);
+        let tokens = spent.div_ceil(1 << anchor.unit_bits);
+        let capacity = anchor.quota.capacity().saturating_sub(tokens);
+        let quota = Quota::from_words(anchor.quota.count(), anchor.quota.period_nanos(), capacity);
+        TokenReading { anchor: Anchor { quota, ..anchor }, position: value }
     }
 }
 

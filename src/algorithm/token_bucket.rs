@@ -96,4 +96,12 @@ impl TokenBucket {
     }
 }
 
+#[cfg(feature = "policy")]
+impl super::Succeed for TokenBucket {
+    fn succeed(&self, quota: Quota, now: impl FnOnce() -> u64) -> Result<(TokenBucket, u64), BuildError> {
+        let (axis, time) = self.axis.succeed(quota, now).map_err(BuildError::Quota)?;
+        Ok((TokenBucket { axis, ..*self }, time))
+    }
+}
+
 algorithm_on_token_axis!(TokenBucket, name: "token_bucket", evenly: false);

@@ -37,7 +37,7 @@ use crate::sync::{AtomicU64, Ordering};
 ///
 /// What the last holder of a key's place did before it gave the place back, the next one sees.
 pub struct KeyedConcurrencyLimit<S = RandomState> {
-    counts: Counts,
+    counts: Arc<Counts>,
     /// Relaxed throughout: nothing is read that was written before it.
     max: AtomicU64,
     hasher: S,
@@ -87,7 +87,7 @@ impl<S> KeyedBuilder<S> {
     /// `build`, once the bounds are known to be right.
     fn assemble(self) -> KeyedConcurrencyLimit<S> {
         KeyedConcurrencyLimit {
-            counts: Counts::new(WordTable::for_keys(self.max_keys, false)),
+            counts: Arc::new(Counts::new(WordTable::for_keys(self.max_keys, false))),
             max: AtomicU64::new(countable(self.max)),
             hasher: self.hasher,
         }

@@ -53,7 +53,55 @@ pub(crate) trait Gate: Send + Sync {
     fn release(&self, _tag: u64, _cost: u64, _receipt: Receipt, _outcome: Outcome) {}
 }
 
-impl<A: Engine, S: Send + Sync> Gate for Limiter<A, S> {
+/// An algorithm and the keys that it decides about: what makes a gate of itself.
+pub(super) trait Keeper: Send + Sync {
+    type Algorithm: Engine;
+
+    fn algorithm(&self) -> &Self::Algorithm;
+
+    fn keys(&self) -> &<Self::Algorithm as Engine>::Keys;
+
+    fn now(&self) -> Now;
+
+    fn now_together(&self, instant: &mut Instant) -> Now;
+
+    /// Among how many slots refusals are spread.
+    fn retry_spread(&self) -> u16 {
+        0
+    }
+}
+
+impl<A: Engine, S: Send + Sync> Keeper for Limiter<A, S> {
+    type Algorithm = A;
+
+    #[inline]
+    fn algorithm(&self) -> &A {
+        &self.algorithm
+    }
+
+    #[inline]
+    fn keys(&self) -> &A::Keys {
+        &self.keys
+    }
+
+    #[inline]
+    fn now(&self) -> Now {
+        self.timeline.now()
+    }
+
+    #[inline]
+    fn now_together(&self, instant: &mut Instant) -> Now {
+        self.timeline.now_together(instant)
+    }
+
+    #[inline]
+    fn retry_spread(&self) -> u16 {
+        self.retry_spread
+    }
+}
+
+impl<L: Keeper> Gate for L {
+    #[inline]
     fn prepare<'a>(
         &'a self,
         instant: &mut Instant,
@@ -61,38 +109,38 @@ impl<A: Engine, S: Send + Sync> Gate for Limiter<A, S> {
         cost: u64,
         prepared: &mut Prepared<'a>,
     ) -> bool {
-        prepared.now = self.timeline.now_together(instant);
-        let (fits, pending) = self.keys.prepare(&self.algorithm, prepared.now, tag, cost);
+        prepared.now = self.now_together(instant);
+        let (fits, pending) = self.keys().prepare(self.algorithm(), prepared.now, tag, cost);
         prepared.pending = pending;
         fits
     }
 
     fn look(&self, instant: &mut Instant, tag: u64, cost: u64) -> Result<Allowed, Denied> {
-        self.keys.look(&self.algorithm, self.timeline.now_together(instant), tag, cost)
+        self.keys().look(self.algorithm(), self.now_together(instant), tag, cost)
     }
 
     fn take(&self, instant: &mut Instant, tag: u64, cost: u64) -> Result<(Now, Receipt), Denied> {
-        let now = self.timeline.now_together(instant);
-        match self.keys.take(&self.algorithm, now, tag, cost) {
+        let now = self.now_together(instant);
+        match self.keys().take(self.algorithm(), now, tag, cost) {
             Ok(receipt) => Ok((now, receipt)),
-            Err(denied) => Err(self.spread(denied)),
+            Err(denied) => Err(denied.at_place(spread::next_place(self.retry_spread()))),
         }
     }
 
     fn after(&self, now: Now, tag: u64, cost: u64, receipt: Receipt) -> Figures {
-        self.keys.after(&self.algorithm, now, tag, cost, receipt)
+        self.keys().after(self.algorithm(), now, tag, cost, receipt)
     }
 
     fn undo(&self, tag: u64, cost: u64, receipt: Receipt) {
-        self.keys.undo(&self.algorithm, self.timeline.now(), tag, cost, receipt);
+        self.keys().undo(self.algorithm(), self.now(), tag, cost, receipt);
     }
 
     fn settle(&self, tag: u64, estimate: u64, actual: u64, receipt: Receipt) {
-        self.keys.settle(&self.algorithm, self.timeline.now(), tag, estimate, actual, receipt);
+        self.keys().settle(self.algorithm(), self.now(), tag, estimate, actual, receipt);
     }
 
     fn place(&self, count: u16) -> u16 {
-        spread::place_of(count, self.retry_spread)
+        spread::place_of(count, self.retry_spread())
     }
 }
 

@@ -22,6 +22,8 @@ mod restore;
 mod restore_tests;
 mod rules;
 mod schedule;
+#[cfg(feature = "policy")]
+mod shared;
 #[cfg(feature = "serde")]
 mod snapshot;
 mod spread;
@@ -41,6 +43,8 @@ pub use gate::{On, Outcome};
 pub use hasher::{KeyHasher, RandomState};
 pub use reservation::Reservation;
 pub use schedule::Scheduled;
+#[cfg(feature = "policy")]
+pub(crate) use shared::SharedLimit;
 #[cfg(feature = "serde")]
 pub use snapshot::{Snapshot, Snapshots};
 #[cfg(feature = "tower")]

@@ -9,7 +9,7 @@ mod policy;
 mod scope;
 mod state;
 mod timestamp;
-mod validate;
+
 
 pub use conditions::{Conditions, Pattern};
 pub use cost::{AttributeCost, CostRule};
@@ -20,4 +20,4 @@ pub use policy::{Missing, OnFailure, Override, Policy};
 pub use scope::Scope;
 pub use state::{State, TransitionError};
 pub use timestamp::Timestamp;
-pub use validate::Invalid;
+

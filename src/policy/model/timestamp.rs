@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::str::FromStr;
 use std::time::SystemTime;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -33,15 +32,6 @@ impl fmt::Display for Timestamp {
     }
 }
 
-impl FromStr for Timestamp {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Timestamp, String> {
-        let time = text.parse().map(Timestamp);
-        time.map_err(|_| format!("\"{text}\" is not a time: write it as 2026-11-21T14:30:00Z"))
-    }
-}
-
 impl Serialize for Timestamp {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
@@ -51,7 +41,8 @@ impl Serialize for Timestamp {
 impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
         let text = Cow::<str>::deserialize(deserializer)?;
-        text.parse().map_err(D::Error::custom)
+        let wrong = || D::Error::custom(format_args!("\"{text}\" is not a time: write it as 2026-11-21T14:30:00Z"));
+        text.parse().map(Timestamp).map_err(|_| wrong())
     }
 }
 

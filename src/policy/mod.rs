@@ -1,0 +1,5 @@
+//! Policies.
+
+mod model;
+
+pub use model::*;

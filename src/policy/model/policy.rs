@@ -1,0 +1,175 @@
+//! [`Policy`]: who is limited, how, and whether that is in force.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Amount, Conditions, CostRule, Limit, Percent, Scope, State, Timestamp};
+
+/// Who is limited, how, and whether that is in force.
+///
+/// It is plain data: [`new`](Policy::new) gives one that limits nothing yet, and the rest is set field by field.
+///
+/// ```
+/// use tollgate::Quota;
+/// use tollgate::policy::{AlgorithmName, Conditions, Limit, Policy, Scope};
+///
+/// let mut policy = Policy::new("issue-cards");
+/// policy.scope = Scope::of(["user"]);
+/// policy.matches = Conditions::new().with("route", ["/cards/issue"]).with("method", ["POST"]);
+/// policy.limits = vec![Limit::of(AlgorithmName::Gcra, Quota::per_minute(5).burst(10))];
+/// policy.concurrency = Some(4);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Policy {
+    /// What it is called in reports, metrics and header fields: 1 to 64 letters, digits and `-_.:/`. No two have the same.
+    pub id: String,
+    /// What people call it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Whether it is in force.
+    #[serde(default)]
+    pub state: State,
+    /// Of the policies that a request matches, those of higher priority are asked first. A limit that is `"unlimited"` keeps those below it from
+    /// being asked at all.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub priority: i32,
+    /// What must be true of a request for the policy to concern it.
+    #[serde(default, rename = "match", skip_serializing_if = "Conditions::is_empty")]
+    pub matches: Conditions,
+    /// The policy does not concern requests that fit one of these.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allow: Vec<Conditions>,
+    /// Requests that the policy concerns and that fit one of these are refused.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deny: Vec<Conditions>,
+    /// By which attributes keys are told apart.
+    #[serde(default)]
+    pub scope: Scope,
+    /// What to do with a request that has not all attributes of the scope.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub missing: Missing,
+    /// The limits: a request passes all of them, or none is charged.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<Limit>,
+    /// How many requests of a key may be under way at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<u64>,
+    /// What a request costs.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub cost: CostRule,
+    /// Limits of their own for some requests, in place of the policy's. Of several that fit, the first counts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub overrides: Vec<Override>,
+    /// Policies, by their ids, that do not concern a request that this one concerns.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replaces: Vec<String>,
+    /// Only watch: count what would have been refused, and refuse nothing.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub shadow: bool,
+    /// For what share of the keys it is enforced; for the others it only watches. Which they are stays the same over restarts, and a larger share
+    /// takes in the smaller one.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub enforce_percent: Percent,
+    /// The backend that counts, by the name under which it was handed in. Without one it is counted in memory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backend: Option<String>,
+    /// What to do with requests while the backend cannot be asked. (Limits in memory always can.)
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub on_failure: OnFailure,
+    /// How many keys surely fit in memory, for each limit; default 1 000 000.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_keys: Option<usize>,
+    /// When it was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created: Option<Timestamp>,
+    /// When it was last changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub updated: Option<Timestamp>,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+impl Policy {
+    /// A policy in force that concerns all requests, and limits none.
+    #[must_use]
+    pub fn new(id: impl Into<String>) -> Policy {
+        Policy {
+            id: id.into(),
+            name: None,
+            state: State::default(),
+            priority: 0,
+            matches: Conditions::default(),
+            allow: Vec::new(),
+            deny: Vec::new(),
+            scope: Scope::default(),
+            missing: Missing::default(),
+            limits: Vec::new(),
+            concurrency: None,
+            cost: CostRule::default(),
+            overrides: Vec::new(),
+            replaces: Vec::new(),
+            shadow: false,
+            enforce_percent: Percent::default(),
+            backend: None,
+            on_failure: OnFailure::default(),
+            max_keys: None,
+            created: None,
+            updated: None,
+        }
+    }
+}
+
+/// What to do with a request that has not all attributes of a policy's scope.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Missing {
+    /// All requests that lack the same attributes, and have the same values for the others, are one key.
+    #[default]
+    Shared,
+    /// It is refused.
+    Refuse,
+    /// The policy does not concern it.
+    Pass,
+}
+
+/// What to do with requests while a backend cannot be asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum OnFailure {
+    /// Let them through.
+    #[default]
+    Open,
+    /// Refuse them.
+    Closed,
+    /// Count them in memory, by the same limits.
+    Local,
+}
+
+/// A limit of their own for some requests, in place of the policy's limits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Override {
+    /// Which requests: a customer, a tier.
+    #[serde(rename = "match")]
+    pub matches: Conditions,
+    /// How much is let through.
+    pub limit: Amount,
+    /// How much at once, if that is not the limit itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub burst: Option<u64>,
+}
+
+impl Override {
+    /// This amount for whatever fits.
+    #[must_use]
+    pub fn new(matches: Conditions, amount: Amount) -> Override {
+        Override { matches, limit: amount, burst: None }
+    }
+}
