@@ -3,8 +3,10 @@
 mod change;
 mod decide;
 mod error;
+mod file;
 mod in_force;
 mod limits;
+mod load;
 mod lookup;
 mod matching;
 mod model;
@@ -15,6 +17,8 @@ mod version;
 
 pub use change::{Change, Restart, Restarted};
 pub use error::PolicyError;
+pub use file::{Format, Problem, UnknownFormat};
+pub use load::{FileError, FileErrorKind};
 pub use lookup::Customer;
 pub use matching::{Attributes, Value};
 pub use model::*;

@@ -43,8 +43,8 @@ impl fmt::Display for Invalid {
 
 impl std::error::Error for Invalid {}
 
-/// All that is wrong with these policies, for a set with these backends.
-pub(super) fn validate(policies: &Policies, backends: &[&str]) -> Vec<Invalid> {
+/// All that is wrong with these policies, for a set with these backends, if they are known yet.
+pub(super) fn validate(policies: &Policies, backends: Option<&[&str]>) -> Vec<Invalid> {
     let mut all = Findings { found: Vec::new(), policy: String::new(), path: String::new() };
     let mut places: HashMap<&str, usize> = HashMap::new();
     for (place, policy) in policies.policy.iter().enumerate() {
@@ -91,7 +91,7 @@ pub(super) fn validate(policies: &Policies, backends: &[&str]) -> Vec<Invalid> {
     all.found
 }
 
-fn check_policy(policy: &Policy, backends: &[&str], all: &mut Findings) {
+fn check_policy(policy: &Policy, backends: Option<&[&str]>, all: &mut Findings) {
     check_id(&policy.id, all);
     all.conditions("match", &policy.matches);
     for (field, list) in [("allow", &policy.allow), ("deny", &policy.deny)] {
@@ -107,7 +107,7 @@ fn check_policy(policy: &Policy, backends: &[&str], all: &mut Findings) {
     if let CostRule::Attribute(cost) = &policy.cost {
         all.attribute("cost.attribute", &cost.attribute);
     }
-    if let Some(backend) = &policy.backend
+    if let (Some(backend), Some(backends)) = (&policy.backend, backends)
         && !backends.contains(&backend.as_str())
     {
         let known = match backends {
