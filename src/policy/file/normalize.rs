@@ -1,6 +1,7 @@
 //! A policy's only limit may stand beside its `id`; here it moves to where the model has it.
 
 use super::node::{Entry, Kind, Node};
+use super::problem::Problem;
 use super::problem::{Place, Problems};
 use super::tree::{POLICIES, Tree};
 
