@@ -94,11 +94,17 @@ impl Error for Failure {
 
 /// What to write in place of a name that is not known.
 fn instead(name: &str, known: &[&str]) -> String {
-    match known.iter().find(|known| is_like(name, known)) {
+    match nearest(name, known) {
         Some(meant) => format!("did you mean {meant:?}?"),
         None if known.is_empty() => "leave it out".to_owned(),
         None => format!("use {}", known.join(", ")),
     }
+}
+
+/// The name that was meant, if one is near.
+pub(super) fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+    let like = known.iter().copied().filter(|known| is_like(name, known));
+    like.min_by_key(|known| strsim::osa_distance(name, known))
 }
 
 /// Whether one name is a slip in writing another: one letter in three may differ.

@@ -1,12 +1,11 @@
 //! A policy's only limit may stand beside its `id`; here it moves to where the model has it.
 
 use super::node::{Entry, Kind, Node};
-use super::problem::Problem;
 use super::problem::{Place, Problems};
 use super::tree::{POLICIES, Tree};
 
 /// The fields of a limit that may stand beside `id`.
-const FLAT: [&str; 4] = ["algorithm", "limit", "window", "burst"];
+pub(super) const FLAT: &[&str] = &["algorithm", "limit", "window", "burst"];
 
 /// Where a policy's limits are.
 pub(super) const LIMITS: &str = "limits";
@@ -24,10 +23,7 @@ pub(super) fn normalize(tree: &mut Tree, problems: &mut Problems) {
     }
     for (number, place) in doubled {
         let message = "the limit stands beside id and under limits: put all of them under limits";
-        problems.note(Problem {
-            field: String::new(),
-            ..tree.problem(&[position, number], place, message.into())
-        });
+        problems.note(tree.problem(&[position, number], place, message.into()));
     }
 }
 

@@ -1,10 +1,11 @@
 //! All errors of a file at once: what is wrong is noted and taken out, and the rest is read again.
 
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error};
 
 use super::deserialize::Value;
-use super::failure::{Failure, is_like};
+use super::failure::{Failure, is_like, nearest};
 use super::node::{Kind, Node};
+use super::normalize::FLAT;
 use super::problem::Problems;
 use super::tree::Tree;
 
@@ -77,12 +78,23 @@ fn take_out(tree: &mut Tree, part: &[usize], failure: Failure, problems: &mut Pr
         return Went::Elsewhere;
     }
     let Some(node) = tree.node(&steps) else { return Went::Elsewhere };
-    if of_key || !follows(node, missing) {
-        let place = tree.key(&steps).filter(|_| of_key).map_or(node.place, |entry| entry.place);
-        problems.note(tree.problem(&steps, place, message));
+    let key = tree.key(&steps).filter(|_| of_key);
+    if let Some(entry) = key {
+        // Of a policy's fields serde does not know those of its flat limit.
+        let meant = nearest(&entry.key, FLAT).filter(|_| tree.is_field_of_policy(&steps));
+        let message = meant.map_or(message, |_| Failure::unknown_field(&entry.key, FLAT).to_string());
+        problems.note(tree.problem(&steps, entry.place, message));
+    } else if !(follows(node, missing) || node.flat && follows_outside(tree, &steps, missing)) {
+        problems.note(tree.problem(&steps, node.place, message));
     }
     tree.remove(&steps);
     if steps.len() == part.len() { Went::Whole } else { Went::In }
+}
+
+/// Whether a field of a flat limit is only missing because its name is misspelt, beside the policy's `id`.
+fn follows_outside(tree: &Tree, limit: &[usize], missing: Option<&str>) -> bool {
+    let policy = limit.get(..2).and_then(|policy| tree.node(policy));
+    missing.is_some() && policy.is_some_and(|policy| follows(policy, missing))
 }
 
 /// Whether an error of a value only follows from what was taken out of it.

@@ -33,12 +33,12 @@ struct Policy {
     factor: f64,
     #[serde(default)]
     tags: BTreeMap<String, i64>,
-    limits: Vec<Limit>,
+    limits: Vec<Rate>,
 }
 
 #[derive(Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
-struct Limit {
+struct Rate {
     #[serde(default)]
     algorithm: Name,
     limit: u64,
@@ -120,6 +120,16 @@ fn the_three_formats_say_the_same() {
 }
 
 #[test]
+fn every_beginning_of_a_file_has_a_value_or_a_problem() {
+    for (text, format) in [(TOML, Format::Toml), (JSON, Format::Json), (YAML, Format::Yaml)] {
+        for end in 0..text.len() {
+            let read = file(&text[..end], format);
+            assert!(read.value.is_some() || !read.problems.is_empty(), "{format}: {}", &text[..end]);
+        }
+    }
+}
+
+#[test]
 fn all_problems_are_found_at_once_with_line_policy_and_field() {
     let text = r#"version = "one"
 colour = 1
@@ -153,7 +163,7 @@ limits = []
         [
             "line 1: version: expected a whole number, found text \"one\"",
             "line 2: colour: unknown field \"colour\": use version, policy, tier",
-            "line 5: policy \"cards\", brust: unknown field \"brust\": use id, enabled, factor, tags, limits",
+            "line 5: policy \"cards\", brust: unknown field \"brust\": did you mean \"burst\"?",
             "line 7: policy \"cards\", window: expected text, found the number 60",
             "line 8: policy number 2: missing field \"id\"",
             "line 9: policy number 2, enabled: expected true or false, found text \"yes\"",
@@ -176,6 +186,9 @@ limits = []
 fn a_misspelt_field_is_not_missing_as_well() {
     let text = "{\"policy\": [{\"id\": \"a\", \"limits\": [{\"limti\": 1, \"window\": \"1m\"}]}]}";
     let expected = "line 1: policy \"a\", limits[0].limti: unknown field \"limti\": did you mean \"limit\"?";
+    assert_eq!(problems(text, Format::Json), [expected]);
+    let text = "{\"policy\": [{\"id\": \"a\", \"limti\": 1, \"window\": \"1m\"}]}";
+    let expected = "line 1: policy \"a\", limti: unknown field \"limti\": did you mean \"limit\"?";
     assert_eq!(problems(text, Format::Json), [expected]);
 }
 
@@ -333,7 +346,7 @@ fn aliases_stand_for_their_anchor_within_bounds() {
     let mut laughs = String::from("a0: &a0 ha\n");
     for level in 1..=12 {
         let before = vec![format!("*a{}", level - 1); 10].join(", ");
-        laughs += &format!("a{level}: &a{level} [{before}]\n");
+        laughs.extend([format!("a{level}: &a{level} [{before}]\n")]);
     }
     let found = problems(&laughs, Format::Yaml);
     assert!(found.len() == 1 && found[0].contains("aliases"), "{found:?}");
@@ -376,7 +389,7 @@ fn dotted_keys_cannot_make_a_tower() {
 
 #[test]
 fn a_policy_with_too_many_problems_says_that_there_may_be_more() {
-    let tags: String = (0..200).map(|tag| format!("    t{tag}: x\n")).collect();
+    let tags = (0..200).map(|tag| format!("    t{tag}: x\n")).collect::<Vec<_>>().concat();
     let read = file(
         &format!("policy:\n- id: a\n  limits: []\n  tags:\n{tags}- id: b\n  limits: []\n"),
         Format::Yaml,
@@ -387,7 +400,8 @@ fn a_policy_with_too_many_problems_says_that_there_may_be_more() {
 
 #[test]
 fn of_many_wrong_policies_the_first_problems_are_kept_and_the_rest_counted() {
-    let text: String = (0..20_000).map(|id| format!("- id: p{id}\n  limit: x\n  window: 1m\n")).collect();
+    let text =
+        (0..20_000).map(|id| format!("- id: p{id}\n  limit: x\n  window: 1m\n")).collect::<Vec<_>>().concat();
     let read = file(&format!("policy:\n{text}"), Format::Yaml);
     assert_eq!((read.problems.len(), read.omitted), (100, 19_900));
     assert_eq!(read.problems[99].line, 3 * 99 + 3);

@@ -48,6 +48,11 @@ impl Tree {
         Problem { policy, field: self.field(steps, start), ..Problem::at(place, message) }
     }
 
+    /// Whether these positions lead to a field right of a policy.
+    pub(super) fn is_field_of_policy(&self, steps: &[usize]) -> bool {
+        matches!(steps, [list, number, _] if self.policy(*list, *number).is_some())
+    }
+
     /// How a policy is named: by its id, or by its number.
     fn policy(&self, list: usize, number: usize) -> Option<String> {
         let Kind::Table(entries) = &self.root.kind else { return None };
@@ -72,7 +77,7 @@ impl Tree {
                     // The number that the file's writer counts: without the flat limit in front.
                     _ => {
                         let moved = usize::from(node.child(0).is_some_and(|first| first.flat));
-                        field.push_str(&format!("[{}]", position - moved));
+                        field.extend(["[", &(position - moved).to_string(), "]"]);
                     }
                 }
             }

@@ -1,6 +1,6 @@
 //! [`Index`]: from a request to the policies that may concern it, without a look at the others.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use ahash::RandomState;
 use smallvec::SmallVec;
@@ -31,12 +31,12 @@ struct Filed {
 
 impl Index {
     pub(in crate::policy) fn new<'c>(all: impl Iterator<Item = &'c CompiledConditions> + Clone) -> Index {
-        let variety = variety(all.clone());
+        let crowds = Crowds::of(all.clone());
         let mut always = Vec::new();
         let mut filed: BTreeMap<&Column, (HashMap<Box<str>, Vec<u32>, RandomState>, Vec<(Box<str>, u32)>)> =
             BTreeMap::new();
         for (place, conditions) in (0..).zip(all) {
-            let Some((column, matcher)) = best(conditions, &variety) else {
+            let Some((column, matcher)) = crowds.best(conditions) else {
                 always.push(place);
                 continue;
             };
@@ -93,22 +93,34 @@ fn keys<'m>(
     texts.iter().map(|text| (&**text, false)).chain(prefixes.map(|prefix| (prefix, true)))
 }
 
-/// How many different texts and beginnings there are for each attribute: the more, the fewer policies share one.
-fn variety<'c>(all: impl Iterator<Item = &'c CompiledConditions>) -> HashMap<&'c Column, usize> {
-    let mut texts: HashMap<&Column, HashSet<&str>> = HashMap::new();
-    for (column, matcher) in all.flat_map(CompiledConditions::iter) {
-        let texts = texts.entry(column).or_default();
-        texts.extend(matcher.leads().into_iter().flat_map(keys).map(|(text, _)| text));
-    }
-    texts.into_iter().map(|(column, texts)| (column, texts.len())).collect()
-}
+/// Of each attribute all texts and beginnings in the conditions, sorted.
+struct Crowds<'c>(HashMap<&'c Column, Vec<&'c str>>);
 
-/// The condition to file a policy under: without wildcards if there is one, and then the one of the greatest variety.
-fn best<'c>(
-    conditions: &'c CompiledConditions,
-    variety: &HashMap<&Column, usize>,
-) -> Option<(&'c Column, &'c Matcher)> {
-    let findable = conditions.iter().filter(|(_, matcher)| matcher.leads().is_some());
-    let best = findable.max_by_key(|(column, matcher)| (matcher.is_plain(), variety.get(column)));
-    best.map(|(column, matcher)| (column, matcher))
+impl<'c> Crowds<'c> {
+    fn of(all: impl Iterator<Item = &'c CompiledConditions>) -> Crowds<'c> {
+        let mut crowds: HashMap<&Column, Vec<&str>> = HashMap::new();
+        for (column, matcher) in all.flat_map(CompiledConditions::iter) {
+            let keys = matcher.leads().into_iter().flat_map(keys).map(|(text, _)| text);
+            crowds.entry(column).or_default().extend(keys);
+        }
+        crowds.values_mut().for_each(|texts| texts.sort_unstable());
+        Crowds(crowds)
+    }
+
+    /// The condition to file a policy under: the one whose values lead to the fewest policies.
+    fn best(&self, conditions: &'c CompiledConditions) -> Option<(&'c Column, &'c Matcher)> {
+        let findable = conditions.iter().filter_map(|(column, matcher)| {
+            let crowd = matcher.leads()?;
+            let crowd: usize = keys(crowd).map(|(text, prefix)| self.crowd(column, text, prefix)).sum();
+            Some((crowd, column, matcher))
+        });
+        findable.min_by_key(|(crowd, ..)| *crowd).map(|(_, column, matcher)| (column, matcher))
+    }
+
+    /// How many texts there are like this one; of a beginning, how many that have it.
+    fn crowd(&self, column: &Column, text: &str, prefix: bool) -> usize {
+        let Some(texts) = self.0.get(column) else { return 0 };
+        let from = &texts[texts.partition_point(|other| *other < text)..];
+        from.partition_point(|other| if prefix { other.starts_with(text) } else { *other == text })
+    }
 }
