@@ -1,12 +1,13 @@
 //! Policies from files and texts, and back.
 
 use std::fmt;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use schemars::{Schema, schema_for};
 
-use super::file::{self, Format, Problem, UnknownFormat};
+use super::file::{self, Format, MAX_BYTES, Problem, UnknownFormat};
 use super::model::{Limit, Policies};
 use super::validate::validate;
 
@@ -79,7 +80,7 @@ impl Policies {
         let path = path.as_ref();
         let error = |kind| FileError { file: Some(path.to_owned()), kind };
         let format = Format::of_path(path).map_err(|unknown| error(FileErrorKind::Format(unknown)))?;
-        let text = file::read_text(path).map_err(|failed| error(FileErrorKind::Io(failed)))?;
+        let text = read_text(path).map_err(|failed| error(FileErrorKind::Io(failed)))?;
         Policies::parse(&text, format).map_err(|failed| error(failed.kind))
     }
 
@@ -96,6 +97,13 @@ impl Policies {
         }
         schema
     }
+}
+
+/// The text of a file. One that is too large is not read to its end: its length is told as a problem then.
+pub(super) fn read_text(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    File::open(path)?.take(MAX_BYTES as u64 + 1).read_to_string(&mut text)?;
+    Ok(text)
 }
 
 impl FileError {

@@ -21,10 +21,6 @@ mod yaml;
 
 use std::{io, thread};
 
-use std::fs::File;
-use std::io::{self, Read as _};
-use std::path::Path;
-
 use serde::de::DeserializeOwned;
 
 pub use format::{Format, UnknownFormat};
