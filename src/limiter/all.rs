@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::engine::Receipt;
-use super::gate::{Kind, On, Outcome, Prepared};
+use super::gate::{Gate, Kind, On, Outcome, Prepared};
 use super::spread;
 #[cfg(feature = "tower")]
 use super::turns::Turn;
@@ -136,12 +136,36 @@ pub(crate) struct Refusal {
     pub(crate) no_room: Option<Box<Denied>>,
 }
 
+/// A limit, a key and a cost, whoever keeps them.
+pub(crate) trait Ask {
+    fn gate(&self) -> &dyn Gate;
+    fn tag(&self) -> u64;
+    fn cost(&self) -> u64;
+}
+
+impl Ask for On<'_> {
+    #[inline]
+    fn gate(&self) -> &dyn Gate {
+        On::gate(self)
+    }
+
+    #[inline]
+    fn tag(&self) -> u64 {
+        self.tag
+    }
+
+    #[inline]
+    fn cost(&self) -> u64 {
+        self.cost
+    }
+}
+
 /// Takes from all; or from none, because of a limit that refused. No limit and key is there twice.
 #[inline]
-pub(crate) fn take_all<'s>(limits: &'s [On<'_>], takings: &mut [Taking<'s>]) -> Result<(), Refusal> {
+pub(crate) fn take_all<'s>(limits: &'s [impl Ask], takings: &mut [Taking<'s>]) -> Result<(), Refusal> {
     let mut instant = Instant::default();
     for (index, (on, taking)) in limits.iter().zip(&mut *takings).enumerate() {
-        if !on.gate().prepare(&mut instant, on.tag, on.cost, &mut taking.prepared) {
+        if !on.gate().prepare(&mut instant, on.tag(), on.cost(), &mut taking.prepared) {
             return Err(Refusal { refusing: index, no_room: None });
         }
     }
@@ -156,12 +180,12 @@ pub(crate) fn take_all<'s>(limits: &'s [On<'_>], takings: &mut [Taking<'s>]) -> 
 
 /// Takes from those limits that have no short way, or where somebody else came first. If one of them refuses, all get back what was taken.
 #[inline(never)]
-fn take_rest(limits: &[On<'_>], takings: &mut [Taking<'_>], instant: &mut Instant) -> Result<(), Refusal> {
+fn take_rest(limits: &[impl Ask], takings: &mut [Taking<'_>], instant: &mut Instant) -> Result<(), Refusal> {
     for (index, on) in limits.iter().enumerate() {
         if takings[index].receipt.is_some() {
             continue;
         }
-        match on.gate().take(instant, on.tag, on.cost) {
+        match on.gate().take(instant, on.tag(), on.cost()) {
             Ok((now, receipt)) => {
                 takings[index].prepared.now = now;
                 takings[index].receipt = Some(receipt);
@@ -177,10 +201,10 @@ fn take_rest(limits: &[On<'_>], takings: &mut [Taking<'_>], instant: &mut Instan
 }
 
 #[cold]
-fn give_back(limits: &[On<'_>], takings: &[Taking<'_>]) {
+fn give_back(limits: &[impl Ask], takings: &[Taking<'_>]) {
     for (on, taking) in limits.iter().zip(takings) {
         if let Some(receipt) = taking.receipt {
-            on.gate().undo(on.tag, on.cost, receipt);
+            on.gate().undo(on.tag(), on.cost(), receipt);
         }
     }
 }

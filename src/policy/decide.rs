@@ -3,7 +3,7 @@
 use ahash::RandomState;
 use smallvec::SmallVec;
 
-use super::in_force::{OverrideInForce, PolicyInForce, Word};
+use super::in_force::{Instead, PolicyInForce, Word};
 use super::limits::LimitInForce;
 use super::lookup::Customer;
 use super::matching::Seen;
@@ -11,7 +11,7 @@ use super::model::Missing;
 use super::version::Version;
 use crate::clock::{Instant, Now};
 use crate::decision::{Allowed, Denied};
-use crate::limiter::{Gate, On, Outcome, Receipt, Refusal, Taking, take_all};
+use crate::limiter::{Ask, Gate, Outcome, Receipt, Refusal, Taking, take_all};
 
 /// More limits on one request are rare.
 const FEW: usize = 4;
@@ -67,8 +67,10 @@ pub(super) struct Decision {
     /// The limits that are enforced.
     pub(super) asked: SmallVec<[Asked; FEW]>,
     /// The limits of policies that only watch.
-    pub(super) watched: SmallVec<[Asked; 1]>,
+    pub(super) watched: Vec<Asked>,
     pub(super) refused: Option<Why>,
+    /// Places are to be given back.
+    holds: bool,
 }
 
 impl Asked {
@@ -78,19 +80,9 @@ impl Asked {
         let policy = &version.policies[self.policy as usize];
         match &self.source {
             Source::Own(limit) => policy.limits.get(*limit as usize),
-            Source::Override(place) => match policy.override_at(*place as usize)? {
-                OverrideInForce::Limit(limit) => Some(limit),
-                OverrideInForce::Unlimited | OverrideInForce::Block => None,
-            },
+            Source::Override(place) => policy.override_at(*place as usize),
             Source::Customer(limit) => Some(limit),
         }
-    }
-
-    #[inline]
-    fn on<'v>(&'v self, version: &'v Version) -> Option<On<'v>> {
-        let limit = self.limit(version)?;
-        let on = On::borrowed(limit.gate(), self.tag);
-        Some(if limit.holds() { on.holding() } else { on }.cost(self.cost))
     }
 
     /// Gives a place back that was taken.
@@ -104,14 +96,15 @@ impl Asked {
 }
 
 impl Decision {
-    /// Asks all policies that concern a request.
-    pub(super) fn of(
+    /// Asks all policies that concern a request. To be called once.
+    #[inline]
+    pub(super) fn ask(
+        &mut self,
         version: &Version,
         hasher: &RandomState,
         seen: &Seen<'_, '_>,
         customer: Option<&Customer>,
-    ) -> Decision {
-        let mut decision = Decision::default();
+    ) {
         let mut unlimited_from = i32::MIN;
         for place in version.concerned(seen) {
             let policy = &*version.policies[place as usize];
@@ -119,40 +112,39 @@ impl Decision {
                 break;
             }
             let shadow = !policy.enforces(seen);
-            if let Some(why) = refusal(policy, place, seen, customer) {
-                decision.matched.push(Matched { policy: place, shadow, refused: true });
-                if shadow {
-                    continue;
+            let instead = policy.instead(seen, customer);
+            let why = refusal(policy, place, seen, &instead);
+            self.matched.push(Matched { policy: place, shadow, refused: why.is_some() });
+            match why {
+                Some(_) if shadow => {}
+                None if policy.word == Word::Unlimited => {
+                    if !shadow {
+                        unlimited_from = policy.policy.priority;
+                    }
                 }
-                decision.refused = Some(why);
-                return decision;
+                None => {
+                    let (tag, cost) = (policy.tag(hasher, seen), policy.cost(seen));
+                    self.holds |= if shadow {
+                        ask_limits(policy, place, instead, tag, cost, |asked| self.watched.push(asked))
+                    } else {
+                        ask_limits(policy, place, instead, tag, cost, |asked| self.asked.push(asked))
+                    };
+                }
+                why => {
+                    self.refused = why;
+                    return;
+                }
             }
-            decision.matched.push(Matched { policy: place, shadow, refused: false });
-            if policy.word == Word::Unlimited {
-                if !shadow {
-                    unlimited_from = policy.policy.priority;
-                }
-                continue;
-            }
-            let (tag, cost) = (policy.tag(hasher, seen), policy.cost(seen));
-            let asked = limits(policy, seen, customer).into_iter().map(|source| {
-                let mut asked = Asked { source, policy: place, tag, cost, fate: Fate::Spared };
-                if asked.limit(version).is_some_and(LimitInForce::holds) {
-                    asked.cost = 1;
-                }
-                asked
-            });
-            if shadow { decision.watched.extend(asked) } else { decision.asked.extend(asked) }
         }
-        if !take(version, &mut decision.asked) {
-            decision.refused = Some(Why::Limit);
-            return decision;
+        if !take(version, &mut self.asked) {
+            self.refused = Some(Why::Limit);
+        } else if !self.watched.is_empty() {
+            self.watch(version);
         }
-        decision.watch(version);
-        decision
     }
 
     /// Asks each policy that only watches for itself: none of them spares another.
+    #[cold]
     fn watch(&mut self, version: &Version) {
         let mut watched = &mut self.watched[..];
         while let Some(first) = watched.first() {
@@ -170,66 +162,84 @@ impl Decision {
     /// Gives places back, each once.
     #[inline]
     pub(super) fn release(&mut self, version: &Version, outcome: Outcome) {
-        while let Some(asked) = self.asked.pop().or_else(|| self.watched.pop()) {
-            asked.release(version, outcome);
+        if self.holds {
+            while let Some(asked) = self.asked.pop().or_else(|| self.watched.pop()) {
+                asked.release(version, outcome);
+            }
         }
     }
 }
 
 /// Whether a policy refuses a request without a look at any limit.
 #[inline]
-fn refusal(policy: &PolicyInForce, place: u32, seen: &Seen<'_, '_>, customer: Option<&Customer>) -> Option<Why> {
+fn refusal(policy: &PolicyInForce, place: u32, seen: &Seen<'_, '_>, instead: &Instead) -> Option<Why> {
     if policy.denies(seen) {
         return Some(Why::Denied(place));
     }
-    if policy.word == Word::Block {
-        return Some(Why::Blocked(place));
-    }
-    let blocked = match customer.and_then(|customer| customer.override_in(policy)) {
-        Some(OverrideInForce::Block) => true,
-        Some(_) => false,
-        None => matches!(policy.override_of(seen), Some((_, OverrideInForce::Block))),
-    };
-    if blocked {
+    if policy.word == Word::Block || matches!(instead, Instead::Block) {
         return Some(Why::Blocked(place));
     }
     let keyless = policy.policy.missing == Missing::Refuse && policy.lacks_attributes(seen);
     keyless.then_some(Why::NoKey(place))
 }
 
-/// The limits of a policy that a request is asked to pass.
+/// Adds the limits of a policy that a request is asked to pass, and says whether one of them holds places.
 #[inline]
-fn limits(
+fn ask_limits(
     policy: &PolicyInForce,
-    seen: &Seen<'_, '_>,
-    customer: Option<&Customer>,
-) -> SmallVec<[Source; FEW]> {
-    let own = |only_places: bool| {
-        let limits = policy.limits.iter().zip(0..);
-        limits.filter(move |(limit, _)| !only_places || limit.holds()).map(|(_, place)| Source::Own(place))
+    place: u32,
+    instead: Instead,
+    tag: u64,
+    cost: u64,
+    mut ask: impl FnMut(Asked),
+) -> bool {
+    let mut holds = false;
+    for (limit, own) in policy.limits.iter().zip(0..) {
+        // How many are under way at once is a limit of the service, not of the customer.
+        let held = limit.holds();
+        if held || matches!(instead, Instead::Nothing) {
+            let cost = if held { 1 } else { cost };
+            ask(Asked { source: Source::Own(own), policy: place, tag, cost, fate: Fate::Spared });
+            holds |= held;
+        }
+    }
+    let source = match instead {
+        Instead::Override(place) => Source::Override(place),
+        Instead::Customer(limit) => Source::Customer(limit),
+        Instead::Nothing | Instead::Unlimited | Instead::Block => return holds,
     };
-    let instead = match customer.and_then(|customer| customer.override_in(policy)) {
-        Some(OverrideInForce::Limit(limit)) => Some(Source::Customer(Box::new(limit))),
-        Some(_) => None,
-        None => match policy.override_of(seen) {
-            None => return own(false).collect(),
-            #[expect(clippy::cast_possible_truncation, reason = "a file has no four billion overrides")]
-            Some((place, OverrideInForce::Limit(_))) => Some(Source::Override(place as u32)),
-            Some(_) => None,
-        },
-    };
-    // How many are under way at once is a limit of the service, not of the customer.
-    own(true).chain(instead).collect()
+    ask(Asked { source, policy: place, tag, cost, fate: Fate::Spared });
+    holds
+}
+
+/// A limit that is asked.
+struct AtGate<'v> {
+    gate: &'v dyn Gate,
+    tag: u64,
+    cost: u64,
+}
+
+impl Ask for AtGate<'_> {
+    #[inline]
+    fn gate(&self) -> &dyn Gate {
+        self.gate
+    }
+
+    #[inline]
+    fn tag(&self) -> u64 {
+        self.tag
+    }
+
+    #[inline]
+    fn cost(&self) -> u64 {
+        self.cost
+    }
 }
 
 /// Takes from all limits or from none.
 #[inline]
 fn take(version: &Version, asked: &mut [Asked]) -> bool {
-    if asked.is_empty() {
-        return true;
-    }
-    let taken = take_from(version, asked);
-    match taken {
+    match take_from(version, asked) {
         Ok(taken) => {
             for (asked, taken) in asked.iter_mut().zip(taken) {
                 if let Some((now, receipt)) = taken {
@@ -249,9 +259,20 @@ type Receipts = SmallVec<[Option<(Now, Receipt)>; FEW]>;
 
 #[inline]
 fn take_from(version: &Version, asked: &[Asked]) -> Result<Receipts, Refusal> {
-    let limits: SmallVec<[On<'_>; FEW]> = asked.iter().filter_map(|asked| asked.on(version)).collect();
-    let mut takings: SmallVec<[Taking<'_>; FEW]> = SmallVec::from_elem(Taking::default(), limits.len());
-    take_all(&limits, &mut takings)?;
+    let mut gates: SmallVec<[AtGate<'_>; FEW]> = SmallVec::new();
+    for one in asked {
+        if let Some(limit) = one.limit(version) {
+            gates.push(AtGate { gate: limit.gate(), tag: one.tag, cost: one.cost });
+        }
+    }
+    let (mut few, mut many) = ([Taking::default(); FEW], Vec::new());
+    let takings = if gates.len() <= FEW {
+        &mut few[..gates.len()]
+    } else {
+        many.resize(gates.len(), Taking::default());
+        &mut many
+    };
+    take_all(&gates, takings)?;
     Ok(takings.iter().map(Taking::taken).collect())
 }
 

@@ -7,6 +7,7 @@ use ahash::RandomState;
 use siphasher::sip::SipHasher13;
 
 use super::limits::{LimitInForce, PerCallLimits};
+use super::lookup::Customer;
 use super::matching::{Column, CompiledConditions, Seen, Value};
 use super::model::{Amount, Conditions, CostRule, Limit, Missing, Percent, Policy};
 
@@ -45,6 +46,16 @@ pub(super) enum OverrideInForce {
     Unlimited,
     Block,
     Limit(LimitInForce),
+}
+
+/// What counts for a request in place of a policy's limits.
+pub(super) enum Instead {
+    Nothing,
+    Unlimited,
+    Block,
+    /// The limit of the override at this place.
+    Override(u32),
+    Customer(Box<LimitInForce>),
 }
 
 /// Why a policy could not be compiled: never, if it is valid.
@@ -109,15 +120,31 @@ impl PolicyInForce {
         self.scope.iter().any(|column| seen.get(column).is_none())
     }
 
-    /// What counts in place of the limits, if anything does.
+    /// What counts for a request in place of the limits, if anything does.
     #[inline]
-    pub(super) fn override_of(&self, seen: &Seen<'_, '_>) -> Option<(usize, &OverrideInForce)> {
-        let mut overrides = self.overrides.iter().enumerate();
-        overrides.find(|(_, (conditions, _))| conditions.fit(seen)).map(|(place, (_, counts))| (place, counts))
+    pub(super) fn instead(&self, seen: &Seen<'_, '_>, customer: Option<&Customer>) -> Instead {
+        if let Some(counts) = customer.and_then(|customer| customer.override_in(self)) {
+            return match counts {
+                OverrideInForce::Unlimited => Instead::Unlimited,
+                OverrideInForce::Block => Instead::Block,
+                OverrideInForce::Limit(limit) => Instead::Customer(Box::new(limit)),
+            };
+        }
+        let mut overrides = self.overrides.iter().zip(0..);
+        match overrides.find(|((conditions, _), _)| conditions.fit(seen)) {
+            None => Instead::Nothing,
+            Some(((_, OverrideInForce::Unlimited), _)) => Instead::Unlimited,
+            Some(((_, OverrideInForce::Block), _)) => Instead::Block,
+            Some(((_, OverrideInForce::Limit(_)), place)) => Instead::Override(place),
+        }
     }
 
-    pub(super) fn override_at(&self, place: usize) -> Option<&OverrideInForce> {
-        self.overrides.get(place).map(|(_, counts)| counts)
+    /// The limit of an override that has one.
+    pub(super) fn override_at(&self, place: usize) -> Option<&LimitInForce> {
+        match self.overrides.get(place) {
+            Some((_, OverrideInForce::Limit(limit))) => Some(limit),
+            _ => None,
+        }
     }
 
     #[inline]

@@ -9,7 +9,6 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
 use super::change::Change;
-use super::decide::Decision;
 use super::error::PolicyError;
 use super::matching::{Attributes, Seen};
 use super::model::{Policies, Policy, State, Timestamp};
@@ -105,9 +104,10 @@ impl PolicySet {
     #[inline]
     pub fn check(&self, attributes: &Attributes<'_>) -> Verdict {
         let version = self.current.load();
-        let tier = version.tier_of(attributes);
-        let decision = Decision::of(&version, &self.hasher, &Seen { attributes, tier }, None);
-        Verdict::new(version, decision)
+        Verdict::new(version, |version, decision| {
+            let tier = version.tier_of(attributes);
+            decision.ask(version, &self.hasher, &Seen { attributes, tier }, None);
+        })
     }
 
     /// The version in force: 0 before the first.

@@ -58,8 +58,15 @@ pub struct Standing<'v> {
 }
 
 impl Verdict {
-    pub(super) fn new(version: Guard<Arc<Version>>, decision: Decision) -> Verdict {
-        Verdict { version, decision }
+    /// What is decided, is decided in place: it is large.
+    #[inline]
+    pub(super) fn new(
+        version: Guard<Arc<Version>>,
+        decide: impl FnOnce(&Version, &mut Decision),
+    ) -> Verdict {
+        let mut verdict = Verdict { version, decision: Decision::default() };
+        decide(&verdict.version, &mut verdict.decision);
+        verdict
     }
 
     /// Whether the request may go on.

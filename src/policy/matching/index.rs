@@ -80,9 +80,7 @@ impl Filed {
         if let Some(found) = self.texts.get(text) {
             places.extend_from_slice(found);
         }
-        if !self.prefixes.is_empty() {
-            self.prefixes.of(text, |place| places.push(place));
-        }
+        self.prefixes.of(text, |place| places.push(place));
     }
 }
 

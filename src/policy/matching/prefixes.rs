@@ -1,57 +1,51 @@
 //! [`Prefixes`]: which of many texts a value begins with.
 
-/// Texts, each with what it leads to.
-///
-/// They are sorted, and each knows the longest other that it begins with. Among them, the last that is not above a value is one that the value begins
-/// with, or has such among those it begins with itself. O(log texts + those it begins with and their like).
+/// Texts, each with what it leads to, as a tree: what several have in common is told apart from a value once. O(length of the value).
 #[derive(Clone, Debug, Default)]
 pub(super) struct Prefixes {
-    nodes: Vec<Node>,
-}
-
-#[derive(Clone, Debug)]
-struct Node {
-    text: Box<str>,
-    /// The place of the longest other that this one begins with.
-    shorter: Option<usize>,
+    /// What stands between the node above and this one.
+    label: Box<[u8]>,
     leads: Vec<u32>,
+    /// By the first byte of their labels.
+    below: Vec<Prefixes>,
 }
 
 impl Prefixes {
     pub(super) fn new(mut pairs: Vec<(Box<str>, u32)>) -> Prefixes {
         pairs.sort();
-        let mut nodes: Vec<Node> = Vec::new();
-        for (text, lead) in pairs {
-            match nodes.last_mut() {
-                Some(last) if last.text == text => last.leads.push(lead),
-                _ => {
-                    let mut shorter = nodes.len().checked_sub(1);
-                    while let Some(place) = shorter
-                        && !text.starts_with(&*nodes[place].text)
-                    {
-                        shorter = nodes[place].shorter;
-                    }
-                    nodes.push(Node { text, shorter, leads: vec![lead] });
-                }
-            }
-        }
-        Prefixes { nodes }
+        let pairs: Vec<_> = pairs.iter().map(|(text, lead)| (text.as_bytes(), *lead)).collect();
+        Prefixes::under(&pairs, 0)
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.nodes.is_empty()
+    /// The node for sorted texts, all of which have the first `from` bytes in common. At most as deep as a text is long.
+    fn under(pairs: &[(&[u8], u32)], from: usize) -> Prefixes {
+        let (first, last) = match (pairs.first(), pairs.last()) {
+            (Some((first, _)), Some((last, _))) => (&first[from..], &last[from..]),
+            _ => return Prefixes::default(),
+        };
+        // Of sorted texts, the first and the last have the least in common.
+        let common = first.iter().zip(last).take_while(|(one, other)| one == other).count();
+        let end = from + common;
+        let here = pairs.partition_point(|(text, _)| text.len() == end);
+        let below = pairs[here..].chunk_by(|(one, _), (other, _)| one[end] == other[end]);
+        Prefixes {
+            label: first[..common].into(),
+            leads: pairs[..here].iter().map(|(_, lead)| *lead).collect(),
+            below: below.map(|pairs| Prefixes::under(pairs, end)).collect(),
+        }
     }
 
     /// Calls `found` with what the texts lead to that `value` begins with.
+    #[inline]
     pub(super) fn of(&self, value: &str, mut found: impl FnMut(u32)) {
-        let after = self.nodes.partition_point(|node| &*node.text <= value);
-        let mut place = after.checked_sub(1);
-        while let Some(here) = place {
-            let node = &self.nodes[here];
-            if value.starts_with(&*node.text) {
-                node.leads.iter().for_each(|lead| found(*lead));
-            }
-            place = node.shorter;
+        let (mut node, mut rest) = (self, value.as_bytes());
+        loop {
+            let Some(after) = rest.strip_prefix(&*node.label) else { return };
+            node.leads.iter().for_each(|lead| found(*lead));
+            let Some(first) = after.first() else { return };
+            // Other nodes than the root have a label of at least one byte.
+            let Ok(place) = node.below.binary_search_by_key(first, |below| below.label[0]) else { return };
+            (node, rest) = (&node.below[place], after);
         }
     }
 }
