@@ -27,28 +27,38 @@ pub(super) struct Matched {
 }
 
 /// A limit that a request is asked to pass.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Asked {
     source: Source,
     pub(super) policy: u32,
     pub(super) tag: u64,
     pub(super) cost: u64,
-    pub(super) fate: Fate,
 }
 
-/// Where a limit is found: in a version, or it was made for this request.
+/// Where a limit is found: in a version, or among those that were made for this request.
+#[derive(Clone, Copy, Debug)]
 enum Source {
     Own(u32),
     Override(u32),
-    Customer(Box<LimitInForce>),
+    Customer(u32),
 }
 
 /// What became of a request at a limit.
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Fate {
     /// Nothing was taken, because another limit refused.
     Spared,
     Taken(Now, Receipt),
-    /// It refused; with what it said, if that was for want of room.
-    Refused(Option<Box<Denied>>),
+    Refused,
+}
+
+/// Limits that a request is asked to pass, and what became of it there.
+#[derive(Debug, Default)]
+pub(super) struct Group {
+    asked: SmallVec<[Asked; FEW]>,
+    fates: SmallVec<[Fate; FEW]>,
+    /// What the limit said that refused, if that was for want of room.
+    pub(super) no_room: Option<Box<Denied>>,
 }
 
 /// Why a request does not go on.
@@ -65,34 +75,14 @@ pub(super) enum Why {
 pub(super) struct Decision {
     pub(super) matched: SmallVec<[Matched; FEW]>,
     /// The limits that are enforced.
-    pub(super) asked: SmallVec<[Asked; FEW]>,
-    /// The limits of policies that only watch.
-    pub(super) watched: Vec<Asked>,
+    pub(super) enforced: Group,
+    /// The limits of each policy that only watches.
+    pub(super) watched: Vec<Group>,
     pub(super) refused: Option<Why>,
+    /// Those that were made for this request.
+    customers: Vec<LimitInForce>,
     /// Places are to be given back.
     holds: bool,
-}
-
-impl Asked {
-    /// The limit, in the version that decided.
-    #[inline]
-    pub(super) fn limit<'v>(&'v self, version: &'v Version) -> Option<&'v LimitInForce> {
-        let policy = &version.policies[self.policy as usize];
-        match &self.source {
-            Source::Own(limit) => policy.limits.get(*limit as usize),
-            Source::Override(place) => policy.override_at(*place as usize),
-            Source::Customer(limit) => Some(limit),
-        }
-    }
-
-    /// Gives a place back that was taken.
-    fn release(&self, version: &Version, outcome: Outcome) {
-        if let (Fate::Taken(_, receipt), Some(limit)) = (&self.fate, self.limit(version))
-            && limit.holds()
-        {
-            limit.gate().release(self.tag, self.cost, *receipt, outcome);
-        }
-    }
 }
 
 impl Decision {
@@ -111,61 +101,189 @@ impl Decision {
             if policy.policy.priority < unlimited_from {
                 break;
             }
-            let shadow = !policy.enforces(seen);
-            let instead = policy.instead(seen, customer);
-            let why = refusal(policy, place, seen, &instead);
-            self.matched.push(Matched { policy: place, shadow, refused: why.is_some() });
-            match why {
-                Some(_) if shadow => {}
-                None if policy.word == Word::Unlimited => {
-                    if !shadow {
-                        unlimited_from = policy.policy.priority;
-                    }
-                }
-                None => {
-                    let (tag, cost) = (policy.tag(hasher, seen), policy.cost(seen));
-                    self.holds |= if shadow {
-                        ask_limits(policy, place, instead, tag, cost, |asked| self.watched.push(asked))
-                    } else {
-                        ask_limits(policy, place, instead, tag, cost, |asked| self.asked.push(asked))
-                    };
-                }
-                why => {
-                    self.refused = why;
-                    return;
-                }
+            if policy.is_plain && customer.is_none() {
+                self.matched.push(Matched { policy: place, shadow: false, refused: false });
+                let (tag, cost) = (policy.tag(hasher, seen), policy.cost(seen));
+                self.holds |= self.enforced.add(policy, place, None, tag, cost);
+            } else if let Some(why) = self.ask_in_full(policy, place, hasher, seen, customer) {
+                self.refused = Some(why);
+                return;
+            } else if policy.word == Word::Unlimited && policy.enforces(seen) {
+                unlimited_from = policy.policy.priority;
             }
         }
-        if !take(version, &mut self.asked) {
+        if !self.enforced.take(version, &self.customers) {
             self.refused = Some(Why::Limit);
         } else if !self.watched.is_empty() {
             self.watch(version);
         }
     }
 
+    /// A policy that may be more than limits, the same for all.
+    #[inline(never)]
+    fn ask_in_full(
+        &mut self,
+        policy: &PolicyInForce,
+        place: u32,
+        hasher: &RandomState,
+        seen: &Seen<'_, '_>,
+        customer: Option<&Customer>,
+    ) -> Option<Why> {
+        let shadow = !policy.enforces(seen);
+        let instead = policy.instead(seen, customer);
+        let why = refusal(policy, place, seen, &instead);
+        self.matched.push(Matched { policy: place, shadow, refused: why.is_some() });
+        if why.is_some() {
+            return why.filter(|_| !shadow);
+        }
+        let source = match instead {
+            _ if policy.word == Word::Unlimited => return None,
+            Instead::Nothing => None,
+            Instead::Override(place) => Some(Some(Source::Override(place))),
+            Instead::Customer(limit) => {
+                self.customers.push(*limit);
+                // There are no more than policies.
+                let place = u32::try_from(self.customers.len() - 1).unwrap_or(u32::MAX);
+                Some(Some(Source::Customer(place)))
+            }
+            Instead::Unlimited | Instead::Block => Some(None),
+        };
+        let (tag, cost) = (policy.tag(hasher, seen), policy.cost(seen));
+        if shadow {
+            let mut group = Group::default();
+            self.holds |= group.add(policy, place, source, tag, cost);
+            self.watched.push(group);
+        } else {
+            self.holds |= self.enforced.add(policy, place, source, tag, cost);
+        }
+        None
+    }
+
     /// Asks each policy that only watches for itself: none of them spares another.
     #[cold]
     fn watch(&mut self, version: &Version) {
-        let mut watched = &mut self.watched[..];
-        while let Some(first) = watched.first() {
-            let policy = first.policy;
-            let length = watched.iter().take_while(|asked| asked.policy == policy).count();
-            let (own, others) = watched.split_at_mut(length);
-            if !take(version, own) {
-                let matched = self.matched.iter_mut().find(|matched| matched.policy == policy);
-                matched.into_iter().for_each(|matched| matched.refused = true);
-            }
-            watched = others;
+        for group in &mut self.watched {
+            let refused = !group.take(version, &self.customers);
+            let policy = group.asked.first().map(|asked| asked.policy);
+            let matched = self.matched.iter_mut().find(|matched| Some(matched.policy) == policy);
+            matched.into_iter().for_each(|matched| matched.refused = refused);
         }
+    }
+
+    /// The limit that was asked, in the version that decided.
+    pub(super) fn limit<'v>(&'v self, version: &'v Version, asked: &Asked) -> Option<&'v LimitInForce> {
+        limit_of(version, &self.customers, asked)
     }
 
     /// Gives places back, each once.
     #[inline]
     pub(super) fn release(&mut self, version: &Version, outcome: Outcome) {
-        if self.holds {
-            while let Some(asked) = self.asked.pop().or_else(|| self.watched.pop()) {
-                asked.release(version, outcome);
+        if !std::mem::take(&mut self.holds) {
+            return;
+        }
+        let groups = std::iter::once(&mut self.enforced).chain(&mut self.watched);
+        for group in groups {
+            while let (Some(asked), Some(fate)) = (group.asked.pop(), group.fates.pop()) {
+                if let (Fate::Taken(_, receipt), Some(limit)) = (fate, limit_of(version, &self.customers, &asked))
+                    && limit.holds()
+                {
+                    limit.gate().release(asked.tag, asked.cost, receipt, outcome);
+                }
             }
+        }
+    }
+}
+
+#[inline]
+fn limit_of<'v>(
+    version: &'v Version,
+    customers: &'v [LimitInForce],
+    asked: &Asked,
+) -> Option<&'v LimitInForce> {
+    let policy = &version.policies[asked.policy as usize];
+    match asked.source {
+        Source::Own(limit) => policy.limits.get(limit as usize),
+        Source::Override(place) => policy.override_at(place as usize),
+        Source::Customer(place) => customers.get(place as usize),
+    }
+}
+
+impl Group {
+    /// Adds the limits of a policy, or the one that counts in place of its rates if there is such, and says whether one of them holds places.
+    #[inline]
+    fn add(
+        &mut self,
+        policy: &PolicyInForce,
+        place: u32,
+        instead: Option<Option<Source>>,
+        tag: u64,
+        cost: u64,
+    ) -> bool {
+        let mut holds = false;
+        for (limit, own) in policy.limits.iter().zip(0..) {
+            // How many are under way at once is a limit of the service, not of the customer.
+            let held = limit.holds();
+            if held || instead.is_none() {
+                let cost = if held { 1 } else { cost };
+                self.asked.push(Asked { source: Source::Own(own), policy: place, tag, cost });
+                holds |= held;
+            }
+        }
+        if let Some(Some(source)) = instead {
+            self.asked.push(Asked { source, policy: place, tag, cost });
+        }
+        holds
+    }
+
+    /// Takes from all limits or from none.
+    #[inline]
+    fn take(&mut self, version: &Version, customers: &[LimitInForce]) -> bool {
+        let mut gates: SmallVec<[AtGate<'_>; FEW]> = SmallVec::new();
+        for asked in &self.asked {
+            if let Some(limit) = limit_of(version, customers, asked) {
+                gates.push(AtGate { gate: limit.gate(), tag: asked.tag, cost: asked.cost });
+            }
+        }
+        let (mut few, mut many) = ([Taking::default(); FEW], Vec::new());
+        let takings = if gates.len() <= FEW {
+            &mut few[..gates.len()]
+        } else {
+            many.resize(gates.len(), Taking::default());
+            &mut many
+        };
+        match take_all(&gates, takings) {
+            Ok(()) => {
+                for taking in takings {
+                    self.fates.push(taking.taken().map_or(Fate::Spared, |(now, receipt)| Fate::Taken(now, receipt)));
+                }
+                true
+            }
+            Err(Refusal { refusing, no_room }) => {
+                self.fates.resize(self.asked.len(), Fate::Spared);
+                self.fates[refusing] = Fate::Refused;
+                self.no_room = no_room;
+                false
+            }
+        }
+    }
+
+    /// The limits and what became of the request there; nothing did if it was not asked at all.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Asked, Fate)> {
+        let fates = self.fates.iter().copied().chain(std::iter::repeat(Fate::Spared));
+        self.asked.iter().zip(fates)
+    }
+
+    /// Where a request stands at a limit that took nothing from it.
+    pub(super) fn look(
+        &self,
+        gate: &dyn Gate,
+        asked: &Asked,
+        fate: Fate,
+        instant: &mut Instant,
+    ) -> Result<Allowed, Denied> {
+        match (fate, &self.no_room) {
+            (Fate::Refused, Some(denied)) => Err(**denied),
+            _ => gate.look(instant, asked.tag, asked.cost),
         }
     }
 }
@@ -181,35 +299,6 @@ fn refusal(policy: &PolicyInForce, place: u32, seen: &Seen<'_, '_>, instead: &In
     }
     let keyless = policy.policy.missing == Missing::Refuse && policy.lacks_attributes(seen);
     keyless.then_some(Why::NoKey(place))
-}
-
-/// Adds the limits of a policy that a request is asked to pass, and says whether one of them holds places.
-#[inline]
-fn ask_limits(
-    policy: &PolicyInForce,
-    place: u32,
-    instead: Instead,
-    tag: u64,
-    cost: u64,
-    mut ask: impl FnMut(Asked),
-) -> bool {
-    let mut holds = false;
-    for (limit, own) in policy.limits.iter().zip(0..) {
-        // How many are under way at once is a limit of the service, not of the customer.
-        let held = limit.holds();
-        if held || matches!(instead, Instead::Nothing) {
-            let cost = if held { 1 } else { cost };
-            ask(Asked { source: Source::Own(own), policy: place, tag, cost, fate: Fate::Spared });
-            holds |= held;
-        }
-    }
-    let source = match instead {
-        Instead::Override(place) => Source::Override(place),
-        Instead::Customer(limit) => Source::Customer(limit),
-        Instead::Nothing | Instead::Unlimited | Instead::Block => return holds,
-    };
-    ask(Asked { source, policy: place, tag, cost, fate: Fate::Spared });
-    holds
 }
 
 /// A limit that is asked.
@@ -233,53 +322,5 @@ impl Ask for AtGate<'_> {
     #[inline]
     fn cost(&self) -> u64 {
         self.cost
-    }
-}
-
-/// Takes from all limits or from none.
-#[inline]
-fn take(version: &Version, asked: &mut [Asked]) -> bool {
-    match take_from(version, asked) {
-        Ok(taken) => {
-            for (asked, taken) in asked.iter_mut().zip(taken) {
-                if let Some((now, receipt)) = taken {
-                    asked.fate = Fate::Taken(now, receipt);
-                }
-            }
-            true
-        }
-        Err(Refusal { refusing, no_room }) => {
-            asked[refusing].fate = Fate::Refused(no_room);
-            false
-        }
-    }
-}
-
-type Receipts = SmallVec<[Option<(Now, Receipt)>; FEW]>;
-
-#[inline]
-fn take_from(version: &Version, asked: &[Asked]) -> Result<Receipts, Refusal> {
-    let mut gates: SmallVec<[AtGate<'_>; FEW]> = SmallVec::new();
-    for one in asked {
-        if let Some(limit) = one.limit(version) {
-            gates.push(AtGate { gate: limit.gate(), tag: one.tag, cost: one.cost });
-        }
-    }
-    let (mut few, mut many) = ([Taking::default(); FEW], Vec::new());
-    let takings = if gates.len() <= FEW {
-        &mut few[..gates.len()]
-    } else {
-        many.resize(gates.len(), Taking::default());
-        &mut many
-    };
-    take_all(&gates, takings)?;
-    Ok(takings.iter().map(Taking::taken).collect())
-}
-
-/// Where a request stands at a limit that took nothing from it.
-pub(super) fn look(gate: &dyn Gate, asked: &Asked, instant: &mut Instant) -> Result<Allowed, Denied> {
-    match &asked.fate {
-        Fate::Refused(Some(denied)) => Err(**denied),
-        _ => gate.look(instant, asked.tag, asked.cost),
     }
 }

@@ -24,6 +24,8 @@ pub(super) struct PolicyInForce {
     overrides: Box<[(CompiledConditions, OverrideInForce)]>,
     /// What counts those who have a limit of their own.
     pub(super) per_call: Arc<PerCallLimits>,
+    /// There is nothing to it but its limits, the same for all.
+    pub(super) is_plain: bool,
 }
 
 /// Whether it is more than limits.
@@ -88,7 +90,14 @@ impl PolicyInForce {
             };
             CompiledConditions::new(&other.matches).map(|conditions| (conditions, counts))
         });
+        let is_plain = word == Word::Limits
+            && policy.deny.is_empty()
+            && policy.overrides.is_empty()
+            && policy.missing != Missing::Refuse
+            && policy.enforce_percent == Percent::ALL
+            && !policy.shadow;
         Ok(PolicyInForce {
+            is_plain,
             conditions: CompiledConditions::new(&policy.matches)?,
             allow: all(&policy.allow)?,
             deny: all(&policy.deny)?,
@@ -102,12 +111,11 @@ impl PolicyInForce {
         })
     }
 
-    /// Whether a request that may be meant is.
+    /// Whether it does not concern a request although it fits the conditions.
     #[inline]
-    pub(super) fn concerns(&self, seen: &Seen<'_, '_>) -> bool {
-        self.conditions.fit(seen)
-            && !self.allow.iter().any(|conditions| conditions.fit(seen))
-            && !(self.policy.missing == Missing::Pass && self.lacks_attributes(seen))
+    pub(super) fn passes_over(&self, seen: &Seen<'_, '_>) -> bool {
+        self.allow.iter().any(|conditions| conditions.fit(seen))
+            || (self.policy.missing == Missing::Pass && self.lacks_attributes(seen))
     }
 
     /// Whether somebody is refused by name.

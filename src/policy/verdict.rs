@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use arc_swap::Guard;
 
-use super::decide::{Asked, Decision, Fate, Why, look};
+use super::decide::{Asked, Decision, Fate, Group, Why};
 use super::limits::LimitInForce;
 use super::model::Policy;
 use super::version::Version;
@@ -119,15 +119,24 @@ impl Verdict {
     /// Of a request that was allowed it is where it stood then; of one that was refused, where it stands now: ask at once.
     pub fn limits(&self) -> impl Iterator<Item = Standing<'_>> {
         let mut instant = Instant::default();
-        let enforced = self.decision.asked.iter().map(|asked| (asked, false));
-        let watched = self.decision.watched.iter().map(|asked| (asked, true));
+        let enforced = std::iter::once((&self.decision.enforced, false));
+        let watched = self.decision.watched.iter().map(|group| (group, true));
         // Who is refused by others is not watched.
-        let watched = watched.filter(|_| self.is_allowed());
-        enforced.chain(watched).filter_map(move |(asked, shadow)| self.standing(asked, shadow, &mut instant))
+        let groups = enforced.chain(watched.filter(|_| self.is_allowed()));
+        let all = groups.flat_map(|(group, shadow)| group.iter().map(move |(asked, fate)| (group, asked, fate, shadow)));
+        all.filter_map(move |(group, asked, fate, shadow)| {
+            self.standing(group, asked, fate, &mut instant).map(|standing| Standing { shadow, ..standing })
+        })
     }
 
-    fn standing<'v>(&'v self, asked: &'v Asked, shadow: bool, instant: &mut Instant) -> Option<Standing<'v>> {
-        let limit = asked.limit(&self.version)?;
+    fn standing<'v>(
+        &'v self,
+        group: &Group,
+        asked: &Asked,
+        fate: Fate,
+        instant: &mut Instant,
+    ) -> Option<Standing<'v>> {
+        let limit = self.decision.limit(&self.version, asked)?;
         let policy = self.version.policies[asked.policy as usize].policy.id.as_str();
         let gate = limit.gate();
         let stands = |figures| Standing {
@@ -135,14 +144,14 @@ impl Verdict {
             limit,
             cost: asked.cost,
             figures,
-            shadow,
+            shadow: false,
             refuses: false,
             at_capacity: false,
         };
-        if let Fate::Taken(now, receipt) = asked.fate {
+        if let Fate::Taken(now, receipt) = fate {
             return Some(stands(gate.after(now, asked.tag, asked.cost, receipt)));
         }
-        Some(match look(gate, asked, instant) {
+        Some(match group.look(gate, asked, fate, instant) {
             Ok(allowed) => stands(*allowed.figures()),
             Err(denied) => {
                 Standing { refuses: true, at_capacity: denied.at_capacity(), ..stands(*denied.figures()) }
@@ -164,9 +173,9 @@ impl Verdict {
             refusing.reduce(|binding, other| if wait(&other) > wait(&binding) { other } else { binding });
         // If none refuses any more, it is the one that did.
         binding.or_else(|| {
-            let refused = |asked: &&Asked| matches!(asked.fate, Fate::Refused(_));
-            let asked = self.decision.asked.iter().find(refused)?;
-            self.standing(asked, false, &mut Instant::default())
+            let group = &self.decision.enforced;
+            let (asked, fate) = group.iter().find(|(_, fate)| matches!(fate, Fate::Refused))?;
+            self.standing(group, asked, fate, &mut Instant::default())
         })
     }
 
@@ -200,13 +209,14 @@ impl Verdict {
     /// Charges `actual` tokens to each policy whose cost an attribute said, in place of what it said. Other costs stay. Gives places back, as after
     /// [`Outcome::Success`].
     pub fn settle(self, actual: u64) {
-        for asked in self.decision.asked.iter().chain(&self.decision.watched) {
+        let groups = std::iter::once(&self.decision.enforced).chain(&self.decision.watched);
+        for (asked, fate) in groups.flat_map(Group::iter) {
             let estimates = self.version.policies[asked.policy as usize].estimates();
-            if let (Fate::Taken(_, receipt), Some(limit)) = (&asked.fate, asked.limit(&self.version))
+            if let (Fate::Taken(_, receipt), Some(limit)) = (fate, self.decision.limit(&self.version, asked))
                 && estimates
                 && !limit.holds()
             {
-                limit.gate().settle(asked.tag, asked.cost, actual, *receipt);
+                limit.gate().settle(asked.tag, asked.cost, actual, receipt);
             }
         }
         self.finish(Outcome::Success);

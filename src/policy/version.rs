@@ -120,7 +120,9 @@ impl Version {
     #[inline]
     pub(super) fn concerned(&self, seen: &Seen<'_, '_>) -> Places {
         let mut places = self.index.candidates(seen);
-        places.retain(|place| self.policies[*place as usize].concerns(seen));
+        places.retain(|place| {
+            self.index.fits(*place, seen) && !self.policies[*place as usize].passes_over(seen)
+        });
         if !self.replaces.is_empty() {
             let all = places.clone();
             let replaced = |other: u32| {

@@ -30,6 +30,11 @@ impl CompiledConditions {
         self.0.iter().all(|(column, matcher)| seen.get(column).is_some_and(|value| matcher.fits(&value)))
     }
 
+    /// The same, but for what is said of one attribute.
+    pub(super) fn without(&self, column: &Column) -> CompiledConditions {
+        CompiledConditions(self.0.iter().filter(|(other, _)| other != column).cloned().collect())
+    }
+
     pub(in crate::policy) fn iter(&self) -> impl Iterator<Item = &(Column, Matcher)> {
         self.0.iter()
     }

@@ -19,6 +19,8 @@ pub(in crate::policy) type Places = SmallVec<[u32; 16]>;
 pub(in crate::policy) struct Index {
     always: Vec<u32>,
     columns: Vec<Filed>,
+    /// What is left to ask of each policy that is found: its conditions, without the one that led to it if that was by whole texts.
+    left: Vec<CompiledConditions>,
 }
 
 /// The policies that are filed under one attribute.
@@ -35,11 +37,14 @@ impl Index {
         let mut always = Vec::new();
         let mut filed: BTreeMap<&Column, (HashMap<Box<str>, Vec<u32>, RandomState>, Vec<(Box<str>, u32)>)> =
             BTreeMap::new();
+        let mut left = Vec::new();
         for (place, conditions) in (0..).zip(all) {
             let Some((column, matcher)) = crowds.best(conditions) else {
                 always.push(place);
+                left.push(conditions.clone());
                 continue;
             };
+            left.push(if matcher.is_plain() { conditions.without(column) } else { conditions.clone() });
             let (texts, prefixes) = filed.entry(column).or_default();
             for (text, prefix) in matcher.leads().into_iter().flat_map(keys) {
                 if prefix {
@@ -54,7 +59,13 @@ impl Index {
             texts,
             prefixes: Prefixes::new(prefixes),
         });
-        Index { always, columns: columns.collect() }
+        Index { always, columns: columns.collect(), left }
+    }
+
+    /// Whether a request that led to the policy at this place fits all its conditions.
+    #[inline]
+    pub(in crate::policy) fn fits(&self, place: u32, seen: &Seen<'_, '_>) -> bool {
+        self.left[place as usize].fit(seen)
     }
 
     /// The places of those that may concern a request, in order.
@@ -68,8 +79,10 @@ impl Index {
                 None => {}
             }
         }
-        places.sort_unstable();
-        places.dedup();
+        if places.len() > 1 {
+            places.sort_unstable();
+            places.dedup();
+        }
         places
     }
 }
@@ -78,9 +91,11 @@ impl Filed {
     #[inline]
     fn find(&self, text: &str, places: &mut Places) {
         if let Some(found) = self.texts.get(text) {
-            places.extend_from_slice(found);
+            found.iter().for_each(|place| places.push(*place));
         }
-        self.prefixes.of(text, |place| places.push(place));
+        if !self.prefixes.is_empty() {
+            self.prefixes.of(text, |place| places.push(place));
+        }
     }
 }
 

@@ -35,6 +35,10 @@ impl Prefixes {
         }
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.leads.is_empty() && self.below.is_empty()
+    }
+
     /// Calls `found` with what the texts lead to that `value` begins with.
     #[inline]
     pub(super) fn of(&self, value: &str, mut found: impl FnMut(u32)) {
