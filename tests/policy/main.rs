@@ -2,3 +2,6 @@
 #![cfg(feature = "policy")]
 
 mod decisions;
+#[path = "../model/mod.rs"]
+mod model;
+mod model_set;
