@@ -42,8 +42,8 @@ const OTHER: &str = "other";
 /// | `tollgate_decision_duration_seconds` | histogram | `policy` | how long decisions took |
 /// | `tollgate_tracked_keys` | gauge | `policy` | keys that are not full, of limiters that are [watched](Self::watch) |
 /// | `tollgate_forgotten_keys_total` | counter | `policy` | busy keys forgotten for want of room, likewise |
-/// | `tollgate_policy_reloads_total` | counter | `result` | readings of watched files of policies: `applied` or `failed` (feature `policy`) |
-/// | `tollgate_policy_last_reload_success_timestamp_seconds` | gauge | | when the last of them was applied, in Unix time |
+/// | `tollgate_policy_reloads_total` | counter | `result` | files of policies read: `applied`, `failed` |
+/// | `tollgate_policy_last_reload_success_timestamp_seconds` | gauge | | when one was applied, in Unix time |
 ///
 /// Labels are bounded: `policy` is a name given to [`new`](Self::new) or [`watch`](Self::watch), or `other`. No key
 /// and no address is ever one.

@@ -15,8 +15,8 @@ use crate::policy::PolicyReload;
 /// `outcome`, `key_kind`, `route`, `tier`, `cost`, and `left_out`: how many refusals since the last event got none. A
 /// route or tier that is not known is absent. The key is in no event: it may name a person, and a log is forever.
 ///
-/// With the feature `policy` there is one for every time that a watched file of policies is read besides: at `INFO` with `file`,
-/// `version` and `change`, or at `WARN` with `file` and `error` if the policies that were in force still are.
+/// With the feature `policy` there is one, too, for each time that a watched file of policies has changed: at `INFO`
+/// with `file`, `version` and `change`, or at `WARN` with `file` and `error` if what was in force still is.
 ///
 /// ```
 /// use tollgate::observe::{Decided, DecisionOutcome, Observer, TracingObserver};

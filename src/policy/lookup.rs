@@ -56,14 +56,16 @@ impl Customer {
 
 /// Says what is special about single customers: a table of a database, a service for accounts. Closures do, too.
 ///
-/// It is asked by a thread of its own, one customer after the other, and may take its time. It has to end, though: as long as it does not, no
-/// other customer is looked up.
+/// It is asked by a thread of its own, one customer after the other, and may take its time. It has to end, though:
+/// until it does, no other customer is looked up. (By [`PolicySet::look_up`](super::PolicySet::look_up) it is asked
+/// besides, by whoever calls that.)
 pub trait Lookup: Send + Sync {
     /// What is special about the customer with this key; `None` if nothing is.
     ///
     /// # Errors
     ///
-    /// Whatever hinders it. What was known of the customer counts on, and it is asked again later.
+    /// Whatever hinders it. What was known of the customer still counts, and it is asked again later. A panic is an
+    /// error, too.
     fn find(&self, key: &str) -> Result<Option<Customer>, Box<dyn Error + Send + Sync>>;
 }
 

@@ -73,12 +73,14 @@ impl Builder {
         Builder { kept_versions: versions, ..self }
     }
 
-    /// Looks up what is special about the customer whom an attribute names: its tier, and its own limits. Default: nothing is.
+    /// Looks up what is special about the customer whom an attribute names: its tier, and its own limits. Default:
+    /// nothing is.
     ///
-    /// [`check`](PolicySet::check) never waits for it. A request of somebody who is not known yet is decided as if nothing were special, and the
-    /// customer is looked up by a thread that lives as long as the set. Answers are kept, also that nothing is special, and looked up again when
-    /// they are a [minute](LookupSettings::time_to_live) old. So only the first requests of a customer go without, and those after a change until
-    /// the next lookup. [`look_up`](PolicySet::look_up) makes sure at once.
+    /// [`check`](PolicySet::check) never waits for it. A request of somebody who is not known yet is decided as if
+    /// nothing were special, and the customer is looked up by a thread that lives as long as the set. Answers are kept,
+    /// also that nothing is special, and looked up again when they are a [minute](LookupSettings::time_to_live) old by
+    /// the set's clock. So the first requests of a customer go without, and after a change those until the next lookup.
+    /// [`look_up`](PolicySet::look_up) makes sure at once. Values of more than 256 bytes are not looked up.
     ///
     /// ```
     /// use tollgate::Quota;
@@ -160,8 +162,9 @@ impl PolicySet {
         Verdict::new(version, decision)
     }
 
-    /// Looks a customer up by the set's [lookup](Builder::lookup), waits for the answer, and keeps it: at the start for customers who matter, or after
-    /// something about one has changed. `None` if nothing is special about the customer, or there is no lookup.
+    /// Looks a customer up by the set's [lookup](Builder::lookup), waits for the answer, and keeps it: at the start for
+    /// customers who matter, or after something about one has changed. `None` if nothing is special about the customer,
+    /// or there is no lookup.
     ///
     /// # Errors
     ///

@@ -156,7 +156,7 @@ fn an_answer_is_used_until_its_successor_is_there() {
     assert_eq!(admitted(&set, "acme"), 3);
     assert_eq!((set.lookup_stats().waiting, accounts.asked()), (0, 1), "a minute is not over");
     hand.set(Duration::from_secs(60));
-    set.check(&Attributes::new().user("acme"));
+    let _ = set.check(&Attributes::new().user("acme"));
     until(|| set.lookup_stats().found == 2 && set.lookup_stats().waiting == 0);
     hand.set(Duration::from_nanos(119_999_999_999));
     assert_eq!(admitted(&set, "acme"), 5);

@@ -69,7 +69,7 @@ impl Following {
     }
 
     fn outcome(&self) -> Result<u64, String> {
-        self.told.recv_timeout(DEADLINE).expect("nothing was told")
+        self.told.recv_timeout(DEADLINE).unwrap()
     }
 
     /// The ids of the policies in force.
@@ -289,12 +289,12 @@ fn metrics_count_readings_and_say_when_the_last_was_applied() {
     assert_eq!(told.recv_timeout(DEADLINE).unwrap(), Ok(1));
     assert!(told.recv_timeout(DEADLINE).unwrap().is_err());
 
-    let recorded: Vec<_> = recorder.snapshotter().snapshot().into_vec();
+    let metrics: Vec<_> = recorder.snapshotter().snapshot().into_vec();
     let value = |name: &str, result: Option<&str>| {
         let is_meant = |key: &metrics::Key| {
             key.name() == name && key.labels().next().map(metrics::Label::value) == result
         };
-        recorded.iter().find(|(key, ..)| is_meant(key.key())).map(|(.., value)| value)
+        metrics.iter().find(|(key, ..)| is_meant(key.key())).map(|(.., value)| value)
     };
     let reloads = |result| value("tollgate_policy_reloads_total", Some(result));
     assert_eq!(reloads("applied"), Some(&DebugValue::Counter(1)));
@@ -342,7 +342,7 @@ fn tracing_tells_of_what_came_in_force_and_of_what_did_not() {
         fn policies_reloaded(&self, reload: &PolicyReload<'_>) {
             let subscriber = tracing_subscriber::fmt().with_writer(self.0.clone()).with_ansi(false).finish();
             tracing::subscriber::with_default(subscriber, || {
-                TracingObserver::new().policies_reloaded(reload)
+                TracingObserver::new().policies_reloaded(reload);
             });
         }
     }

@@ -21,8 +21,8 @@ use super::lookup::{Customer, Lookup, LookupError};
 use super::matching::{Attributes, Column, Value};
 use crate::clock::{Clock, saturating_nanos};
 
-/// An address for mail has 254 bytes at most, and a subject of OpenID Connect 255. Longer keys are not looked up, so that whoever sends them takes no
-/// room: keys are what strangers choose.
+/// An address for mail has 254 bytes at most, and the subject of a token 255. Longer keys are not looked up: keys are
+/// what strangers choose, and take room here.
 const LONGEST_KEY: usize = 256;
 
 /// A lookup as it was given to the builder: the attribute that it is about, and what answers.
@@ -84,7 +84,8 @@ impl Customers {
         Customers { attribute: Column::of(&source.attribute), shared }
     }
 
-    /// What is known of the customer that a request comes from. It never waits: what is not known, or not any more, is looked up later.
+    /// What is known of the customer that a request comes from. It never waits: what is not known, or was known for too
+    /// long, is looked up later.
     pub(super) fn find(&self, attributes: &Attributes<'_>) -> Option<Arc<Known>> {
         let key = match attributes.at(&self.attribute)? {
             Value::Text(text) => Cow::Borrowed(text),
@@ -169,7 +170,8 @@ impl Shared {
         error
     }
 
-    /// Whether it has to be looked up again. One of those who ask is told so, and then nobody for a while: a lookup may be slow, or the queue full.
+    /// Whether it has to be looked up again. One of those who ask is told so, and then nobody for a while: a lookup may
+    /// be slow, or the queue full.
     fn falls_due(&self, known: &Known) -> bool {
         let (due, now) = (known.due.load(Relaxed), self.clock.nanos());
         // Relaxed: it decides who asks, and guards nothing.

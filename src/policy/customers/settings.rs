@@ -40,8 +40,8 @@ impl Default for LookupSettings {
 }
 
 impl LookupSettings {
-    /// How many customers are kept, those of whom nothing is special too; default 10 000, at least 1, and up to one in a hundred more. Those who
-    /// come often stay, whoever comes once.
+    /// How many customers are kept, those with nothing special too; default 10 000, at least 1. (It is rounded up, by
+    /// one in 32 at most.) Those who come often stay, however many come once.
     pub fn capacity(self, customers: usize) -> LookupSettings {
         LookupSettings { capacity: customers, ..self }
     }
@@ -56,7 +56,8 @@ impl LookupSettings {
         LookupSettings { retry_after, ..self }
     }
 
-    /// How many customers may wait to be looked up; default 1 000. Others are dropped, and wait once they come again and there is room.
+    /// How many customers may wait to be looked up; default 1 000. Others are dropped: they may wait when they come
+    /// again and there is room.
     pub fn queue(self, customers: usize) -> LookupSettings {
         LookupSettings { queue: customers, ..self }
     }
@@ -66,7 +67,7 @@ impl LookupSettings {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LookupStats {
-    /// Customers that are kept, those of whom nothing is special too.
+    /// Customers that are kept, those with nothing special too.
     pub known: usize,
     /// Customers that wait to be looked up, with the one that is.
     pub waiting: usize,

@@ -8,8 +8,8 @@ use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 
 use super::bell::Bell;
 
-/// Rings when something changes in a directory. A file that is replaced, by rename or by another link, is another file: only its
-/// directory tells of it.
+/// Rings when something changes in a directory. A file that is replaced, by rename or by another link, is another file:
+/// only its directory tells of it.
 #[derive(Debug)]
 pub(super) struct Events {
     watcher: RecommendedWatcher,

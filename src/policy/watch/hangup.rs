@@ -20,7 +20,11 @@ impl Hangup {
     pub(super) fn listen(bell: &Arc<Bell>) -> io::Result<Hangup> {
         let mut signals = Signals::new([SIGHUP])?;
         let (handle, bell) = (signals.handle(), Arc::clone(bell));
-        let listen = move || signals.forever().for_each(|_| bell.ring(|rung| rung.asked = true));
+        let listen = move || {
+            for _ in signals.forever() {
+                bell.ring(|rung| rung.asked = true);
+            }
+        };
         let thread = thread::Builder::new().name("tollgate-sighup".into()).spawn(listen)?;
         Ok(Hangup { signals: handle, thread: Some(thread) })
     }

@@ -64,13 +64,14 @@ impl PolicySet {
 /// Keeps a [`PolicySet`] as a file says. It ends when it is dropped; the policies stay in force.
 ///
 /// Changes are seen in whatever way they are made: the file is written anew, replaced by rename, reached by a symbolic
-/// link that is swapped (as in volumes of Kubernetes), or deleted and made again with its directory. The directory is watched by
-/// the system's events, and the file is [polled](WatcherBuilder::poll) besides, for file systems that have none.
-/// A file that is written in place may be read half done: replace it by rename if half of it could be valid.
+/// link that is swapped (as in volumes of Kubernetes), or deleted and made again with its directory. The system tells
+/// of changes in the file's directory, and the file is [polled](WatcherBuilder::poll) besides: for file systems that
+/// tell of nothing, and for links that lead out of the directory. A file that is written in place may be read half
+/// done: replace it by rename. (An empty file is valid, and limits nothing.)
 ///
-/// A file that cannot be read, or is wrong, leaves in force what is. [`last_error`](Watcher::last_error) says why, and so
-/// does the [observer](WatcherBuilder::observer). The text counts: one that was read before is not applied again, so changes to the
-/// set by [`upsert`](PolicySet::upsert) and the like last until the file changes.
+/// A file that cannot be read, or is wrong, leaves in force what is. [`last_error`](Watcher::last_error) says why, and
+/// so does the [observer](WatcherBuilder::observer). Only the text counts: one that was read last is not applied again,
+/// so changes to the set by [`upsert`](PolicySet::upsert) and the like last until the file changes.
 #[must_use = "a watcher ends when it is dropped"]
 pub struct Watcher {
     file: PathBuf,
@@ -140,18 +141,20 @@ impl WatcherBuilder {
         WatcherBuilder { gather, ..self }
     }
 
-    /// How often the file is read whether it seems to have changed or not; default 5 s. At least 10 ms; [`Duration::MAX`] is never.
+    /// How often the file is read whether it seems to have changed or not; default 5 s. At least 10 ms;
+    /// [`Duration::MAX`] is never.
     pub fn poll(self, poll: Duration) -> WatcherBuilder {
         WatcherBuilder { poll, ..self }
     }
 
-    /// Who is told, by [`Observer::policies_reloaded`], of every attempt to put the file in force, the first one too if it succeeds.
+    /// Who is told, by [`Observer::policies_reloaded`], of every attempt to put the file in force, the first one too if
+    /// it succeeds. By default nobody is.
     pub fn observer(self, observer: Arc<dyn Observer>) -> WatcherBuilder {
         WatcherBuilder { observer, ..self }
     }
 
-    /// Reads the file at once when the process receives `SIGHUP`, and applies it though it be unchanged: whoever asks gets an answer. Not unless
-    /// told so.
+    /// Reads the file at once when the process receives `SIGHUP`, and applies it even if it is unchanged: whoever asks
+    /// gets an answer. Not unless told so.
     ///
     /// The signal does not end the process any more then, not even after the watcher is dropped.
     #[cfg(unix)]
@@ -163,15 +166,15 @@ impl WatcherBuilder {
     ///
     /// # Errors
     ///
-    /// [`WatchError`] if the file cannot be read or what it says is wrong, if the signal cannot be taken or no thread started.
+    /// [`WatchError`] if the file cannot be read or what it says is wrong, if the signal cannot be taken, or if no
+    /// thread can be started. The set is as it was, unless it is the thread.
     pub fn start(self, set: &Arc<PolicySet>) -> Result<Watcher, WatchError> {
         let system = |what| move |error| WatchError::System { what, error };
         let file = absolute(&self.file).map_err(system("find the file's directory"))?;
         let (bell, status) = (Arc::<Bell>::default(), Arc::<Status>::default());
         #[cfg(unix)]
-        let hangup = self.on_sighup.then(|| Hangup::listen(&bell)).transpose();
-        #[cfg(unix)]
-        let hangup = hangup.map_err(system("listen for SIGHUP"))?;
+        let hangup =
+            self.on_sighup.then(|| Hangup::listen(&bell).map_err(system("listen for SIGHUP"))).transpose()?;
         // Before the file is read for the first time: no change falls between.
         let events = Events::of_directory(&file, &bell);
         let mut reloader = Reloader::new(file.clone(), set, self.observer, &status);
@@ -210,7 +213,8 @@ fn follow(bell: &Bell, gather: Duration, poll: Duration, mut reloader: Reloader,
         }
         let changed = reloader.sees_change();
         if changed && let Some(events) = &mut events {
-            // The directory may be another one than before. This comes first: a change after it is told of, one before it is read.
+            // The directory may be another one than before. What changes after this is told of; what changed before is
+            // read.
             events.watch_anew();
         }
         if changed || rung.asked {
@@ -225,7 +229,7 @@ impl Drop for Watcher {
         self.bell.ring(|rung| rung.stop = true);
         // An observer may hold the watcher: its thread cannot wait for itself.
         if let Some(thread) = self.thread.take_if(|thread| thread.thread().id() != thread::current().id()) {
-            // Only an observer's panic can have ended it, and that was told already.
+            // It has no way to panic.
             let _ = thread.join();
         }
     }

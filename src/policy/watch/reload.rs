@@ -1,6 +1,7 @@
 //! [`Reloader`]: reads a file and puts it in force.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -39,35 +40,41 @@ pub struct WatcherStats {
 
 /// What became of the file so far.
 #[derive(Debug)]
-pub(super) struct Status(Mutex<(WatcherStats, Option<Arc<WatchError>>)>);
+pub(super) struct Status(Mutex<Outcomes>);
+
+#[derive(Debug)]
+struct Outcomes {
+    stats: WatcherStats,
+    last_error: Option<Arc<WatchError>>,
+}
 
 impl Default for Status {
     fn default() -> Status {
         let stats = WatcherStats { applied: 0, failed: 0, last_applied: SystemTime::UNIX_EPOCH };
-        Status(Mutex::new((stats, None)))
+        Status(Mutex::new(Outcomes { stats, last_error: None }))
     }
 }
 
 impl Status {
     pub(super) fn stats(&self) -> WatcherStats {
-        self.0.lock().0
+        self.0.lock().stats
     }
 
     pub(super) fn last_error(&self) -> Option<Arc<WatchError>> {
-        self.0.lock().1.clone()
+        self.0.lock().last_error.clone()
     }
 
     fn applied(&self, at: SystemTime) {
-        let (stats, error) = &mut *self.0.lock();
-        stats.applied += 1;
-        stats.last_applied = at;
-        *error = None;
+        let mut outcomes = self.0.lock();
+        outcomes.stats.applied += 1;
+        outcomes.stats.last_applied = at;
+        outcomes.last_error = None;
     }
 
     fn failed(&self, why: &Arc<WatchError>) {
-        let (stats, error) = &mut *self.0.lock();
-        stats.failed += 1;
-        *error = Some(Arc::clone(why));
+        let mut outcomes = self.0.lock();
+        outcomes.stats.failed += 1;
+        outcomes.last_error = Some(Arc::clone(why));
     }
 }
 
@@ -142,6 +149,8 @@ impl Reloader {
     }
 
     fn tell(&self, at: SystemTime, outcome: Result<&Change, &WatchError>) {
-        self.observer.policies_reloaded(&PolicyReload { file: &self.file, outcome, at });
+        let reload = PolicyReload { file: &self.file, outcome, at };
+        // An observer that panics would end the watching, and nobody would know. The panic itself was told of.
+        let _ = catch_unwind(AssertUnwindSafe(|| self.observer.policies_reloaded(&reload)));
     }
 }
