@@ -261,6 +261,30 @@ fn a_watcher_ends_when_it_is_dropped_and_the_policies_stay() {
     assert_eq!(set.policies().policy[0].id, "a");
 }
 
+#[test]
+fn an_observer_that_panics_does_not_end_the_watching() {
+    /// Panics whatever it is told.
+    struct Trap;
+
+    impl Observer for Trap {
+        fn policies_reloaded(&self, _: &PolicyReload<'_>) {
+            panic!("this is a test");
+        }
+    }
+
+    let directory = Directory::new();
+    let file = directory.file("policies.toml");
+    fs::write(&file, policy("a")).unwrap();
+    let (teller, told) = channel();
+    let observers: Vec<Arc<dyn Observer>> = vec![Arc::new(Teller(teller)), Arc::new(Trap)];
+    let set = Arc::new(PolicySet::new());
+    let _watcher = Watcher::builder(&file).observer(Arc::new(observers)).poll(NEVER).start(&set).unwrap();
+    for version in 1..4 {
+        assert_eq!(told.recv_timeout(DEADLINE).unwrap(), Ok(version));
+        replace(&file, &policy(&format!("p{version}")));
+    }
+}
+
 #[cfg(feature = "metrics")]
 #[test]
 fn metrics_count_readings_and_say_when_the_last_was_applied() {

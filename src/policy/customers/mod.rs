@@ -91,17 +91,15 @@ impl Customers {
             Value::Text(text) => Cow::Borrowed(text),
             other => Cow::Owned(other.to_string()),
         };
-        let known = self.shared.known.get(&*key);
-        match &known {
-            Some(known) => {
-                if self.shared.falls_due(known) {
-                    self.shared.queue.push(&key);
-                }
-            }
-            None if key.len() > LONGEST_KEY => self.shared.queue.refuse(),
-            None => self.shared.queue.push(&key),
+        let Shared { known, queue, .. } = &*self.shared;
+        let found = known.get(&*key);
+        match &found {
+            Some(found) if self.shared.falls_due(found) => queue.push(&key, || true),
+            Some(_) => {}
+            None if key.len() > LONGEST_KEY => queue.refuse(),
+            None => queue.push(&key, || !known.contains_key(&*key)),
         }
-        known
+        found
     }
 
     /// Looks a customer up at once.

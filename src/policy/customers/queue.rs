@@ -36,14 +36,14 @@ impl Queue {
         }
     }
 
-    /// Adds a key that is not there yet, if there is room.
-    pub(super) fn push(&self, key: &str) {
+    /// Adds a key that is not there yet, if there is room and it is wanted still: it may have been done by now.
+    pub(super) fn push(&self, key: &str, is_wanted: impl FnOnce() -> bool) {
         // Under a flood of keys this is all that is done.
         if self.len() >= self.room {
             return self.refuse();
         }
         let mut keys = self.keys.lock();
-        if keys.all.contains(key) {
+        if keys.all.contains(key) || !is_wanted() {
             return;
         }
         // Others may have come since.

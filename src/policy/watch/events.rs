@@ -43,3 +43,18 @@ impl Events {
 fn is_reading(kind: EventKind) -> bool {
     matches!(kind, EventKind::Access(kind) if kind != AccessKind::Close(AccessMode::Write))
 }
+
+#[cfg(test)]
+mod tests {
+    use notify::event::ModifyKind;
+
+    use super::*;
+
+    #[test]
+    fn reading_a_file_is_no_change_and_the_end_of_writing_is_one() {
+        let read = [AccessKind::Open(AccessMode::Any), AccessKind::Read, AccessKind::Close(AccessMode::Read)];
+        assert!(read.into_iter().all(|kind| is_reading(EventKind::Access(kind))));
+        assert!(!is_reading(EventKind::Access(AccessKind::Close(AccessMode::Write))));
+        assert!(!is_reading(EventKind::Modify(ModifyKind::Any)));
+    }
+}
