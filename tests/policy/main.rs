@@ -4,4 +4,5 @@
 
 mod decisions;
 mod lookups;
+mod reloads_observed;
 mod watching;

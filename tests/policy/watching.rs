@@ -12,16 +12,16 @@ use tollgate::observe::Observer;
 use tollgate::policy::{PolicyReload, PolicySet, WatchError, Watcher, WatcherBuilder};
 
 /// Far longer than anything here takes: who waits for so long waits in vain.
-const DEADLINE: Duration = Duration::from_secs(60);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 /// Often enough that nobody waits long for a test.
 const SOON: Duration = Duration::from_millis(20);
-const NEVER: Duration = Duration::MAX;
+pub(crate) const NEVER: Duration = Duration::MAX;
 
 /// A directory of a test's own.
-struct Directory(PathBuf);
+pub(crate) struct Directory(PathBuf);
 
 impl Directory {
-    fn new() -> Directory {
+    pub(crate) fn new() -> Directory {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let path = std::env::temp_dir().join(format!("tollgate-watching-{}-{number}", process::id()));
@@ -29,7 +29,7 @@ impl Directory {
         Directory(path)
     }
 
-    fn file(&self, name: &str) -> PathBuf {
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.0.join(name)
     }
 }
@@ -41,7 +41,7 @@ impl Drop for Directory {
 }
 
 /// Passes on the version that came in force, or why none did.
-struct Teller(Sender<Result<u64, String>>);
+pub(crate) struct Teller(pub(crate) Sender<Result<u64, String>>);
 
 impl Observer for Teller {
     fn policies_reloaded(&self, reload: &PolicyReload<'_>) {
@@ -78,12 +78,12 @@ impl Following {
     }
 }
 
-fn policy(id: &str) -> String {
+pub(crate) fn policy(id: &str) -> String {
     format!("[[policy]]\nid = \"{id}\"\nlimit = \"5/min\"\n")
 }
 
 /// As editors and deployments do: no reader ever sees a half.
-fn replace(file: &Path, text: &str) {
+pub(crate) fn replace(file: &Path, text: &str) {
     let new = file.with_extension("new");
     fs::write(&new, text).unwrap();
     fs::rename(new, file).unwrap();
@@ -195,6 +195,7 @@ fn a_file_that_is_deleted_and_made_again_with_its_directory_is_in_force_again() 
 mod unix {
     use std::os::unix::fs::symlink;
     use std::process::Command;
+    use std::sync::Mutex;
 
     use super::*;
 
@@ -233,17 +234,45 @@ mod unix {
         assert_eq!(following.ids(), ["b"]);
     }
 
+    /// One test at a time: a signal is for all watchers of the process.
+    static HANGUPS: Mutex<()> = Mutex::new(());
+
+    fn hang_up() {
+        let sent = Command::new("kill").args(["-HUP", &process::id().to_string()]).status().unwrap();
+        assert!(sent.success());
+    }
+
     #[test]
     fn a_hangup_puts_the_file_in_force_at_once_though_it_be_unchanged() {
+        let _alone = HANGUPS.lock();
         let directory = Directory::new();
         let file = directory.file("policies.toml");
         fs::write(&file, policy("a")).unwrap();
         let following = Following::new(&file, |builder| builder.poll(NEVER).gather(NEVER).on_sighup());
         following.set.remove("a").unwrap();
-        let sent = Command::new("kill").args(["-HUP", &process::id().to_string()]).status().unwrap();
-        assert!(sent.success());
+        hang_up();
         assert_eq!(following.outcome(), Ok(3));
         assert_eq!(following.ids(), ["a"]);
+    }
+
+    #[test]
+    fn a_directory_that_was_made_again_is_watched_once_the_file_is_found_there() {
+        let _alone = HANGUPS.lock();
+        let directory = Directory::new();
+        let inner = directory.file("etc");
+        let file = inner.join("policies.toml");
+        fs::create_dir(&inner).unwrap();
+        fs::write(&file, policy("a")).unwrap();
+        let following = Following::new(&file, |builder| builder.poll(NEVER).on_sighup());
+        fs::remove_dir_all(&inner).unwrap();
+        assert!(following.outcome().is_err());
+        fs::create_dir(&inner).unwrap();
+        fs::write(&file, policy("b")).unwrap();
+        // In place of the poll, which would see what follows, too.
+        hang_up();
+        assert_eq!(following.outcome(), Ok(2));
+        replace(&file, &policy("c"));
+        assert_eq!(following.outcome(), Ok(3));
     }
 }
 
@@ -259,133 +288,4 @@ fn a_watcher_ends_when_it_is_dropped_and_the_policies_stay() {
     assert!(told.recv().is_err(), "nobody is left to tell");
     assert_eq!(Arc::strong_count(&set), 1);
     assert_eq!(set.policies().policy[0].id, "a");
-}
-
-#[test]
-fn an_observer_that_panics_does_not_end_the_watching() {
-    /// Panics whatever it is told.
-    struct Trap;
-
-    impl Observer for Trap {
-        fn policies_reloaded(&self, _: &PolicyReload<'_>) {
-            panic!("this is a test");
-        }
-    }
-
-    let directory = Directory::new();
-    let file = directory.file("policies.toml");
-    fs::write(&file, policy("a")).unwrap();
-    let (teller, told) = channel();
-    let observers: Vec<Arc<dyn Observer>> = vec![Arc::new(Teller(teller)), Arc::new(Trap)];
-    let set = Arc::new(PolicySet::new());
-    let _watcher = Watcher::builder(&file).observer(Arc::new(observers)).poll(NEVER).start(&set).unwrap();
-    for version in 1..4 {
-        assert_eq!(told.recv_timeout(DEADLINE).unwrap(), Ok(version));
-        replace(&file, &policy(&format!("p{version}")));
-    }
-}
-
-#[cfg(feature = "metrics")]
-#[test]
-fn metrics_count_readings_and_say_when_the_last_was_applied() {
-    use metrics_util::debugging::{DebugValue, DebuggingRecorder};
-    use tollgate::observe::MetricsObserver;
-
-    /// The recorder of this test only, on whatever thread.
-    struct Local(Arc<DebuggingRecorder>, MetricsObserver);
-
-    impl Observer for Local {
-        fn policies_reloaded(&self, reload: &PolicyReload<'_>) {
-            metrics::with_local_recorder(&*self.0, || self.1.policies_reloaded(reload));
-        }
-    }
-
-    let directory = Directory::new();
-    let file = directory.file("policies.toml");
-    fs::write(&file, policy("a")).unwrap();
-    let recorder = Arc::new(DebuggingRecorder::new());
-    let (teller, told) = channel();
-    let local = Local(Arc::clone(&recorder), MetricsObserver::new(["a"]));
-    let set = Arc::new(PolicySet::new());
-    // The members of a tuple are told in their order.
-    let watcher = Watcher::builder(&file).observer(Arc::new((local, Teller(teller)))).start(&set).unwrap();
-    replace(&file, "no");
-    assert_eq!(told.recv_timeout(DEADLINE).unwrap(), Ok(1));
-    assert!(told.recv_timeout(DEADLINE).unwrap().is_err());
-
-    let metrics: Vec<_> = recorder.snapshotter().snapshot().into_vec();
-    let value = |name: &str, result: Option<&str>| {
-        let is_meant = |key: &metrics::Key| {
-            key.name() == name && key.labels().next().map(metrics::Label::value) == result
-        };
-        metrics.iter().find(|(key, ..)| is_meant(key.key())).map(|(.., value)| value)
-    };
-    let reloads = |result| value("tollgate_policy_reloads_total", Some(result));
-    assert_eq!(reloads("applied"), Some(&DebugValue::Counter(1)));
-    assert_eq!(reloads("failed"), Some(&DebugValue::Counter(1)));
-    let applied = watcher.stats().last_applied.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs_f64();
-    let gauge = value("tollgate_policy_last_reload_success_timestamp_seconds", None);
-    assert_eq!(gauge, Some(&DebugValue::Gauge(applied.into())));
-}
-
-#[cfg(feature = "tracing")]
-#[test]
-fn tracing_tells_of_what_came_in_force_and_of_what_did_not() {
-    use std::io::{self, Write};
-    use std::sync::Mutex;
-
-    use tollgate::observe::TracingObserver;
-    use tracing_subscriber::fmt::MakeWriter;
-
-    /// A log in memory.
-    #[derive(Clone, Default)]
-    struct Log(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Log {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    impl<'a> MakeWriter<'a> for Log {
-        type Writer = Log;
-
-        fn make_writer(&'a self) -> Log {
-            self.clone()
-        }
-    }
-
-    /// The subscriber of this test only, on whatever thread.
-    struct Local(Log);
-
-    impl Observer for Local {
-        fn policies_reloaded(&self, reload: &PolicyReload<'_>) {
-            let subscriber = tracing_subscriber::fmt().with_writer(self.0.clone()).with_ansi(false).finish();
-            tracing::subscriber::with_default(subscriber, || {
-                TracingObserver::new().policies_reloaded(reload);
-            });
-        }
-    }
-
-    let directory = Directory::new();
-    let file = directory.file("policies.toml");
-    fs::write(&file, policy("a")).unwrap();
-    let (log, (teller, told)) = (Log::default(), channel());
-    let set = Arc::new(PolicySet::new());
-    let observer = Arc::new((Local(log.clone()), Teller(teller)));
-    let _watcher = Watcher::builder(&file).observer(observer).start(&set).unwrap();
-    replace(&file, "no");
-    assert_eq!(told.recv_timeout(DEADLINE).unwrap(), Ok(1));
-    assert!(told.recv_timeout(DEADLINE).unwrap().is_err());
-
-    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-    let line = |level: &str| log.lines().find(|line| line.contains(level)).unwrap_or_default().to_owned();
-    let (info, warn) =
-        (line(" INFO tollgate: policies in force"), line(" WARN tollgate: policies not in force"));
-    assert!(info.contains("policies.toml version=1 change=version 1 is in force; added: a"), "{log}");
-    assert!(warn.contains("policies.toml error=") && warn.contains("line 1"), "{log}");
 }
