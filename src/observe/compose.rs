@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use super::{Decided, Observer};
+#[cfg(feature = "policy")]
+use crate::policy::PolicyReload;
 
 /// Nobody looks.
 impl Observer for () {}
@@ -21,6 +23,11 @@ macro_rules! observes_through {
 
             fn failed(&self, policy: &str, kind: &'static str) {
                 (**self).failed(policy, kind);
+            }
+
+            #[cfg(feature = "policy")]
+            fn policies_reloaded(&self, reload: &PolicyReload<'_>) {
+                (**self).policies_reloaded(reload);
             }
         }
     };
@@ -43,6 +50,11 @@ macro_rules! all_of_them_observe {
 
             fn failed(&self, policy: &str, kind: &'static str) {
                 $(self.$position.failed(policy, kind);)+
+            }
+
+            #[cfg(feature = "policy")]
+            fn policies_reloaded(&self, reload: &PolicyReload<'_>) {
+                $(self.$position.policies_reloaded(reload);)+
             }
         }
     };
@@ -67,6 +79,13 @@ impl<O: Observer> Observer for Vec<O> {
     fn failed(&self, policy: &str, kind: &'static str) {
         for observer in self {
             observer.failed(policy, kind);
+        }
+    }
+
+    #[cfg(feature = "policy")]
+    fn policies_reloaded(&self, reload: &PolicyReload<'_>) {
+        for observer in self {
+            observer.policies_reloaded(reload);
         }
     }
 }

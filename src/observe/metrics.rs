@@ -3,18 +3,27 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
+#[cfg(feature = "policy")]
+use std::time::UNIX_EPOCH;
 
 use metrics::{Counter, Gauge, Histogram, SharedString, Unit};
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 
 use super::{Decided, DecisionOutcome, Observer};
 use crate::limiter::{RandomState, Stats};
+#[cfg(feature = "policy")]
+use crate::policy::PolicyReload;
 
 const DECISIONS: &str = "tollgate_decisions_total";
 const ERRORS: &str = "tollgate_errors_total";
 const DURATION: &str = "tollgate_decision_duration_seconds";
 const TRACKED_KEYS: &str = "tollgate_tracked_keys";
 const FORGOTTEN_KEYS: &str = "tollgate_forgotten_keys_total";
+#[cfg(feature = "policy")]
+const POLICY_RELOADS: &str = "tollgate_policy_reloads_total";
+/// Named as Prometheus names its own.
+#[cfg(feature = "policy")]
+const POLICY_LAST_RELOAD: &str = "tollgate_policy_last_reload_success_timestamp_seconds";
 
 const ALIAS_ALLOWED: &str = "allowed_total";
 const ALIAS_DENIED: &str = "denied_total";
@@ -33,6 +42,8 @@ const OTHER: &str = "other";
 /// | `tollgate_decision_duration_seconds` | histogram | `policy` | how long decisions took |
 /// | `tollgate_tracked_keys` | gauge | `policy` | keys that are not full, of limiters that are [watched](Self::watch) |
 /// | `tollgate_forgotten_keys_total` | counter | `policy` | busy keys forgotten for want of room, likewise |
+/// | `tollgate_policy_reloads_total` | counter | `result` | files of policies read: `applied`, `failed` |
+/// | `tollgate_policy_last_reload_success_timestamp_seconds` | gauge | | when one was applied, in Unix time |
 ///
 /// Labels are bounded: `policy` is a name given to [`new`](Self::new) or [`watch`](Self::watch), or `other`. No key
 /// and no address is ever one.
@@ -147,6 +158,19 @@ impl Observer for MetricsObserver {
 
     fn failed(&self, policy: &str, kind: &'static str) {
         self.handles(policy).failed(kind);
+    }
+
+    #[cfg(feature = "policy")]
+    fn policies_reloaded(&self, reload: &PolicyReload<'_>) {
+        describe_counter!(POLICY_RELOADS, Unit::Count, "Readings of watched files of policies.");
+        describe_gauge!(POLICY_LAST_RELOAD, Unit::Seconds, "When policies were last read and applied.");
+        let applied = reload.outcome.is_ok();
+        // Both are there from the first reading on: an alert for failures needs a zero to begin with.
+        counter!(POLICY_RELOADS, "result" => "applied").increment(u64::from(applied));
+        counter!(POLICY_RELOADS, "result" => "failed").increment(u64::from(!applied));
+        if let (true, Ok(since_epoch)) = (applied, reload.at.duration_since(UNIX_EPOCH)) {
+            gauge!(POLICY_LAST_RELOAD).set(since_epoch);
+        }
     }
 }
 

@@ -59,6 +59,9 @@ pub use top_refused::{RefusedKey, TopRefused};
 use std::fmt;
 use std::time::Duration;
 
+#[cfg(feature = "policy")]
+use crate::policy::PolicyReload;
+
 /// Is told what limits decided.
 ///
 /// Every method does nothing unless it is written out. They are called where the decision is made, by many threads at
@@ -99,6 +102,12 @@ pub trait Observer: Send + Sync {
     /// fit to be a label. What became of the request is told by [`decided`](Observer::decided).
     fn failed(&self, policy: &str, kind: &'static str) {
         let _ = (policy, kind);
+    }
+
+    /// A [watched](crate::policy::Watcher) file of policies was put in force, or could not be.
+    #[cfg(feature = "policy")]
+    fn policies_reloaded(&self, reload: &PolicyReload<'_>) {
+        let _ = reload;
     }
 }
 

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tracing::Level;
 
 use super::{Decided, Observer};
+#[cfg(feature = "policy")]
+use crate::policy::PolicyReload;
 
 /// Tells `tracing` of refusals, or of some of them.
 ///
@@ -12,6 +14,9 @@ use super::{Decided, Observer};
 /// simply to let the request through: `denied`, `shadow_denied` and `error_denied`. Its fields are `policy`,
 /// `outcome`, `key_kind`, `route`, `tier`, `cost`, and `left_out`: how many refusals since the last event got none. A
 /// route or tier that is not known is absent. The key is in no event: it may name a person, and a log is forever.
+///
+/// With the feature `policy` there is one, too, for each time that a watched file of policies has changed: at `INFO`
+/// with `file`, `version` and `change`, or at `WARN` with `file` and `error` if what was in force still is.
 ///
 /// ```
 /// use tollgate::observe::{Decided, DecisionOutcome, Observer, TracingObserver};
@@ -63,6 +68,17 @@ impl Observer for TracingObserver {
         if earlier.is_multiple_of(self.every) {
             let left_out = if earlier == 0 { 0 } else { self.every - 1 };
             tell(self.level, decision, left_out);
+        }
+    }
+
+    #[cfg(feature = "policy")]
+    fn policies_reloaded(&self, reload: &PolicyReload<'_>) {
+        let file = reload.file.display();
+        match reload.outcome {
+            Ok(change) => tracing::info!(
+                target: "tollgate", %file, version = change.version, %change, "policies in force"
+            ),
+            Err(error) => tracing::warn!(target: "tollgate", %file, %error, "policies not in force"),
         }
     }
 }

@@ -78,10 +78,9 @@ impl Policies {
     /// [`FileError`], as [`parse`](Policies::parse), or if it cannot be read.
     pub fn read(path: impl AsRef<Path>) -> Result<Policies, FileError> {
         let path = path.as_ref();
-        let error = |kind| FileError { file: Some(path.to_owned()), kind };
-        let format = Format::of_path(path).map_err(|unknown| error(FileErrorKind::Format(unknown)))?;
-        let text = read_text(path).map_err(|failed| error(FileErrorKind::Io(failed)))?;
-        Policies::parse(&text, format).map_err(|failed| error(failed.kind))
+        let text = read_text(path)
+            .map_err(|error| FileError { file: Some(path.to_owned()), kind: FileErrorKind::Io(error) })?;
+        parse_file(path, &text)
     }
 
     /// The JSON Schema of a file, for editors: generated from the types.
@@ -91,7 +90,8 @@ impl Policies {
         let limit = schema_for!(Limit);
         // One limit may stand beside the id.
         let flat = limit.get("properties").and_then(|properties| properties.as_object()).cloned();
-        let policy = schema.pointer_mut("/$defs/Policy/properties").and_then(|properties| properties.as_object_mut());
+        let policy =
+            schema.pointer_mut("/$defs/Policy/properties").and_then(|properties| properties.as_object_mut());
         if let (Some(flat), Some(policy)) = (flat, policy) {
             policy.extend(flat.into_iter().filter(|(field, _)| field != "name"));
         }
@@ -104,6 +104,13 @@ pub(super) fn read_text(path: &Path) -> io::Result<String> {
     let mut text = String::new();
     File::open(path)?.take(MAX_BYTES as u64 + 1).read_to_string(&mut text)?;
     Ok(text)
+}
+
+/// Reads the text of a file.
+pub(super) fn parse_file(path: &Path, text: &str) -> Result<Policies, FileError> {
+    let error = |kind| FileError { file: Some(path.to_owned()), kind };
+    let format = Format::of_path(path).map_err(|unknown| error(FileErrorKind::Format(unknown)))?;
+    Policies::parse(text, format).map_err(|failed| error(failed.kind))
 }
 
 impl FileError {

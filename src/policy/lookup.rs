@@ -1,6 +1,8 @@
 //! Tiers and limits of single customers that the program looks up.
 
 use std::collections::HashMap;
+use std::error::Error;
+use std::fmt;
 
 use super::in_force::{OverrideInForce, PolicyInForce};
 use super::model::Amount;
@@ -49,5 +51,62 @@ impl Customer {
             Amount::Block | Amount::Count(_) => OverrideInForce::Block,
             Amount::Quota(quota) => OverrideInForce::Limit(policy.per_call.limit(&policy.policy.id, *quota)),
         })
+    }
+}
+
+/// Says what is special about single customers: a table of a database, a service for accounts. Closures do, too.
+///
+/// It is asked by a thread of its own, one customer after the other, and may take its time. It has to end, though:
+/// until it does, no other customer is looked up. (By [`PolicySet::look_up`](super::PolicySet::look_up) it is asked
+/// besides, by whoever calls that.)
+pub trait Lookup: Send + Sync {
+    /// What is special about the customer with this key; `None` if nothing is.
+    ///
+    /// # Errors
+    ///
+    /// Whatever hinders it. What was known of the customer still counts, and it is asked again later. A panic is an
+    /// error, too.
+    fn find(&self, key: &str) -> Result<Option<Customer>, Box<dyn Error + Send + Sync>>;
+}
+
+/// Closures are lookups.
+impl<F> Lookup for F
+where
+    F: Fn(&str) -> Result<Option<Customer>, Box<dyn Error + Send + Sync>> + Send + Sync,
+{
+    fn find(&self, key: &str) -> Result<Option<Customer>, Box<dyn Error + Send + Sync>> {
+        self(key)
+    }
+}
+
+/// A [`Lookup`] failed.
+#[derive(Debug)]
+pub struct LookupError {
+    key: String,
+    error: Box<dyn Error + Send + Sync>,
+}
+
+impl LookupError {
+    pub(super) fn new(key: &str, error: Box<dyn Error + Send + Sync>) -> LookupError {
+        LookupError { key: key.to_owned(), error }
+    }
+
+    /// Whom it was asked for.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+}
+
+impl fmt::Display for LookupError {
+    /// Without the key, which may name a person.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the lookup of a customer failed: {}", self.error)
+    }
+}
+
+impl Error for LookupError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&*self.error)
     }
 }

@@ -9,7 +9,9 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
 use super::change::Change;
+use super::customers::{Customers, LookupSettings, LookupStats, Source};
 use super::error::PolicyError;
+use super::lookup::{Customer, Lookup, LookupError};
 use super::matching::{Attributes, Seen};
 use super::model::{Policies, Policy, State, Timestamp};
 use super::validate::{Invalid, validate};
@@ -40,6 +42,7 @@ pub struct PolicySet {
     history: Mutex<History>,
     settings: Builder,
     hasher: RandomState,
+    customers: Option<Customers>,
 }
 
 /// What was in force, the newest last.
@@ -54,6 +57,8 @@ struct History {
 pub struct Builder {
     clock: Clock,
     kept_versions: usize,
+    lookup: Option<Source>,
+    lookup_settings: LookupSettings,
 }
 
 impl Builder {
@@ -67,10 +72,50 @@ impl Builder {
         Builder { kept_versions: versions, ..self }
     }
 
+    /// Looks up what is special about the customer whom an attribute names: its tier, and its own limits. Default:
+    /// nothing is.
+    ///
+    /// [`check`](PolicySet::check) never waits for it. A request of somebody who is not known yet is decided as if
+    /// nothing were special, and the customer is looked up by a thread that lives as long as the set. Answers are kept,
+    /// also that nothing is special, and looked up again when they are a [minute](LookupSettings::time_to_live) old by
+    /// the set's clock. So the first requests of a customer go without, and after a change those until the next lookup.
+    /// [`look_up`](PolicySet::look_up) makes sure at once. Values of more than 256 bytes are not looked up.
+    ///
+    /// ```
+    /// use tollgate::Quota;
+    /// use tollgate::policy::{Amount, Attributes, Customer, Format, Policies, PolicySet};
+    ///
+    /// let set = PolicySet::builder()
+    ///     .lookup("user", |user: &str| {
+    ///         // Here a database would be asked.
+    ///         Ok((user == "acme").then(|| Customer::new().limit("api", Amount::Quota(Quota::per_minute(2)))))
+    ///     })
+    ///     .build();
+    /// set.apply(Policies::parse("[[policy]]\nid = \"api\"\nscope = \"user\"\nlimit = \"1/min\"", Format::Toml)?)?;
+    ///
+    /// set.look_up("acme")?;
+    /// let acme = Attributes::new().user("acme");
+    /// assert!(set.check(&acme).is_allowed() && set.check(&acme).is_allowed());
+    /// assert!(!set.check(&acme).is_allowed());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn lookup(self, attribute: &str, lookup: impl Lookup + 'static) -> Builder {
+        let source = Source { attribute: attribute.into(), lookup: Arc::new(lookup) };
+        Builder { lookup: Some(source), ..self }
+    }
+
+    /// How the lookup is used, if there is one.
+    pub fn lookup_settings(self, settings: LookupSettings) -> Builder {
+        Builder { lookup_settings: settings, ..self }
+    }
+
     /// A set without policies.
     #[must_use]
-    pub fn build(self) -> PolicySet {
+    pub fn build(mut self) -> PolicySet {
+        let lookup = self.lookup.take();
+        let customers = lookup.map(|lookup| Customers::new(lookup, self.lookup_settings, self.clock.clone()));
         PolicySet {
+            customers,
             current: ArcSwap::from_pointee(Version::empty()),
             history: Mutex::new(History { versions: VecDeque::new(), newest: 0 }),
             settings: self,
@@ -95,7 +140,12 @@ impl PolicySet {
 
     /// A set with another clock, or other bounds.
     pub fn builder() -> Builder {
-        Builder { clock: Clock::default(), kept_versions: KEPT_VERSIONS }
+        Builder {
+            clock: Clock::default(),
+            kept_versions: KEPT_VERSIONS,
+            lookup: None,
+            lookup_settings: LookupSettings::default(),
+        }
     }
 
     /// Asks all policies in force about a request. It passes all, or none is charged.
@@ -104,10 +154,35 @@ impl PolicySet {
     #[inline]
     pub fn check(&self, attributes: &Attributes<'_>) -> Verdict {
         let version = self.current.load();
+        let known = self.customers.as_ref().and_then(|customers| customers.find(attributes));
+        let customer = known.as_ref().and_then(|known| known.customer());
         Verdict::new(version, |version, decision| {
-            let tier = version.tier_of(attributes);
-            decision.ask(version, &self.hasher, &Seen { attributes, tier }, None);
+            let tier = customer.and_then(Customer::its_tier).or_else(|| version.tier_of(attributes));
+            decision.ask(version, &self.hasher, &Seen { attributes, tier }, customer);
         })
+    }
+
+    /// Looks a customer up by the set's [lookup](Builder::lookup), waits for the answer, and keeps it: at the start for
+    /// customers who matter, or after something about one has changed. `None` if nothing is special about the customer,
+    /// or there is no lookup.
+    ///
+    /// # Errors
+    ///
+    /// [`LookupError`] if the lookup fails. What was known of the customer still counts.
+    pub fn look_up(&self, key: &str) -> Result<Option<Customer>, Arc<LookupError>> {
+        self.customers.as_ref().map_or(Ok(None), |customers| customers.look_up(key))
+    }
+
+    /// Numbers about the lookup; all of them 0 if there is none.
+    #[must_use]
+    pub fn lookup_stats(&self) -> LookupStats {
+        self.customers.as_ref().map(Customers::stats).unwrap_or_default()
+    }
+
+    /// The lookup's last error, if it ever failed.
+    #[must_use]
+    pub fn last_lookup_error(&self) -> Option<Arc<LookupError>> {
+        self.customers.as_ref().and_then(Customers::last_error)
     }
 
     /// The version in force: 0 before the first.
@@ -197,7 +272,8 @@ impl PolicySet {
                     return Err(PolicyError::UnknownPolicy { id: id.to_owned() });
                 };
                 let transition = policy.state.transition(state);
-                policy.state = transition.map_err(|error| PolicyError::Transition { id: id.to_owned(), error })?;
+                policy.state =
+                    transition.map_err(|error| PolicyError::Transition { id: id.to_owned(), error })?;
                 policy.updated = Some(Timestamp::now());
                 Ok(all)
             },

@@ -1,7 +1,11 @@
 //! Policies: what they decide, and what becomes of it when they change.
 #![cfg(feature = "policy")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "in helpers of tests, too, to fail is to panic")]
 
 mod decisions;
 #[path = "../model/mod.rs"]
 mod model;
 mod model_set;
+mod lookups;
+mod reloads_observed;
+mod watching;

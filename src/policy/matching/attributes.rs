@@ -116,7 +116,7 @@ impl<'a> Attributes<'a> {
     }
 
     #[inline]
-    fn at(&self, column: &Column) -> Option<Value<'a>> {
+    pub(in crate::policy) fn at(&self, column: &Column) -> Option<Value<'a>> {
         match column {
             Column::Known(place) => self.known[*place],
             Column::Other(name) => {
