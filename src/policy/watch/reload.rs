@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 
 use super::WatchError;
 use crate::observe::Observer;
-use crate::policy::file::read_text;
+use crate::policy::load::read_text;
 use crate::policy::load::{self, FileError, FileErrorKind};
 use crate::policy::{Change, PolicySet};
 
