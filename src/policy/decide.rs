@@ -62,7 +62,7 @@ pub(super) enum Why {
 
 /// What was decided.
 #[derive(Default)]
-pub(super) struct Decision {
+pub(crate) struct Decision {
     pub(super) matched: SmallVec<[Matched; FEW]>,
     /// The limits that are enforced.
     pub(super) asked: SmallVec<[Asked; FEW]>,

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use ahash::RandomState;
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Guard};
 use parking_lot::Mutex;
 
 use super::change::Change;
@@ -104,10 +104,20 @@ impl PolicySet {
     /// It takes about as long as its limits take, and grows with the policies that the request may concern, not with all there are.
     #[inline]
     pub fn check(&self, attributes: &Attributes<'_>) -> Verdict {
-        let version = self.current.load();
-        let tier = version.tier_of(attributes);
-        let decision = Decision::of(&version, &self.hasher, &Seen { attributes, tier }, None);
+        let version = self.in_force();
+        let decision = self.decide(&version, attributes);
         Verdict::new(version, decision)
+    }
+
+    #[inline]
+    pub(super) fn in_force(&self) -> Guard<Arc<Version>> {
+        self.current.load()
+    }
+
+    #[inline]
+    pub(super) fn decide(&self, version: &Version, attributes: &Attributes<'_>) -> Decision {
+        let tier = version.tier_of(attributes);
+        Decision::of(version, &self.hasher, &Seen { attributes, tier }, None)
     }
 
     /// The version in force: 0 before the first.

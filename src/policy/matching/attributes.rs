@@ -138,7 +138,7 @@ impl Value<'_> {
 
     /// As a part of what is counted under: of an IPv6 address its /64 network, which is the least that a customer is given.
     #[inline]
-    pub(in crate::policy) fn in_scope(self) -> Self {
+    pub(crate) fn in_scope(self) -> Self {
         match self {
             Value::Address(IpAddr::V6(address)) => {
                 let network = address.to_bits() & !u128::from(u64::MAX);

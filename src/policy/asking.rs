@@ -1,0 +1,68 @@
+//! [`Asking`]: for those who find a request's attributes only when they know which are asked for.
+
+use std::sync::Arc;
+
+use arc_swap::Guard;
+
+use super::decide::{Asked, Decision};
+use super::limits::LimitInForce;
+use super::matching::Attributes;
+use super::set::PolicySet;
+use super::verdict::{Standing, Verdict};
+use super::version::Version;
+
+/// The policies of one version, about to be asked: those that are asked are those that said which attributes they ask for.
+pub(crate) struct Asking<'s> {
+    set: &'s PolicySet,
+    version: Guard<Arc<Version>>,
+}
+
+impl PolicySet {
+    /// Begins to ask the policies in force.
+    #[inline]
+    pub(crate) fn ask(&self) -> Asking<'_> {
+        Asking { set: self, version: self.in_force() }
+    }
+}
+
+impl Asking<'_> {
+    /// The names of all attributes that may make a difference, each once.
+    #[inline]
+    pub(crate) fn attributes(&self) -> &[Box<str>] {
+        &self.version.attributes
+    }
+
+    /// Asks, as [`PolicySet::check`]. The names above may be borrowed by what is asked about, so that the verdict comes in a second step.
+    #[inline]
+    pub(crate) fn decide(&self, attributes: &Attributes<'_>) -> Decision {
+        self.set.decide(&self.version, attributes)
+    }
+
+    /// What was decided.
+    #[inline]
+    pub(crate) fn verdict(self, decision: Decision) -> Verdict {
+        Verdict::new(self.version, decision)
+    }
+}
+
+impl Verdict {
+    /// Whether it holds places that somebody must give back.
+    pub(crate) fn holds_places(&self) -> bool {
+        let asked = self.decision.asked.iter().chain(&self.decision.watched);
+        let mut limits = asked.filter_map(|asked: &Asked| asked.limit(&self.version));
+        limits.any(LimitInForce::holds)
+    }
+
+    /// To be kept for long. A thread can borrow few versions at a time without a count of who has them: those are for checks.
+    pub(crate) fn kept(mut self) -> Verdict {
+        self.version = Guard::from_inner(Arc::clone(&self.version));
+        self
+    }
+}
+
+impl Standing<'_> {
+    /// The limit's name, shared.
+    pub(crate) fn shared_name(&self) -> Arc<str> {
+        Arc::clone(&self.limit.name)
+    }
+}
