@@ -69,7 +69,10 @@ impl RequestAttributes {
         for (attribute, key) in &self.keys {
             let attribute = || attribute.clone();
             if let Some(header) = key.misnamed() {
-                return Err(LayerError::AttributeHeader { attribute: attribute(), header: header.to_owned() });
+                return Err(LayerError::AttributeHeader {
+                    attribute: attribute(),
+                    header: header.to_owned(),
+                });
             }
             if key.missing.is_some() {
                 return Err(LayerError::AttributeMissing { attribute: attribute() });
@@ -131,7 +134,9 @@ fn is_grpc(_: &Head<'_>) -> bool {
 fn field<'a>(name: &str, head: &Head<'a>) -> Option<KeyValue<'a>> {
     let value = head.headers().get(name)?;
     let secret = value.is_sensitive()
-        || [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE].iter().any(|secret| name.eq_ignore_ascii_case(secret.as_str()));
+        || [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE]
+            .iter()
+            .any(|secret| name.eq_ignore_ascii_case(secret.as_str()));
     Some(if secret { KeyValue::Secret(value.as_bytes()) } else { text(value.as_bytes()) })
 }
 

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-pub use attributes::RequestAttributes;
 use attributes::Known;
+pub use attributes::RequestAttributes;
 pub(super) use delayed::Delayed;
 use told::Told;
 
@@ -114,7 +114,8 @@ impl PolicyRules {
             let names = asking.attributes().iter();
             let found: SmallVec<[(&str, Known<'_>); FEW]> =
                 names.filter_map(|name| Some((&**name, find(name)?))).collect();
-            let attributes = found.iter().fold(Attributes::new(), |all, (name, known)| all.with(name, known.value()));
+            let attributes =
+                found.iter().fold(Attributes::new(), |all, (name, known)| all.with(name, known.value()));
             asking.decide(&attributes)
         };
         Checked { verdict: asking.verdict(decision), trouble }

@@ -118,7 +118,13 @@ fn kind(scope: &Scope) -> &'static str {
         (Some("route"), None) => "route",
         (Some("method"), None) => "method",
         (Some("tier"), None) => "tier",
-        (Some(other), None) => if other.starts_with(super::attributes::HEADER) { "header" } else { "attribute" },
+        (Some(other), None) => {
+            if other.starts_with(super::attributes::HEADER) {
+                "header"
+            } else {
+                "attribute"
+            }
+        }
     }
 }
 
