@@ -117,8 +117,8 @@ impl Builder {
     /// - what a policy denies or blocks is answered as a limit of 0 would be, with status 429 and no `Retry-After`. What lacks an attribute that a
     ///   policy demands is answered 400 Bad Request (gRPC: `INVALID_ARGUMENT`);
     /// - places in a policy's `concurrency` are held until the answer's body has ended;
-    /// - what a `leaky_bucket` delays is held that long, as one of [`max_held`](Builder::max_held). It has paid: if its client leaves meanwhile, or
-    ///   too many are held already, nothing comes back but its places;
+    /// - what a `leaky_bucket` delays is held that long, as one of [`max_held`](Builder::max_held). It has paid: if its client leaves meanwhile, nothing
+    ///   comes back but its places;
     /// - a request that meets the same layer twice is charged once.
     ///
     /// Limits of the layer's own and policies could not be charged as one, so a layer has one or the other: where both are wanted, put a layer of limits

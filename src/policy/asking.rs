@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arc_swap::Guard;
 
-use super::decide::{Asked, Decision};
+use super::decide::{Asked, Decision, Fate};
 use super::limits::LimitInForce;
 use super::matching::Attributes;
 use super::set::PolicySet;
@@ -51,6 +51,26 @@ impl Verdict {
         let asked = self.decision.asked.iter().chain(&self.decision.watched);
         let mut limits = asked.filter_map(|asked: &Asked| asked.limit(&self.version));
         limits.any(LimitInForce::holds)
+    }
+
+    /// The request does not go on after all: all that it was charged comes back, places too.
+    pub(crate) fn cancel(mut self) {
+        let Decision { asked, watched, .. } = &mut self.decision;
+        while let Some(asked) = asked.pop().or_else(|| watched.pop()) {
+            if let (Fate::Taken(_, receipt), Some(limit)) = (&asked.fate, asked.limit(&self.version)) {
+                limit.gate().undo(asked.tag, asked.cost, *receipt);
+            }
+        }
+    }
+
+    /// The tier of a request that does not say its own, by the version that decided.
+    pub(crate) fn tier_of(&self, attributes: &Attributes<'_>) -> Option<&str> {
+        self.version.tier_of(attributes)
+    }
+
+    /// The names of all attributes that made a difference.
+    pub(crate) fn attributes(&self) -> &[Box<str>] {
+        &self.version.attributes
     }
 
     /// To be kept for long. A thread can borrow few versions at a time without a count of who has them: those are for checks.

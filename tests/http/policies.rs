@@ -23,6 +23,7 @@ use tower::{Layer, ServiceExt};
 use crate::observing::Notes;
 use crate::servers::serve;
 use crate::support::{answer, echo, field, statuses, text};
+use crate::waiting::crowd;
 
 pub(crate) fn policies(file: &str) -> Policies {
     Policies::parse(file, Format::Toml).unwrap()
@@ -208,6 +209,40 @@ async fn observers_are_told_of_each_policy_by_its_id_of_those_that_only_watch_to
     assert_eq!(notes.take(), ["list denied 1 global (all)  timed"]);
 }
 
+#[derive(Default)]
+struct Tiers(std::sync::Mutex<Vec<Option<String>>>);
+
+impl tollgate::observe::Observer for Tiers {
+    fn decided(&self, decision: &tollgate::observe::Decided<'_>) {
+        self.0.lock().unwrap().push(decision.tier.map(ToOwned::to_owned));
+    }
+}
+
+#[tokio::test]
+async fn observers_are_told_the_tier_that_a_request_says_or_that_the_policies_say() {
+    let (set, _hand) = still(
+        r#"
+        [[tier]]
+        name = "gold"
+        members = [{ user = "gus" }]
+        [[policy]]
+        id = "api"
+        limit = "9/day"
+        "#,
+    );
+    let tiers = Arc::new(Tiers::default());
+    let observer = Arc::clone(&tiers) as Arc<dyn tollgate::observe::Observer>;
+    let layer = RateLimitLayer::builder().policies(set, attributes()).observer(observer).build().unwrap();
+    let gus = || crate::support::get("/", "gus");
+    statuses(&layer, 1, gus).await;
+    statuses(&layer, 1, ann).await;
+    let mut says_silver = gus();
+    says_silver.headers_mut().insert("x-tier", http::HeaderValue::from_static("silver"));
+    answer(&layer, says_silver).await;
+    let told = std::mem::take(&mut *tiers.0.lock().unwrap());
+    assert_eq!(told, [Some("gold".to_owned()), None, Some("silver".to_owned())]);
+}
+
 #[tokio::test]
 async fn a_layer_that_only_watches_refuses_nobody_whatever_its_policies_say() {
     let (set, _hand) = still("[[policy]]\nid = \"api\"\nlimit = \"1/day\"");
@@ -240,15 +275,10 @@ async fn places_are_held_until_the_body_has_ended_and_come_back_when_the_client_
         std::future::pending::<Result<Response<Full<Bytes>>, Infallible>>().await
     }));
     let mut call = Box::pin(hanging.oneshot(ann()));
-    assert!(futures_are_pending(&mut call));
+    assert!(timeout(Duration::ZERO, &mut call).await.is_err());
     assert_eq!(answer(&layer, ann()).await.status(), 503);
     drop(call);
     assert_eq!(answer(&layer, ann()).await.status(), 200);
-}
-
-fn futures_are_pending<F: Future + Unpin>(call: &mut F) -> bool {
-    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-    std::pin::Pin::new(call).poll(&mut context).is_pending()
 }
 
 /// Ten a second, evenly, up to three of them in the queue.
@@ -263,21 +293,8 @@ fn leaky() -> (Arc<PolicySet>, tollgate::http::Builder) {
 #[tokio::test(start_paused = true)]
 async fn a_leaky_bucket_holds_requests_and_lets_them_go_evenly() {
     let layer = leaky().1.build().unwrap();
-    let begun = Instant::now();
-    let mut answers = Vec::new();
-    for call in (0..5).map(|_| {
-        let layer = layer.clone();
-        tokio::spawn(
-            async move { (answer(&layer, ann()).await.status().as_u16(), begun.elapsed().as_millis()) },
-        )
-    }) {
-        answers.push(call);
-    }
-    let mut told = Vec::new();
-    for call in answers {
-        told.push(call.await.unwrap());
-    }
-    assert_eq!(told, [(200, 0), (200, 100), (200, 200), (200, 300), (429, 0)]);
+    let answers = crowd(&layer, 5, "ann").await;
+    assert_eq!(answers, [(0, 200), (100, 200), (200, 200), (300, 200), (0, 429)]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -288,7 +305,13 @@ async fn no_more_are_held_than_may_be_and_who_leaves_makes_room() {
     assert!(timeout(Duration::ZERO, &mut held).await.is_err());
     assert_eq!(statuses(&layer, 1, ann).await, [503]);
     drop(held);
+    let begun = Instant::now();
     assert_eq!(statuses(&layer, 1, ann).await, [200]);
+    assert_eq!(
+        begun.elapsed().as_millis(),
+        200,
+        "behind the one that was held, which had paid; the one refused had not"
+    );
 }
 
 #[tokio::test]

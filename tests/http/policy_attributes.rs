@@ -8,6 +8,7 @@ use tollgate::http::{ClientAddress, Key, KeyValue, Peer, RateLimitLayer, Request
 use tollgate::observe::TopRefused;
 use tollgate::policy::PolicySet;
 
+use crate::observing::Notes;
 use crate::policies::still;
 use crate::support::{answer, statuses, text};
 
@@ -56,6 +57,30 @@ async fn no_address_is_known_unless_it_is_said_how() {
     let behind = ClientAddress::behind(["192.0.2.0/24"]).unwrap();
     let by_client = layer(file, RequestAttributes::new().client(behind));
     assert_eq!(each(&by_client, requests()).await, [200, 429, 200]);
+}
+
+#[tokio::test]
+async fn observers_are_told_of_an_address_that_cannot_be_found_by_the_policies_that_count_by_it() {
+    let notes = Arc::new(Notes::default());
+    let file = r#"
+        [[policy]]
+        id = "ip"
+        scope = "ip"
+        limit = "1/day"
+        [[policy]]
+        id = "all"
+        limit = "1/day"
+    "#;
+    let behind = ClientAddress::behind(["192.0.2.0/24"]).unwrap();
+    let layer = RateLimitLayer::builder()
+        .policies(still(file).0, RequestAttributes::new().client(behind))
+        .observer(Arc::clone(&notes) as _)
+        .build()
+        .unwrap();
+    assert_eq!(each(&layer, [from("192.0.2.1").header("x-forwarded-for", "nonsense")]).await, [200]);
+    let told = notes.take();
+    assert!(told[0].starts_with("ip failed "), "{told:?}");
+    assert_eq!(told[1..], ["ip allowed 1 ip   timed", "all allowed 1 global   timed"]);
 }
 
 #[tokio::test]

@@ -1,13 +1,9 @@
 //! [`RequestAttributes`]: how is found what policies ask of a request.
 
-use std::borrow::Cow;
-use std::net::IpAddr;
-
 use http::header::{AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION};
 
 use crate::http::key::{Found, text};
 use crate::http::{ClientAddress, Head, Key, KeyValue, LayerError};
-use crate::policy::Value;
 
 /// What the names of attributes begin with that are header fields.
 pub(super) const HEADER: &str = "header:";
@@ -138,50 +134,4 @@ fn field<'a>(name: &str, head: &Head<'a>) -> Option<KeyValue<'a>> {
             .iter()
             .any(|secret| name.eq_ignore_ascii_case(secret.as_str()));
     Some(if secret { KeyValue::Secret(value.as_bytes()) } else { text(value.as_bytes()) })
-}
-
-/// A value as policies know them.
-pub(super) enum Known<'a> {
-    Text(Cow<'a, str>),
-    Address(IpAddr),
-    Number(u64),
-}
-
-impl<'a> From<KeyValue<'a>> for Known<'a> {
-    fn from(value: KeyValue<'a>) -> Known<'a> {
-        match value {
-            KeyValue::Address(address) => Known::Address(address),
-            KeyValue::Number(number) => Known::Number(number),
-            other => Known::Text(plain(other)),
-        }
-    }
-}
-
-impl Known<'_> {
-    pub(super) fn value(&self) -> Value<'_> {
-        match self {
-            Known::Text(text) => Value::Text(text),
-            Known::Address(address) => Value::Address(*address),
-            Known::Number(number) => Value::Number(*number),
-        }
-    }
-}
-
-fn plain(value: KeyValue<'_>) -> Cow<'_, str> {
-    match value {
-        KeyValue::Shared => Cow::Borrowed(""),
-        KeyValue::Text(text) => text,
-        KeyValue::Bytes(bytes) => bytes.escape_ascii().to_string().into(),
-        KeyValue::Secret(bytes) => match std::str::from_utf8(bytes) {
-            Ok(text) => text.into(),
-            Err(_) => bytes.escape_ascii().to_string().into(),
-        },
-        KeyValue::Address(address) => address.to_string().into(),
-        KeyValue::Number(number) => number.to_string().into(),
-        // In quotes, so that no two combinations are one text.
-        KeyValue::Several(values) => {
-            let quoted: Vec<_> = values.into_iter().map(|value| format!("{:?}", plain(value))).collect();
-            quoted.join(" ").into()
-        }
-    }
 }

@@ -4,17 +4,16 @@ mod attributes;
 mod delayed;
 mod reports;
 mod told;
+mod values;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use smallvec::SmallVec;
-
-use attributes::Known;
 pub use attributes::RequestAttributes;
 pub(super) use delayed::Delayed;
 use told::Told;
+use values::Values;
 
 use super::guard::Guard;
 use super::key::Found;
@@ -22,10 +21,7 @@ use super::observed;
 use super::refusal::Why;
 use super::rules::{Decided, Passed, Refused, Rules, has_paid};
 use super::{Head, LayerError, Limit, Trouble};
-use crate::policy::{Attributes, PolicySet, Reason, Verdict};
-
-/// Policies that ask for more attributes are rare.
-const FEW: usize = 8;
+use crate::policy::{PolicySet, Reason, Verdict};
 
 /// Policies, and how is found what they ask for.
 pub(super) struct PolicyRules {
@@ -92,6 +88,7 @@ impl PolicyRules {
         }
         let Some(place) = rules.hold() else {
             told.of_too_many_held(&verdict);
+            verdict.cancel();
             return Decided::Refuse(Refused { why: Why::TooManyWait, reports: Vec::new() });
         };
         told.of_pass(&verdict);
@@ -100,23 +97,10 @@ impl PolicyRules {
 
     fn check(&self, head: &Head<'_>) -> Checked {
         let asking = self.set.ask();
-        let mut trouble = None;
-        let find = |name: &str| match self.attributes.find(name, head) {
-            Found::Key(value) => Some(Known::from(value)),
-            Found::Troubled(value, why) => {
-                trouble = Some((name.into(), why));
-                Some(Known::from(value))
-            }
-            Found::Nothing => None,
-        };
-        let decision = {
-            let mut find = find;
-            let names = asking.attributes().iter();
-            let found: SmallVec<[(&str, Known<'_>); FEW]> =
-                names.filter_map(|name| Some((&**name, find(name)?))).collect();
-            let attributes =
-                found.iter().fold(Attributes::new(), |all, (name, known)| all.with(name, known.value()));
-            asking.decide(&attributes)
+        let (decision, trouble) = {
+            let values = Values::find(asking.attributes(), &self.attributes, head);
+            let trouble = values.trouble.map(|(attribute, trouble)| (attribute.into(), trouble));
+            (asking.decide(&values.attributes()), trouble)
         };
         Checked { verdict: asking.verdict(decision), trouble }
     }

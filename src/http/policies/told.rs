@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::RequestAttributes;
+use super::values::Values;
 use crate::http::key::{Found, KeyValue};
 use crate::http::rules::Rules;
 use crate::http::{Head, Trouble};
@@ -81,7 +82,7 @@ impl<'t, 'a> Told<'t, 'a> {
     fn tell(&self, observer: &dyn Observer, verdict: &Verdict, policy: &Policy, outcome: DecisionOutcome) {
         let mut rates =
             verdict.limits().filter(|standing| standing.policy() == policy.id && !standing.is_concurrency());
-        let tier = self.tier();
+        let tier = self.tier(verdict);
         let decided = Decided::new(&policy.id, outcome)
             .with_cost(rates.next().map_or(1, |rate| rate.cost()))
             .with_took(self.took)
@@ -97,10 +98,17 @@ impl<'t, 'a> Told<'t, 'a> {
         }
     }
 
-    /// The tier that the request says it has.
-    fn tier(&self) -> Option<Cow<'a, str>> {
+    /// The tier that the request says it has, or that policies say it has.
+    fn tier<'v>(&self, verdict: &'v Verdict) -> Option<Cow<'v, str>>
+    where
+        'a: 'v,
+    {
         match self.attributes.find("tier", self.head) {
             Found::Key(KeyValue::Text(tier)) => Some(tier),
+            Found::Nothing => {
+                let values = Values::find(verdict.attributes(), self.attributes, self.head);
+                verdict.tier_of(&values.attributes()).map(Cow::Borrowed)
+            }
             _ => None,
         }
     }

@@ -90,13 +90,13 @@ impl<'a> Attributes<'a> {
     #[must_use]
     pub fn with(mut self, name: &'a str, value: impl Into<Value<'a>>) -> Attributes<'a> {
         let value = value.into();
-        match Column::of(name) {
-            Column::Known(IP) => {
+        match KNOWN.iter().position(|known| *known == name) {
+            Some(IP) => {
                 let address = value.address();
                 self.known[IP] = Some(address.map_or(value, Value::Address));
             }
-            Column::Known(place) => self.known[place] = Some(value),
-            Column::Other(_) => match self.others.iter_mut().find(|(other, _)| *other == name) {
+            Some(place) => self.known[place] = Some(value),
+            None => match self.others.iter_mut().find(|(other, _)| *other == name) {
                 Some((_, old)) => *old = value,
                 None => self.others.push((name, value)),
             },
