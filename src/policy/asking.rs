@@ -11,7 +11,8 @@ use super::set::PolicySet;
 use super::verdict::{Standing, Verdict};
 use super::version::Version;
 
-/// The policies of one version, about to be asked: those that are asked are those that said which attributes they ask for.
+/// The policies of one version, about to be asked. They say which attributes they ask for, and are the ones asked even if others are put in force
+/// meanwhile.
 pub(crate) struct Asking<'s> {
     set: &'s PolicySet,
     version: Guard<Arc<Version>>,

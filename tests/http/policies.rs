@@ -323,6 +323,15 @@ async fn a_request_that_meets_a_layer_twice_is_charged_once() {
 }
 
 #[tokio::test]
+async fn a_layer_of_limits_goes_around_a_layer_of_policies_and_clients_are_told_of_both() {
+    let outer = crate::support::layer(crate::support::still(tollgate::Quota::per_hour(2)));
+    let inner = layer("[[policy]]\nid = \"api\"\nscope = \"user\"\nlimit = \"100/day\"");
+    let service = outer.layer(inner.layer(tower::service_fn(echo)));
+    let answer = service.oneshot(ann()).await.unwrap();
+    assert_eq!(field(&answer, "ratelimit-policy"), r#""api";q=100;w=86400, "per-user";q=2;w=3600"#);
+}
+
+#[tokio::test]
 async fn skipped_requests_are_not_asked_about() {
     let (set, _hand) = still("[[policy]]\nid = \"api\"\nlimit = \"block\"");
     let builder = RateLimitLayer::builder().policies(set, attributes());

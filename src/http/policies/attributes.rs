@@ -19,7 +19,7 @@ pub(super) const HEADER: &str = "header:";
 /// | `ip` | none, unless you say how: [`client`](RequestAttributes::client) |
 /// | `user`, `tier`, and any other | none, unless you say: [`attribute`](RequestAttributes::attribute) |
 ///
-/// Clients write the fields of a request: a policy that trusts `header:x-tier` trusts everyone, unless a proxy sets that field for all.
+/// Clients choose paths: where no router tells a template, a scope with `route` in it counts whatever they ask for. And they write the fields of a request: a policy that trusts `header:x-tier` trusts everyone, unless a proxy sets that field for all.
 ///
 /// ```
 /// use tollgate::http::{ClientAddress, Key, RequestAttributes};

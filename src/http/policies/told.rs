@@ -10,7 +10,7 @@ use crate::http::key::{Found, KeyValue};
 use crate::http::rules::Rules;
 use crate::http::{Head, Trouble};
 use crate::observe::{Decided, DecisionOutcome, Observer};
-use crate::policy::{Policy, Reason, Scope, Value, Verdict};
+use crate::policy::{PolicyMatch, Reason, Scope, Value, Verdict};
 
 /// An observer, if there is one, and what it is told of a request besides the verdict.
 pub(super) struct Told<'t, 'a> {
@@ -35,66 +35,68 @@ impl<'t, 'a> Told<'t, 'a> {
 
     /// Each policy decided for itself.
     pub(super) fn of_pass(&self, verdict: &Verdict) {
-        let Some(observer) = self.observer else { return };
-        for matched in verdict.policies() {
+        self.tell(verdict, |matched| {
             let refuses = matched.is_shadow() && matched.refuses();
-            let outcome = if refuses { DecisionOutcome::ShadowDenied } else { DecisionOutcome::Allowed };
-            self.tell(observer, verdict, matched.policy(), outcome);
-        }
+            Some(if refuses { DecisionOutcome::ShadowDenied } else { DecisionOutcome::Allowed })
+        });
     }
 
     /// Those that refused are told of; the others have spent nothing and decided nothing.
     pub(super) fn of_refusal(&self, verdict: &Verdict) {
-        let Some(observer) = self.observer else { return };
-        let by_limit = verdict.reason() == Some(Reason::LimitReached);
-        let refuses = |policy: &Policy| {
-            let mut limits = verdict.limits().filter(|standing| standing.refuses() && !standing.is_shadow());
-            verdict.policy() == Some(&policy.id)
-                || by_limit && limits.any(|standing| standing.policy() == policy.id)
-        };
-        for matched in verdict.policies().filter(|matched| refuses(matched.policy())) {
-            if verdict.reason() == Some(Reason::MissingKey) {
-                observer.failed(&matched.policy().id, "no_key");
-            }
-            self.tell(observer, verdict, matched.policy(), self.refused);
+        if verdict.reason() == Some(Reason::MissingKey) {
+            self.failed(verdict.policy(), "no_key");
         }
+        let by_limit = verdict.reason() == Some(Reason::LimitReached);
+        let refuses = |policy: &str| {
+            let mut limits = verdict.limits().filter(|standing| standing.refuses() && !standing.is_shadow());
+            verdict.policy() == Some(policy) || by_limit && limits.any(|standing| standing.policy() == policy)
+        };
+        self.tell(verdict, |matched| refuses(&matched.policy().id).then_some(self.refused));
     }
 
     /// The policy that binds would have let it pass a little later.
     pub(super) fn of_too_many_held(&self, verdict: &Verdict) {
-        let Some(observer) = self.observer else { return };
-        for matched in verdict.policies().filter(|matched| verdict.policy() == Some(&matched.policy().id)) {
-            observer.failed(&matched.policy().id, "too_many_held");
-            self.tell(observer, verdict, matched.policy(), self.refused);
-        }
+        self.failed(verdict.policy(), "too_many_held");
+        self.tell(verdict, |matched| {
+            (verdict.policy() == Some(&matched.policy().id)).then_some(self.refused)
+        });
     }
 
-    /// An attribute was not found as one would expect: all policies are told of that count by it.
+    /// An attribute was not found as one would expect: a failure of all policies that count by it.
     pub(super) fn of_trouble(&self, verdict: &Verdict, attribute: &str, trouble: Trouble) {
-        let Some(observer) = self.observer else { return };
-        for matched in verdict.policies() {
-            if matched.policy().scope.attributes().any(|name| name == attribute) {
-                observer.failed(&matched.policy().id, trouble.as_str());
-            }
-        }
+        let counting = verdict.policies().filter(|matched| {
+            let mut scope = matched.policy().scope.attributes();
+            scope.any(|name| name == attribute)
+        });
+        self.failed(counting.map(|matched| matched.policy().id.as_str()), trouble.as_str());
     }
 
-    fn tell(&self, observer: &dyn Observer, verdict: &Verdict, policy: &Policy, outcome: DecisionOutcome) {
-        let mut rates =
-            verdict.limits().filter(|standing| standing.policy() == policy.id && !standing.is_concurrency());
+    fn failed<'p>(&self, policies: impl IntoIterator<Item = &'p str>, kind: &'static str) {
+        let Some(observer) = self.observer else { return };
+        policies.into_iter().for_each(|policy| observer.failed(policy, kind));
+    }
+
+    /// Tells of the policies that came to something.
+    fn tell(&self, verdict: &Verdict, outcome: impl Fn(&PolicyMatch<'_>) -> Option<DecisionOutcome>) {
+        let Some(observer) = self.observer else { return };
         let tier = self.tier(verdict);
-        let decided = Decided::new(&policy.id, outcome)
-            .with_cost(rates.next().map_or(1, |rate| rate.cost()))
-            .with_took(self.took)
-            .with_key_kind(kind(&policy.scope))
-            .with_route(self.head.route())
-            .with_tier(tier.as_deref());
-        if outcome.is_over_limit() {
-            let key = ScopeOf { scope: &policy.scope, attributes: self.attributes, head: self.head };
-            observer.decided(&decided.with_key(&key));
-        } else {
-            // Those that pass are many, and nobody lists them.
-            observer.decided(&decided);
+        for matched in verdict.policies() {
+            let (Some(outcome), policy) = (outcome(&matched), matched.policy()) else { continue };
+            let mut limits = verdict.limits();
+            let rate = limits.find(|limit| limit.policy() == policy.id && !limit.is_concurrency());
+            let decided = Decided::new(&policy.id, outcome)
+                .with_cost(rate.map_or(1, |rate| rate.cost()))
+                .with_took(self.took)
+                .with_key_kind(kind(&policy.scope))
+                .with_route(self.head.route())
+                .with_tier(tier.as_deref());
+            if outcome.is_over_limit() {
+                let key = ScopeOf { scope: &policy.scope, attributes: self.attributes, head: self.head };
+                observer.decided(&decided.with_key(&key));
+            } else {
+                // Those that pass are many, and nobody lists them.
+                observer.decided(&decided);
+            }
         }
     }
 
