@@ -32,6 +32,22 @@ pub enum LayerError {
         /// Its kind of key.
         key: &'static str,
     },
+    /// A layer has policies and limits of its own, which could not be charged as one.
+    PoliciesAndLimits,
+    /// Requests are to wait that policies refuse: the limits of policies have no turns.
+    PoliciesDoNotWait,
+    /// An attribute for policies is the value of a header that no request can have.
+    AttributeHeader {
+        /// The attribute's name.
+        attribute: String,
+        /// What was given as the header's name.
+        header: String,
+    },
+    /// An attribute's key says what to do with requests that have none, which policies say.
+    AttributeMissing {
+        /// The attribute's name.
+        attribute: String,
+    },
 }
 
 impl fmt::Display for LayerError {
@@ -51,6 +67,20 @@ impl fmt::Display for LayerError {
             LayerError::MissingUndecided { limit, key } => write!(
                 f,
                 "limit {limit:?}: a request may have no {key}: say what then, with `Key::or` and `Missing::Shared`, `Refuse` or `Pass`"
+            ),
+            LayerError::PoliciesAndLimits => f.write_str(
+                "the layer has policies and limits of its own: put the limits into the policies, or into a layer around this one",
+            ),
+            LayerError::PoliciesDoNotWait => f.write_str(
+                "the layer has policies and `wait`: leave out `wait`, and give policies that should hold requests the algorithm leaky_bucket",
+            ),
+            LayerError::AttributeHeader { attribute, header } => write!(
+                f,
+                "attribute {attribute:?}: {header:?} cannot be the name of a header field: use letters, digits and hyphens"
+            ),
+            LayerError::AttributeMissing { attribute } => write!(
+                f,
+                "attribute {attribute:?}: leave out `Key::or`: each policy says in its field `missing` what to do with requests without it"
             ),
         }
     }

@@ -10,6 +10,8 @@ use super::limit::Asked;
 use super::rules::Rules;
 use crate::concurrency::Permit;
 use crate::limiter::{AllowedAll, Outcome};
+#[cfg(feature = "policy")]
+use crate::policy::Verdict;
 
 /// Places that a request holds, and estimates that it was charged. Dropped, places are given back and estimates stay charged.
 pub(super) struct Guard {
@@ -20,6 +22,9 @@ pub(super) struct Guard {
     asked: Vec<Asked>,
     /// What each limit's cost was found to be when the answer began.
     actual: Vec<Option<u64>>,
+    /// What policies said, in a layer that has them.
+    #[cfg(feature = "policy")]
+    verdict: Option<Verdict>,
 }
 
 impl Guard {
@@ -30,7 +35,22 @@ impl Guard {
         rules: Arc<Rules>,
         asked: Vec<Asked>,
     ) -> Guard {
-        Guard { all, permits, rules, asked, actual: Vec::new() }
+        Guard {
+            all,
+            permits,
+            rules,
+            asked,
+            actual: Vec::new(),
+            #[cfg(feature = "policy")]
+            verdict: None,
+        }
+    }
+
+    /// Of places that policies count.
+    #[cfg(feature = "policy")]
+    pub(super) fn of_policies(verdict: Verdict, rules: Arc<Rules>) -> Guard {
+        let verdict = Some(verdict);
+        Guard { verdict, ..Guard::new(AllowedAll::taken([]), Vec::new(), rules, Vec::new()) }
     }
 
     /// The answer has begun.
@@ -44,7 +64,11 @@ impl Guard {
 
     /// The answer has ended, or will not go on: so many bytes of its body were sent.
     pub(super) fn end(self, outcome: Outcome, bytes: u64) {
-        let Guard { all, permits, rules, asked, actual } = self;
+        let Guard { all, permits, rules, asked, actual, .. } = self;
+        #[cfg(feature = "policy")]
+        if let Some(verdict) = self.verdict {
+            verdict.finish(outcome);
+        }
         let total = |place: usize| {
             let held = *asked.get(place)?;
             let limit = &rules.limits[held.limit];

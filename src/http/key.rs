@@ -325,7 +325,7 @@ fn named(name: &str, source: fn(HeaderName) -> Source) -> Source {
     name.parse().map_or_else(|_| Source::Misnamed(name.to_owned()), source)
 }
 
-fn text(bytes: &[u8]) -> KeyValue<'_> {
+pub(super) fn text(bytes: &[u8]) -> KeyValue<'_> {
     std::str::from_utf8(bytes).map_or(KeyValue::Bytes(Cow::Borrowed(bytes)), KeyValue::from)
 }
 

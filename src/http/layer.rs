@@ -11,11 +11,15 @@ use tower_layer::Layer;
 
 use super::fields::HeaderDialect;
 use super::limit::Limit;
+#[cfg(feature = "policy")]
+use super::policies::{PolicyRules, RequestAttributes};
 use super::refusal::Refusal;
 use super::rules::Rules;
 use super::service::RateLimit;
 use super::{Head, LayerError};
 use crate::observe::Observer;
+#[cfg(feature = "policy")]
+use crate::policy::PolicySet;
 
 /// How many requests are held at most, if nothing else is said: as many as wait in a concurrency limit's queue.
 const DEFAULT_MAX_HELD: usize = 1024;
@@ -67,6 +71,8 @@ impl RateLimitLayer {
                 held: AtomicUsize::new(0),
                 observer: None,
                 respond: None,
+                #[cfg(feature = "policy")]
+                policies: None,
             },
         }
     }
@@ -78,6 +84,10 @@ impl<S> Layer<S> for RateLimitLayer {
     fn layer(&self, inner: S) -> RateLimit<S> {
         for limit in &self.rules.limits {
             limit.used_once_more();
+        }
+        #[cfg(feature = "policy")]
+        if let Some(policies) = &self.rules.policies {
+            policies.used_once_more();
         }
         RateLimit::new(inner, Arc::clone(&self.rules))
     }
@@ -94,6 +104,60 @@ impl Builder {
     /// One more limit. All must admit a request, or none is spent from ([`check_all`](crate::check_all)).
     pub fn limit(mut self, limit: Limit) -> Builder {
         self.limits.push(limit);
+        self
+    }
+
+    /// Checks policies, in place of limits: those in force when a request comes, whatever they are by then. `attributes` says how is found what
+    /// they ask of a request. Given again, it replaces what was given before.
+    ///
+    /// Everything else is as with limits:
+    ///
+    /// - fields and problems name the policies' limits, as [`Standing::name`](crate::policy::Standing::name) does. Policies that only watch are not
+    ///   among them; observers are told of those too. They are told of each policy once, by its id;
+    /// - what a policy denies or blocks is answered as a limit of 0 would be, with status 429 and no `Retry-After`. What lacks an attribute that a
+    ///   policy demands is answered 400 Bad Request (gRPC: `INVALID_ARGUMENT`);
+    /// - places in a policy's `concurrency` are held until the answer's body has ended;
+    /// - what a `leaky_bucket` delays is held that long, as one of [`max_held`](Builder::max_held). It has paid: if its client leaves meanwhile, nothing
+    ///   comes back but its places;
+    /// - a request that meets the same layer twice is charged once.
+    ///
+    /// Limits of the layer's own and policies could not be charged as one, so a layer has one or the other: where both are wanted, put a layer of limits
+    /// around this one. Refused requests do not [`wait`](Builder::wait). Costs are what a request says of itself: an answer settles none.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use tollgate::http::{ClientAddress, Key, RateLimitLayer, RequestAttributes};
+    /// use tollgate::policy::{Format, Policies, PolicySet};
+    ///
+    /// let policies = r#"
+    ///     [[policy]]
+    ///     id = "issue-cards"
+    ///     match = { route = "/cards/{id}/issue", method = "POST" }
+    ///     scope = "user"
+    ///     limit = "5/min"
+    ///     overrides = [{ match = { tier = "gold" }, limit = "50/min" }]
+    ///
+    ///     [[policy]]
+    ///     id = "per-client"
+    ///     scope = "ip"
+    ///     limit = "100/s"
+    /// "#;
+    /// let set = Arc::new(PolicySet::new());
+    /// set.apply(Policies::parse(policies, Format::Toml)?)?;
+    ///
+    /// let attributes = RequestAttributes::new()
+    ///     .client(ClientAddress::behind(["10.0.0.0/8"])?)
+    ///     .attribute("user", Key::bearer())
+    ///     .attribute("tier", Key::header("x-tier"));
+    /// let layer = RateLimitLayer::builder().policies(Arc::clone(&set), attributes).build()?;
+    /// let app: axum::Router = axum::Router::new()
+    ///     .route("/cards/{id}/issue", axum::routing::post(async || "issued"))
+    ///     .layer(layer);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[cfg(feature = "policy")]
+    pub fn policies(mut self, set: Arc<PolicySet>, attributes: RequestAttributes) -> Builder {
+        self.rules.policies = Some(PolicyRules::new(set, attributes));
         self
     }
 
@@ -183,9 +247,14 @@ impl Builder {
     /// # Errors
     ///
     /// [`LayerError`]: there is no limit, two have one name, a name cannot stand in a header field, or a request may have no key and nothing is said about
-    /// that.
+    /// that. With policies: there are limits beside them, requests are to wait, or an attribute's key cannot be one.
     pub fn build(self) -> Result<RateLimitLayer, LayerError> {
         let Builder { limits, mut rules } = self;
+        #[cfg(feature = "policy")]
+        if let Some(policies) = &rules.policies {
+            policies.fit(&limits, rules.max_delay)?;
+            return Ok(RateLimitLayer { rules: Arc::new(rules) });
+        }
         if limits.is_empty() {
             return Err(LayerError::NoLimit);
         }

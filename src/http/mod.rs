@@ -27,6 +27,7 @@
 //! | by what requests are told apart | [`Key`]; the address of a client behind proxies: [`ClientAddress`] |
 //! | what a request costs, also when only its answer tells | [`Cost`] |
 //! | how many at once | a [`Limit`] of a [`ConcurrencyLimit`](crate::concurrency::ConcurrencyLimit) and its relatives: the place is held until the answer's body has ended |
+//! | limits from files, which change while it serves | `Builder::policies` (feature `policy`) |
 //! | header fields | [`HeaderDialect`] |
 //! | what a handler may know | [`Decision`] |
 //! | counts, and who is refused most | [`Builder::observer`], [`observe`](crate::observe) |
@@ -52,6 +53,8 @@ mod limit;
 mod name;
 mod observed;
 mod peer;
+#[cfg(feature = "policy")]
+mod policies;
 mod problem;
 mod refusal;
 mod report;
@@ -70,6 +73,8 @@ pub use layer::{Builder, RateLimitLayer};
 pub use limit::{Limit, Limited};
 pub use name::{LimitName, LimitNameError};
 pub use peer::Peer;
+#[cfg(feature = "policy")]
+pub use policies::RequestAttributes;
 pub use refusal::Refusal;
 pub use report::{LimitReport, Unit};
 pub use service::{RateLimit, RateLimitFuture};

@@ -12,13 +12,11 @@ use crate::observe::{self, DecisionOutcome, Observer};
 
 /// Decides about a request; in shadow mode it passes, whatever was decided.
 pub(super) fn decide(rules: &Arc<Rules>, head: &Head<'_>) -> Decided {
-    let begun = rules
-        .observer
-        .as_ref()
-        .is_some_and(|observer| Observer::wants_duration(&**observer))
-        .then(Instant::now);
-    let decided = rules.decide(head);
-    let took = begun.map(|begun| begun.elapsed());
+    #[cfg(feature = "policy")]
+    if let Some(policies) = &rules.policies {
+        return policies.decide(rules, head);
+    }
+    let (decided, took) = timed(rules, || rules.decide(head));
     match decided {
         Decided::Pass(passed) => {
             passes(rules, head, &passed, took);
@@ -33,8 +31,16 @@ pub(super) fn decide(rules: &Arc<Rules>, head: &Head<'_>) -> Decided {
                 Decided::Refuse(refused)
             }
         }
-        waits @ Decided::Wait(..) => waits,
+        waits => waits,
     }
+}
+
+/// How long it takes to decide, if anybody wants to know.
+pub(super) fn timed<T>(rules: &Rules, decide: impl FnOnce() -> T) -> (T, Option<Duration>) {
+    let wants = rules.observer.as_ref().is_some_and(|observer| Observer::wants_duration(&**observer));
+    let begun = wants.then(Instant::now);
+    let decided = decide();
+    (decided, begun.map(|begun| begun.elapsed()))
 }
 
 /// A request was held, and now it passes or not.

@@ -14,7 +14,7 @@ use super::report::LimitReport;
 use super::rules::{Refused, Rules};
 
 /// Why a request is refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Why {
     /// One of the limits says so.
     Limits,
@@ -22,6 +22,12 @@ pub(crate) enum Why {
     NoKey {
         /// Which of the layer's limits.
         limit: usize,
+    },
+    /// It lacks what a policy demands.
+    #[cfg(feature = "policy")]
+    NoAttribute {
+        /// What, and which policy.
+        detail: String,
     },
     /// As many as may be held are held.
     TooManyWait,
@@ -85,13 +91,15 @@ impl<'a> Refusal<'a> {
 impl Rules {
     /// The answer to a refused request.
     pub(super) fn refuse(&self, head: &Head<'_>, refused: &Refused) -> Response<Bytes> {
-        let (status, detail) = match refused.why {
+        let (status, detail) = match &refused.why {
             Why::Limits => (Problem::of(&refused.reports).status(), None),
             Why::NoKey { limit } => {
-                let rule = &self.limits[limit];
+                let rule = &self.limits[*limit];
                 let detail = format!("limit {:?} needs {}", rule.name, rule.key.needs());
                 (StatusCode::BAD_REQUEST, Some(detail))
             }
+            #[cfg(feature = "policy")]
+            Why::NoAttribute { detail } => (StatusCode::BAD_REQUEST, Some(detail.clone())),
             Why::TooManyWait => {
                 (StatusCode::SERVICE_UNAVAILABLE, Some("too many requests wait for their turn".to_owned()))
             }
@@ -100,7 +108,7 @@ impl Rules {
         let reports = if refused.why == Why::TooManyWait { &[] } else { &*refused.reports };
         #[cfg(feature = "grpc")]
         if crate::grpc::is_grpc(head.headers()) {
-            return self.refuse_grpc(head, refused.why, reports, detail);
+            return self.refuse_grpc(head, &refused.why, reports, detail);
         }
         let refusal = Refusal { head, status, detail, reports };
         let mut response = match &self.respond {
@@ -110,11 +118,13 @@ impl Rules {
         let headers = response.headers_mut();
         self.write_fields(reports, true, headers);
         if !headers.contains_key(RETRY_AFTER) {
-            match refused.why {
+            match &refused.why {
                 Why::Limits => fields::write_retry_after(reports, headers),
                 // Their turns come one after the other.
                 Why::TooManyWait => drop(headers.insert(RETRY_AFTER, HeaderValue::from_static("1"))),
                 Why::NoKey { .. } => {}
+                #[cfg(feature = "policy")]
+                Why::NoAttribute { .. } => {}
             }
         }
         response
@@ -124,7 +134,7 @@ impl Rules {
     fn refuse_grpc(
         &self,
         head: &Head<'_>,
-        why: Why,
+        why: &Why,
         reports: &[LimitReport],
         detail: Option<String>,
     ) -> Response<Bytes> {
@@ -132,6 +142,8 @@ impl Rules {
         let status = match why {
             Why::Limits => crate::grpc::refusal(reports),
             Why::NoKey { .. } => tonic::Status::invalid_argument(detail),
+            #[cfg(feature = "policy")]
+            Why::NoAttribute { .. } => tonic::Status::invalid_argument(detail),
             Why::TooManyWait => tonic::Status::unavailable(detail),
         };
         let mut parts = crate::grpc::response(status, head.headers());

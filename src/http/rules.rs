@@ -11,6 +11,8 @@ use super::fields::HeaderDialect;
 use super::guard::Guard;
 use super::key::Found;
 use super::limit::{Asked, Checked};
+#[cfg(feature = "policy")]
+use super::policies::{Delayed, PolicyRules};
 use super::refusal::{Respond, Why};
 use super::report::LimitReport;
 use super::{Head, Missing};
@@ -34,6 +36,9 @@ pub(super) struct Rules {
     pub(super) held: AtomicUsize,
     pub(super) observer: Option<Arc<dyn Observer>>,
     pub(super) respond: Option<Arc<Respond>>,
+    /// In place of limits.
+    #[cfg(feature = "policy")]
+    pub(super) policies: Option<PolicyRules>,
 }
 
 /// What was decided, for now.
@@ -41,6 +46,9 @@ pub(super) enum Decided {
     Pass(Passed),
     /// It may pass later; with the turns that it has already.
     Wait(Vec<Asked>, Vec<(Asked, Turn)>),
+    /// It passes, a little later.
+    #[cfg(feature = "policy")]
+    Delay(Delayed),
     Refuse(Refused),
 }
 
@@ -108,7 +116,7 @@ impl Rules {
     /// What the request asks of a limit; nothing if it does not concern it.
     fn ask(&self, limit: usize, head: &Head<'_>) -> Result<Option<Asked>, Refused> {
         let rule = &self.limits[limit];
-        if rule.is_used_elsewhere() && has_paid(head.extensions(), rule) {
+        if rule.is_used_elsewhere() && has_paid(head.extensions(), rule.identity()) {
             return Ok(None);
         }
         let key = match (rule.key.find(head), rule.missing) {
@@ -224,8 +232,8 @@ impl Rules {
     }
 }
 
-fn has_paid(extensions: &Extensions, rule: &Checked) -> bool {
-    extensions.get::<Paid>().is_some_and(|paid| paid.contains(rule.identity()))
+pub(super) fn has_paid(extensions: &Extensions, limit: usize) -> bool {
+    extensions.get::<Paid>().is_some_and(|paid| paid.contains(limit))
 }
 
 /// Leaves a note of the limits that a request has paid.

@@ -35,6 +35,16 @@ impl<S> RateLimit<S> {
         RateLimit { inner, rules }
     }
 
+    /// Holds a request. The service that is ready goes with it.
+    fn waiter<Q>(&mut self, request: Request<Q>) -> Waiter<S, Q>
+    where
+        S: Clone,
+    {
+        let clone = self.inner.clone();
+        let service = std::mem::replace(&mut self.inner, clone);
+        Waiter { service, request, rules: Arc::clone(&self.rules) }
+    }
+
     /// The inner service.
     pub fn get_ref(&self) -> &S {
         &self.inner
@@ -75,14 +85,10 @@ where
                     let response = rules.refuse(&head, &refused);
                     RateLimitFuture::answered(rules, response, &refused)
                 }
-                Ok(waiting) => {
-                    // The one that is ready goes with the request.
-                    let clone = self.inner.clone();
-                    let service = std::mem::replace(&mut self.inner, clone);
-                    let waiter = Waiter { service, request, rules: Arc::clone(rules) };
-                    RateLimitFuture::held(waiter, waiting)
-                }
+                Ok(waiting) => RateLimitFuture::held(self.waiter(request), waiting.turns()),
             },
+            #[cfg(feature = "policy")]
+            Decided::Delay(delayed) => RateLimitFuture::held(self.waiter(request), delayed.turn()),
         }
     }
 }
@@ -186,8 +192,11 @@ impl<S: Service<Request<Q>>, Q> RateLimitFuture<S, Q> {
         RateLimitFuture { state: State::Answered { response: Some(response) } }
     }
 
-    fn held(waiter: Waiter<S, Q>, waiting: Waiting) -> Self {
-        RateLimitFuture { state: State::Held { waiter: Some(waiter), turns: Box::pin(waiting.turns()) } }
+    fn held(
+        waiter: Waiter<S, Q>,
+        turns: impl Future<Output = Result<Passed, Refused>> + Send + 'static,
+    ) -> Self {
+        RateLimitFuture { state: State::Held { waiter: Some(waiter), turns: Box::pin(turns) } }
     }
 }
 

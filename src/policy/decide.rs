@@ -72,7 +72,7 @@ pub(super) enum Why {
 
 /// What was decided.
 #[derive(Default)]
-pub(super) struct Decision {
+pub(crate) struct Decision {
     pub(super) matched: SmallVec<[Matched; FEW]>,
     /// The limits that are enforced.
     pub(super) enforced: Group,
@@ -82,7 +82,7 @@ pub(super) struct Decision {
     /// Those that were made for this request.
     customers: Vec<LimitInForce>,
     /// Places are to be given back.
-    holds: bool,
+    pub(super) holds: bool,
 }
 
 impl Decision {
@@ -178,16 +178,27 @@ impl Decision {
     /// Gives places back, each once.
     #[inline]
     pub(super) fn release(&mut self, version: &Version, outcome: Outcome) {
-        if !std::mem::take(&mut self.holds) {
-            return;
-        }
-        let groups = std::iter::once(&mut self.enforced).chain(&mut self.watched);
-        for group in groups {
-            while let (Some(asked), Some(fate)) = (group.asked.pop(), group.fates.pop()) {
-                if let (Fate::Taken(_, receipt), Some(limit)) = (fate, limit_of(version, &self.customers, &asked))
-                    && limit.holds()
-                {
+        if std::mem::take(&mut self.holds) {
+            self.give_back(version, |limit, asked, receipt| {
+                if limit.holds() {
                     limit.gate().release(asked.tag, asked.cost, receipt, outcome);
+                }
+            });
+        }
+    }
+
+    /// Gives back all that was taken, once.
+    #[cfg(feature = "tower")]
+    pub(super) fn cancel(&mut self, version: &Version) {
+        self.holds = false;
+        self.give_back(version, |limit, asked, receipt| limit.gate().undo(asked.tag, asked.cost, receipt));
+    }
+
+    fn give_back(&mut self, version: &Version, give_back: impl Fn(&LimitInForce, &Asked, Receipt)) {
+        for group in std::iter::once(&mut self.enforced).chain(&mut self.watched) {
+            while let (Some(asked), Some(fate)) = (group.asked.pop(), group.fates.pop()) {
+                if let (Fate::Taken(_, receipt), Some(limit)) = (fate, limit_of(version, &self.customers, &asked)) {
+                    give_back(limit, &asked, receipt);
                 }
             }
         }

@@ -1,5 +1,7 @@
 //! Policies: limits as configuration that changes while the program runs.
 
+#[cfg(feature = "tower")]
+mod asking;
 mod change;
 mod customers;
 mod decide;

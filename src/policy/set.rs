@@ -5,11 +5,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use ahash::RandomState;
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Guard};
 use parking_lot::Mutex;
 
 use super::change::Change;
 use super::customers::{Customers, LookupSettings, LookupStats, Source};
+use super::decide::Decision;
 use super::error::PolicyError;
 use super::lookup::{Customer, Lookup, LookupError};
 use super::matching::{Attributes, Seen};
@@ -153,13 +154,7 @@ impl PolicySet {
     /// It takes about as long as its limits take, and grows with the policies that the request may concern, not with all there are.
     #[inline]
     pub fn check(&self, attributes: &Attributes<'_>) -> Verdict {
-        let version = self.current.load();
-        let known = self.customers.as_ref().and_then(|customers| customers.find(attributes));
-        let customer = known.as_ref().and_then(|known| known.customer());
-        Verdict::new(version, |version, decision| {
-            let tier = customer.and_then(Customer::its_tier).or_else(|| version.tier_of(attributes));
-            decision.ask(version, &self.hasher, &Seen { attributes, tier }, customer);
-        })
+        Verdict::decided(self.in_force(), |version, decision| self.decide(version, attributes, decision))
     }
 
     /// Looks a customer up by the set's [lookup](Builder::lookup), waits for the answer, and keeps it: at the start for
@@ -183,6 +178,19 @@ impl PolicySet {
     #[must_use]
     pub fn last_lookup_error(&self) -> Option<Arc<LookupError>> {
         self.customers.as_ref().and_then(Customers::last_error)
+    }
+
+    #[inline]
+    pub(super) fn in_force(&self) -> Guard<Arc<Version>> {
+        self.current.load()
+    }
+
+    #[inline]
+    pub(super) fn decide(&self, version: &Version, attributes: &Attributes<'_>, decision: &mut Decision) {
+        let known = self.customers.as_ref().and_then(|customers| customers.find(attributes));
+        let customer = known.as_ref().and_then(|known| known.customer());
+        let tier = customer.and_then(Customer::its_tier).or_else(|| version.tier_of(attributes));
+        decision.ask(version, &self.hasher, &Seen { attributes, tier }, customer);
     }
 
     /// The version in force: 0 before the first.

@@ -19,8 +19,8 @@ use crate::limiter::Outcome;
 /// Places in concurrency limits are held as long as the verdict is, or until it is [finished](Verdict::finish).
 #[must_use = "it says whether the request may go on, and holds its places"]
 pub struct Verdict {
-    version: Guard<Arc<Version>>,
-    decision: Decision,
+    pub(super) version: Guard<Arc<Version>>,
+    pub(super) decision: Decision,
 }
 
 /// Why a request is refused.
@@ -49,7 +49,7 @@ pub struct PolicyMatch<'v> {
 #[derive(Clone, Copy, Debug)]
 pub struct Standing<'v> {
     policy: &'v str,
-    limit: &'v LimitInForce,
+    pub(super) limit: &'v LimitInForce,
     cost: u64,
     figures: Figures,
     shadow: bool,
@@ -60,7 +60,7 @@ pub struct Standing<'v> {
 impl Verdict {
     /// What is decided, is decided in place: it is large.
     #[inline]
-    pub(super) fn new(
+    pub(super) fn decided(
         version: Guard<Arc<Version>>,
         decide: impl FnOnce(&Version, &mut Decision),
     ) -> Verdict {

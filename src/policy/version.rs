@@ -1,13 +1,13 @@
 //! [`Version`]: all policies as they are at one time.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::change::{Change, Restart};
 use super::in_force::{PolicyInForce, Uncompiled};
 use super::limits::{LimitInForce, LimitSpec, PerCallLimits};
 use super::matching::{Attributes, CompiledConditions, Index, Places, Seen};
-use super::model::{Policies, Policy, State};
+use super::model::{Conditions, CostRule, Policies, Policy, State, Tier};
 use crate::build_error::BuildError;
 use crate::clock::Clock;
 use crate::limiter::DEFAULT_MAX_KEYS;
@@ -21,6 +21,9 @@ pub(super) struct Version {
     /// The places of those that each replaces.
     replaces: HashMap<u32, Box<[u32]>>,
     index: Index,
+    /// The names of all attributes that may make a difference, each once.
+    #[cfg_attr(not(feature = "tower"), expect(dead_code, reason = "the middleware's"))]
+    pub(super) attributes: Box<[Box<str>]>,
     tiers: Box<[(Box<str>, Box<[CompiledConditions]>)]>,
     /// Those that keep what keys have spent, by their ids.
     kept: HashMap<String, Arc<PolicyInForce>>,
@@ -48,6 +51,7 @@ impl Version {
             policies: Box::default(),
             replaces: HashMap::new(),
             index: Index::default(),
+            attributes: Box::default(),
             tiers: Box::default(),
             kept: HashMap::new(),
         }
@@ -105,7 +109,8 @@ impl Version {
         });
         let tiers = tiers.collect::<Result<_, _>>().map_err(Unbuilt::Conditions)?;
         let index = Index::new(policies.iter().map(|policy| &policy.conditions));
-        Ok(Version { number, source, policies, replaces, index, tiers, kept })
+        let attributes = attributes(&policies, &source.tier);
+        Ok(Version { number, source, policies, replaces, index, attributes, tiers, kept })
     }
 
     /// The tier that a request belongs to, if it does not say so.
@@ -189,6 +194,23 @@ impl Plan {
         change.restarted(&policy.id, Some(&name), Restart::OutOfRange);
         spec.build(name, policy.max_keys.unwrap_or(DEFAULT_MAX_KEYS), clock)
     }
+}
+
+/// The names of the attributes that policies and tiers look at.
+fn attributes(policies: &[Arc<PolicyInForce>], tiers: &[Tier]) -> Box<[Box<str>]> {
+    let mut names: BTreeSet<&str> = BTreeSet::new();
+    let mut conditions: Vec<&Conditions> = tiers.iter().flat_map(|tier| &tier.members).collect();
+    for policy in policies.iter().map(|policy| &*policy.policy) {
+        names.extend(policy.scope.attributes());
+        if let CostRule::Attribute(cost) = &policy.cost {
+            names.insert(&cost.attribute);
+        }
+        conditions.push(&policy.matches);
+        conditions.extend(policy.allow.iter().chain(&policy.deny));
+        conditions.extend(policy.overrides.iter().map(|other| &other.matches));
+    }
+    names.extend(conditions.into_iter().flat_map(Conditions::iter).map(|(name, _)| name));
+    names.into_iter().map(Box::from).collect()
 }
 
 fn keeps_keys(state: State) -> bool {

@@ -97,6 +97,44 @@ async fn a_place_is_held_as_long_as_a_stream_goes_on() {
     assert!(client.say_hello("ann").await.is_ok());
 }
 
+/// The route of a call is its path, and its API is the service, wherever the client says it came from.
+#[cfg(feature = "policy")]
+#[tokio::test]
+async fn policies_know_a_calls_method_and_service_and_refuse_in_the_words_of_grpc() {
+    let file = r#"
+        [[policy]]
+        id = "hellos"
+        match = { route = "/tollgate.example.Greeter/SayHello", method = "POST" }
+        limit = "1/day"
+        [[policy]]
+        id = "greeter"
+        match = { api = "tollgate.example.Greeter" }
+        scope = "header:x-user"
+        missing = "refuse"
+        concurrency = 9
+    "#;
+    let set = tollgate::policy::PolicySet::new();
+    let policies =
+        |file: &str| tollgate::policy::Policies::parse(file, tollgate::policy::Format::Toml).unwrap();
+    set.apply(policies(&file.replace("missing = \"refuse\"", ""))).unwrap();
+    let set = Arc::new(set);
+    let attributes = tollgate::http::RequestAttributes::new();
+    let layer = RateLimitLayer::builder().policies(Arc::clone(&set), attributes).build().unwrap();
+    let mut client = GreeterClient::connect(serve(layer).await).await.unwrap();
+    assert!(client.say_hello("ann").await.is_ok());
+    let refused = client.say_hello("ann").await.unwrap_err();
+    assert!(told_to_wait(&refused).0.is_some());
+    assert_eq!(violated(&refused), ("hellos".to_owned(), 1));
+    let told = refused.metadata().get("ratelimit").unwrap().to_str().unwrap();
+    assert!(told.contains("\"greeter/at-once\""), "{told}");
+    assert!(client.chat(tokio_stream::empty()).await.is_ok(), "another method");
+
+    set.apply(policies(file)).unwrap();
+    let refused = client.chat(tokio_stream::empty()).await.unwrap_err();
+    assert_eq!(refused.code(), Code::InvalidArgument);
+    assert!(refused.message().contains("policy \"greeter\" needs the header field x-user"), "{refused}");
+}
+
 /// The server learns a little later than its client that a stream is over.
 async fn until_idle(limit: &ConcurrencyLimit) {
     while limit.in_flight() > 0 {

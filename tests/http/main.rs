@@ -6,6 +6,10 @@ mod deciding;
 mod ending;
 mod keys;
 mod observing;
+#[cfg(feature = "policy")]
+mod policies;
+#[cfg(feature = "policy")]
+mod policy_attributes;
 mod servers;
 mod support;
 mod waiting;

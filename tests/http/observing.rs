@@ -10,10 +10,10 @@ use tollgate::observe::{Decided, Observer, TopRefused};
 use crate::support::{by_user, get, statuses, still};
 
 #[derive(Debug, Default)]
-struct Notes(Mutex<Vec<String>>);
+pub(crate) struct Notes(Mutex<Vec<String>>);
 
 impl Notes {
-    fn take(&self) -> Vec<String> {
+    pub(crate) fn take(&self) -> Vec<String> {
         std::mem::take(&mut self.0.lock().unwrap())
     }
 }

@@ -25,7 +25,7 @@ fn ten_a_second() -> (Arc<Limiter>, Builder) {
 }
 
 /// Sends so many at once; when each was answered, in milliseconds, and how.
-async fn crowd(layer: &RateLimitLayer, n: usize, user: &'static str) -> Vec<(u128, u16)> {
+pub(crate) async fn crowd(layer: &RateLimitLayer, n: usize, user: &'static str) -> Vec<(u128, u16)> {
     let begun = Instant::now();
     let tasks: Vec<_> = (0..n)
         .map(|_| {

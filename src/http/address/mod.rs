@@ -222,6 +222,12 @@ impl ClientAddress {
         self
     }
 
+    /// The same, and addresses stay whole.
+    #[cfg(feature = "policy")]
+    pub(super) fn whole(self) -> ClientAddress {
+        ClientAddress { ipv4_prefix: 32, ipv6_prefix: 128, ..self }
+    }
+
     /// The bits of an IPv6 address that make a client, 32 to 128; 64 unless changed.
     ///
     /// # Errors

@@ -90,13 +90,13 @@ impl<'a> Attributes<'a> {
     #[must_use]
     pub fn with(mut self, name: &'a str, value: impl Into<Value<'a>>) -> Attributes<'a> {
         let value = value.into();
-        match Column::of(name) {
-            Column::Known(IP) => {
+        match KNOWN.iter().position(|known| *known == name) {
+            Some(IP) => {
                 let address = value.address();
                 self.known[IP] = Some(address.map_or(value, Value::Address));
             }
-            Column::Known(place) => self.known[place] = Some(value),
-            Column::Other(_) => match self.others.iter_mut().find(|(other, _)| *other == name) {
+            Some(place) => self.known[place] = Some(value),
+            None => match self.others.iter_mut().find(|(other, _)| *other == name) {
                 Some((_, old)) => *old = value,
                 None => self.others.push((name, value)),
             },
@@ -138,7 +138,7 @@ impl Value<'_> {
 
     /// As a part of what is counted under: of an IPv6 address its /64 network, which is the least that a customer is given.
     #[inline]
-    pub(in crate::policy) fn in_scope(self) -> Self {
+    pub(crate) fn in_scope(self) -> Self {
         match self {
             Value::Address(IpAddr::V6(address)) => {
                 let network = address.to_bits() & !u128::from(u64::MAX);

@@ -1,0 +1,83 @@
+//! [`Asking`]: for those who find a request's attributes only when they know which are asked for.
+
+use std::sync::Arc;
+
+use arc_swap::Guard;
+
+use super::decide::Decision;
+use super::matching::Attributes;
+use super::set::PolicySet;
+use super::verdict::{Standing, Verdict};
+use super::version::Version;
+
+/// The policies of one version, about to be asked. They say which attributes they ask for, and are the ones asked even if others are put in force
+/// meanwhile.
+pub(crate) struct Asking<'s> {
+    set: &'s PolicySet,
+    version: Guard<Arc<Version>>,
+}
+
+impl PolicySet {
+    /// Begins to ask the policies in force.
+    #[inline]
+    pub(crate) fn ask(&self) -> Asking<'_> {
+        Asking { set: self, version: self.in_force() }
+    }
+}
+
+impl Asking<'_> {
+    /// The names of all attributes that may make a difference, each once.
+    #[inline]
+    pub(crate) fn attributes(&self) -> &[Box<str>] {
+        &self.version.attributes
+    }
+
+    /// Asks, as [`PolicySet::check`]. The names above may be borrowed by what is asked about, so that the verdict comes in a second step.
+    #[inline]
+    pub(crate) fn decide(&self, attributes: &Attributes<'_>) -> Decision {
+        let mut decision = Decision::default();
+        self.set.decide(&self.version, attributes, &mut decision);
+        decision
+    }
+
+    /// What was decided.
+    #[inline]
+    pub(crate) fn verdict(self, decision: Decision) -> Verdict {
+        Verdict { version: self.version, decision }
+    }
+}
+
+impl Verdict {
+    /// Whether it holds places that somebody must give back.
+    pub(crate) fn holds_places(&self) -> bool {
+        self.decision.holds
+    }
+
+    /// The request does not go on after all: all that it was charged comes back, places too.
+    pub(crate) fn cancel(mut self) {
+        self.decision.cancel(&self.version);
+    }
+
+    /// The tier of a request that does not say its own, by the version that decided.
+    pub(crate) fn tier_of(&self, attributes: &Attributes<'_>) -> Option<&str> {
+        self.version.tier_of(attributes)
+    }
+
+    /// The names of all attributes that made a difference.
+    pub(crate) fn attributes(&self) -> &[Box<str>] {
+        &self.version.attributes
+    }
+
+    /// To be kept for long. A thread can borrow few versions at a time without a count of who has them: those are for checks.
+    pub(crate) fn kept(mut self) -> Verdict {
+        self.version = Guard::from_inner(Arc::clone(&self.version));
+        self
+    }
+}
+
+impl Standing<'_> {
+    /// The limit's name, shared.
+    pub(crate) fn shared_name(&self) -> Arc<str> {
+        Arc::clone(&self.limit.name)
+    }
+}
