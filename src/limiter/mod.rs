@@ -24,6 +24,8 @@ mod rules;
 mod schedule;
 #[cfg(feature = "policy")]
 mod shared;
+#[cfg(all(test, feature = "policy", tollgate_loom))]
+mod shared_loom_tests;
 #[cfg(feature = "serde")]
 mod snapshot;
 mod spread;

@@ -21,8 +21,29 @@ use crate::sync::{AtomicU64, Ordering};
 pub(crate) struct SharedLimit<A: Engine> {
     algorithm: A,
     held: Arc<Held<A>>,
-    /// When a successor took over, on the limit's clock; `u64::MAX` as long as none has.
-    until: AtomicU64,
+    term: Term,
+}
+
+/// How long a limit is in force: up to a time on its clock, or for ever as long as no successor took over.
+#[derive(Debug)]
+pub(super) struct Term(AtomicU64);
+
+impl Term {
+    pub(super) fn open() -> Term {
+        Term(AtomicU64::new(u64::MAX))
+    }
+
+    pub(super) fn end(&self, time: u64) {
+        // Release: pairs with the Acquire load in `within`.
+        self.0.store(time, Ordering::Release);
+    }
+
+    /// This time, or the end if that came before.
+    #[inline]
+    pub(super) fn within(&self, time: u64) -> u64 {
+        // Acquire: pairs with the Release store in `end`: who sees the end sees where the axis ended, too.
+        time.min(self.0.load(Ordering::Acquire))
+    }
 }
 
 /// What all versions have in common.
@@ -47,22 +68,20 @@ impl<A: Engine> SharedLimit<A> {
     }
 
     fn of(algorithm: A, held: Arc<Held<A>>) -> SharedLimit<A> {
-        SharedLimit { algorithm, held, until: AtomicU64::new(u64::MAX) }
+        SharedLimit { algorithm, held, term: Term::open() }
     }
 
     pub(crate) fn refill_time(&self) -> Option<Duration> {
         self.algorithm.refill_time()
     }
 
-    pub(crate) fn stats(&self) -> Stats {
-        self.held.keys.stats(&self.algorithm, self.held.timeline.now())
+    #[inline]
+    fn in_force(&self, now: Now) -> Now {
+        Now { time: self.term.within(now.time), ..now }
     }
 
-    /// Until this time, at the latest.
-    #[inline]
-    fn ending(&self, now: Now) -> Now {
-        // Acquire: pairs with the Release store in `succeed`: who sees the end sees where the axis ended, too.
-        Now { time: now.time.min(self.until.load(Ordering::Acquire)), ..now }
+    pub(crate) fn stats(&self) -> Stats {
+        self.held.keys.stats(&self.algorithm, self.held.timeline.now())
     }
 }
 
@@ -70,8 +89,7 @@ impl<A: Succeed> SharedLimit<A> {
     /// The same keys under another quota, from now on.
     pub(crate) fn succeed(&self, quota: Quota) -> Result<SharedLimit<A>, BuildError> {
         let (algorithm, time) = self.algorithm.succeed(quota, || self.held.timeline.now().time)?;
-        // Release: pairs with the Acquire load in `ending`.
-        self.until.store(time, Ordering::Release);
+        self.term.end(time);
         Ok(SharedLimit::of(algorithm, Arc::clone(&self.held)))
     }
 }
@@ -105,17 +123,56 @@ impl<A: Engine> Keeper for SharedLimit<A> {
 
     #[inline]
     fn now(&self) -> Now {
-        self.ending(self.held.timeline.now())
+        self.in_force(self.held.timeline.now())
     }
 
     #[inline]
     fn now_together(&self, instant: &mut Instant) -> Now {
-        self.ending(self.held.timeline.now_together(instant))
+        self.in_force(self.held.timeline.now_together(instant))
     }
 }
 
 impl<A: Engine + fmt::Debug> fmt::Debug for SharedLimit<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SharedLimit").field("algorithm", &self.algorithm).finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, not(tollgate_loom)))]
+mod tests {
+    use std::time::Duration;
+
+    use super::SharedLimit;
+    use crate::algorithm::Gcra;
+    use crate::clock::{Clock, Instant};
+    use crate::limiter::Gate;
+    use crate::quota::Quota;
+
+    const ANN: u64 = 7;
+
+    fn admits(limit: &SharedLimit<Gcra>, cost: u64) -> bool {
+        limit.take(&mut Instant::default(), ANN, cost).is_ok()
+    }
+
+    #[test]
+    fn who_began_under_a_limit_ends_under_it_as_of_the_moment_it_changed() {
+        let (clock, hand) = Clock::manual();
+        let old = SharedLimit::new(Gcra::new(Quota::per_second(10)), 100, clock).unwrap();
+        assert!(admits(&old, 4));
+        let new = old.succeed(Quota::per_second(1_000_000).burst(20)).unwrap();
+        assert!(!admits(&old, 7) && admits(&old, 6), "ten in all");
+        hand.advance(Duration::from_secs(10));
+        assert!(!admits(&old, 1), "its time stands still");
+        assert!(admits(&new, 20) && !admits(&new, 1));
+    }
+
+    #[test]
+    fn a_late_caller_does_not_lead_the_keys_ahead_of_a_slower_successor() {
+        let (clock, hand) = Clock::manual();
+        let old = SharedLimit::new(Gcra::new(Quota::per_second(1_000)), 100, clock).unwrap();
+        let new = old.succeed(Quota::per_second(10)).unwrap();
+        hand.advance(Duration::from_secs(100));
+        assert!(admits(&old, 1), "it had a thousand when it ended");
+        assert!(admits(&new, 10), "and that is long ago for the new one");
     }
 }

@@ -69,8 +69,11 @@ impl Change {
         let ids = |policies: &[&Policy]| policies.iter().map(|policy| policy.id.clone()).collect();
         let added: Vec<_> = new.policy.iter().filter(|policy| !before.contains_key(&policy.id)).collect();
         let removed: Vec<_> = old.policy.iter().filter(|policy| !after.contains_key(&policy.id)).collect();
+        // When it was written down is no part of what it says.
+        let untimed = |policy: &Policy| Policy { created: None, updated: None, ..policy.clone() };
         let changed = new.policy.iter().filter(|policy| {
-            before.get(&policy.id).is_some_and(|place| old.policy[*place] != **policy)
+            let old = before.get(&policy.id).map(|place| &old.policy[*place]);
+            old.is_some_and(|old| old != *policy && untimed(old) != untimed(policy))
         });
         let changed: Vec<_> = changed.collect();
         (self.added, self.changed, self.removed) = (ids(&added), ids(&changed), ids(&removed));

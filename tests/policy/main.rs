@@ -8,4 +8,5 @@ mod model;
 mod model_set;
 mod lookups;
 mod reloads_observed;
+mod versions;
 mod watching;
