@@ -1,0 +1,54 @@
+//! `tollgate check-config`: whether files of policies are right, and what they put in force.
+
+use std::error::Error;
+use std::path::PathBuf;
+
+use clap::Args;
+use tollgate::policy::Policies;
+use tollgate::replay::write_policies;
+
+use crate::print;
+
+/// Tell whether files of policies are right, and what they put in force.
+///
+/// Each file is read for itself. All that is wrong in any of them is printed with its file and line, and the command fails;
+/// otherwise a table of each file's policies.
+#[derive(Debug, Args)]
+pub(crate) struct CheckConfigArgs {
+    /// The files, whose names end in .toml, .json, .yaml or .yml
+    #[arg(value_name = "FILE", required_unless_present = "schema")]
+    files: Vec<PathBuf>,
+
+    /// Print the JSON Schema of such a file, for editors
+    #[arg(long, conflicts_with = "files")]
+    schema: bool,
+}
+
+pub(crate) fn run(args: &CheckConfigArgs) -> Result<(), Box<dyn Error>> {
+    if args.schema {
+        return print(|out| {
+            serde_json::to_writer_pretty(&mut *out, &Policies::json_schema())?;
+            writeln!(out)
+        });
+    }
+    let (mut read, mut wrong) = (Vec::new(), Vec::new());
+    for file in &args.files {
+        match Policies::read(file) {
+            Ok(policies) => read.push((file, policies)),
+            Err(error) => wrong.push(error.to_string()),
+        }
+    }
+    if !wrong.is_empty() {
+        return Err(wrong.join("\n").into());
+    }
+    print(|mut out| {
+        for (place, (file, policies)) in read.iter().enumerate() {
+            if read.len() > 1 {
+                let between = if place == 0 { "" } else { "\n" };
+                writeln!(out, "{between}{}\n", file.display())?;
+            }
+            write_policies(policies, &mut out)?;
+        }
+        Ok(())
+    })
+}
