@@ -94,6 +94,8 @@ impl Picture {
 /// What a picture shows.
 #[derive(Debug)]
 pub struct Drawing<'a> {
+    /// What it is about, before the name of the log.
+    pub(super) title: &'static str,
     pub(super) log: &'a LogSummary,
     /// By what requests were counted.
     pub(super) by: &'a str,
@@ -109,6 +111,7 @@ impl<'a> From<&'a Report> for Drawing<'a> {
             format!("refused by {}: {refused}, {share}", limit.name(report))
         };
         Drawing {
+            title: "What limits would have done to",
             log: &report.log,
             by: report.log.key.as_deref().unwrap_or_default(),
             over_time: report.over_time.as_ref(),
@@ -183,7 +186,7 @@ fn highest(counts: &[u64]) -> u64 {
 fn draw_header(area: &Area<'_>, report: &Drawing<'_>) -> Result<(), Box<dyn Error>> {
     const LONGEST: usize = 80;
     let name = if report.log.file == "-" { "standard input" } else { &report.log.file };
-    let title = format!("What limits would have done to {}", shorten(&printable(name), LONGEST));
+    let title = format!("{} {}", report.title, shorten(&printable(name), LONGEST));
     area.draw(&Text::new(title, (MARGIN.cast_signed(), 20), (FONT, 24).into_font().color(&TEXT)))?;
     let mut about = format!("{} requests", number(report.log.requests));
     if let (Some(from), Some(to)) = (report.log.from, report.log.to) {

@@ -1,11 +1,14 @@
-//! `tollgate replay`, from the command line to what it prints.
+//! The command `tollgate`, from the command line to what it prints.
 #![cfg(feature = "cli")]
 #![allow(clippy::unwrap_used, reason = "in helpers of tests, too, to fail is to panic")]
 
+mod against;
+mod check_config;
 mod formats;
 mod golden;
 #[cfg(target_os = "linux")]
 mod memory;
+mod policies;
 
 use std::fs;
 use std::io::Write as _;

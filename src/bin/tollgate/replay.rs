@@ -45,7 +45,8 @@ The report, for each limit:
 
 The report on policies:
   reads              the attributes that they look at, and the fields that these were taken from
-  requests           those that the policy concerns; admitted: those that all policies let in
+  requests           those that the policy concerns, and that none of higher priority had refused by name;
+                     admitted: those that all policies let in
   refused            those that it refused; where several did, the one with the longest wait
   by others          those that other policies refused
   would refuse       those that it would have refused, if it did not only watch (shadow)

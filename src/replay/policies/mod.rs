@@ -73,7 +73,9 @@ pub fn replay_policies(
     let mut replay = PolicyReplay { options, names, run, begun: false };
     let (log, taken) = read_log(file, input, &reading, progress, &mut replay)?;
     let PolicyReplay { names, run, .. } = replay;
-    Ok(report::report(log, &run, report::attributes(names, &run, taken), notes(options)))
+    let has_tiers = options.files().any(|file| !file.policies.tier.is_empty());
+    let attributes = report::attributes(names, &run, taken, has_tiers);
+    Ok(report::report(log, &run, attributes, notes(options)))
 }
 
 /// A replay under way.

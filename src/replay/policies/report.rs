@@ -11,7 +11,7 @@ use super::super::report::{OverTime, TOP, as_optional_seconds};
 use super::super::series::Series;
 use super::difference::Refusals;
 use super::run::Run;
-use super::tally::PolicyTally;
+use super::tally::{KeyTally, PolicyTally};
 use super::trial::Trial;
 
 /// What was in the log, and what policies would have done to it.
@@ -138,13 +138,20 @@ pub struct RefusedBy {
     pub requests: u64,
 }
 
-pub(super) fn attributes(names: Vec<String>, run: &Run, taken: Option<FieldsTaken>) -> Vec<AttributeReport> {
+/// Where each attribute was found, and how often. A tier that no request says is said by the policies, where they have tiers.
+pub(super) fn attributes(
+    names: Vec<String>,
+    run: &Run,
+    taken: Option<FieldsTaken>,
+    has_tiers: bool,
+) -> Vec<AttributeReport> {
     let mut fields = taken.map(|taken| taken.key).unwrap_or_default().into_iter();
     let report = |(name, requests): (String, &u64)| {
         let field = fields.next().filter(|_| *requests > 0);
         AttributeReport { name, field, requests: *requests }
     };
-    names.into_iter().zip(&run.found).map(report).collect()
+    let all = names.into_iter().zip(&run.found).map(report);
+    all.filter(|attribute| !(has_tiers && attribute.name == "tier" && attribute.requests == 0)).collect()
 }
 
 pub(super) fn report(
@@ -200,16 +207,15 @@ fn policy(tally: &PolicyTally) -> PolicyRow {
 
 /// The keys that were refused most often, or would have been; of equals the one with fewer requests, then by their texts.
 fn most_refused(policies: &[PolicyTally]) -> Vec<KeyReport> {
-    let of_policy = |policy: &'_ PolicyTally| {
-        let refused = policy.by_key().filter(|(_, tally)| tally.refused + tally.would_refuse > 0);
-        let report = refused.map(|(key, tally)| KeyReport {
+    let of_policy = |policy: &PolicyTally| -> Vec<KeyReport> {
+        let report = |(key, tally): (String, KeyTally)| KeyReport {
             key,
             policy: policy.id.clone(),
             requests: tally.requests,
             refused: tally.refused,
             would_refuse: tally.would_refuse,
-        });
-        report.collect::<Vec<_>>()
+        };
+        policy.refused_keys().map(report).collect()
     };
     let mut keys: Vec<KeyReport> = policies.iter().flat_map(of_policy).collect();
     let order = |a: &KeyReport, b: &KeyReport| {

@@ -12,10 +12,10 @@ use super::super::table::number_table;
 use super::super::text::{duration, number, percent, printable, share, shorten};
 use super::report::{AttributeReport, Difference, KeyReport, PolicyReport, PolicyRow, RefusedBy, SetReport};
 
-/// How wide a key and the name of a file may be beside the other columns.
+/// How wide a key may be beside the other columns.
 const KEY_WIDTH: usize = 40;
 
-/// How wide a policy's id may be.
+/// How wide a policy's id and the name of a file may be.
 const ID_WIDTH: usize = 24;
 
 /// Writes the report as tables, and a chart of it over time.
@@ -36,7 +36,7 @@ pub fn write_policy_table(report: &PolicyReport, out: &mut impl Write) -> io::Re
             write_difference(what, difference, out)?;
         }
         if !report.policy.most_refused.is_empty() {
-            writeln!(out, "\n{}", keys_table(&report.policy.most_refused).trim_fmt())?;
+            writeln!(out, "\n{}", keys_table(report).trim_fmt())?;
         }
     }
     write_malformed(&report.log, out)?;
@@ -70,7 +70,7 @@ fn totals_table(report: &PolicyReport) -> Table {
     ];
     let sets = || report.against.iter().chain([&report.policy]);
     let header = std::iter::once("policies".to_owned());
-    let header = header.chain(sets().map(|set| shorten(&printable(&set.file), KEY_WIDTH)));
+    let header = header.chain(sets().map(file_name));
     let rows = ROWS.into_iter().map(|(name, value)| {
         let values = sets().map(|set| share(value(set), report.log.requests));
         std::iter::once(name.to_owned()).chain(values).collect()
@@ -78,16 +78,20 @@ fn totals_table(report: &PolicyReport) -> Table {
     number_table(header.collect(), rows)
 }
 
+fn file_name(set: &SetReport) -> String {
+    shorten(&printable(&set.file), ID_WIDTH)
+}
+
 /// A row for each policy. What is nought for all of them is left out.
 fn policies_table(set: &SetReport, report: &PolicyReport) -> Table {
     type Column = (&'static str, fn(&PolicyRow) -> u64, fn(&PolicyRow) -> String);
     const COLUMNS: [Column; 7] = [
         ("requests", |_| 1, |row| number(row.requests)),
-        ("admitted", |_| 1, |row| share(row.admitted, row.requests)),
+        ("admitted", |_| 1, |row| number(row.admitted)),
         ("refused", |_| 1, |row| share(row.refused, row.requests)),
-        ("by others", |row| row.refused_by_others, |row| number(row.refused_by_others)),
-        ("would refuse", |row| row.would_refuse, |row| share(row.would_refuse, row.requests)),
-        ("keys refused", |_| 1, |row| share(row.keys_refused as u64, row.keys as u64)),
+        ("by\nothers", |row| row.refused_by_others, |row| number(row.refused_by_others)),
+        ("would\nrefuse", |row| row.would_refuse, |row| share(row.would_refuse, row.requests)),
+        ("keys\nrefused", |_| 1, |row| share(row.keys_refused as u64, row.keys as u64)),
         (
             "longest refusal",
             |row| row.refused,
@@ -95,8 +99,7 @@ fn policies_table(set: &SetReport, report: &PolicyReport) -> Table {
         ),
     ];
     let columns = || COLUMNS.iter().filter(|(_, counts, _)| set.policies.iter().any(|row| counts(row) > 0));
-    let title =
-        if report.against.is_some() { shorten(&printable(&set.file), ID_WIDTH) } else { "policy".to_owned() };
+    let title = if report.against.is_some() { file_name(set) } else { "policy".to_owned() };
     let header = std::iter::once(title).chain(columns().map(|(name, ..)| (*name).to_owned()));
     let rows = set.policies.iter().map(|row| {
         let values = columns().map(|(.., value)| value(row));
@@ -142,9 +145,15 @@ fn write_difference(what: &str, difference: &Difference, out: &mut impl Write) -
     writeln!(out, "\n{}", of_keys(number_table(header, difference.keys.iter().map(row))).trim_fmt())
 }
 
-fn keys_table(keys: &[KeyReport]) -> Table {
+fn keys_table(report: &PolicyReport) -> Table {
+    let keys = &report.policy.most_refused;
+    let title = match report.against {
+        Some(_) => format!("most refused by {}", file_name(&report.policy)),
+        None => "most refused keys".to_owned(),
+    };
     let watched = keys.iter().any(|key| key.would_refuse > 0);
-    let mut header = ["most refused keys", "policy", "requests", "refused"].map(str::to_owned).to_vec();
+    let mut header = vec![title];
+    header.extend(["policy", "requests", "refused"].map(str::to_owned));
     header.extend(watched.then(|| "would refuse".to_owned()));
     let row = |key: &KeyReport| {
         let mut row = vec![
@@ -197,6 +206,7 @@ impl<'a> From<&'a PolicyReport> for Drawing<'a> {
             |(what, difference): (&str, &Difference)| format!("{what}: {}", number(difference.requests));
         let titles = report.policy.policies.iter().map(refused).chain(differences(report).map(differ));
         Drawing {
+            title: "What policies would have done to",
             log: &report.log,
             by: &report.policy.file,
             over_time: report.over_time.as_ref(),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::super::key::{push_text, push_value};
-use super::super::key_table::{KeyId, KeyTable};
+use super::super::key_table::KeyTable;
 use super::super::refusals::{LongestRefusal, RefusalRow};
 use super::super::time::UnixNanos;
 use super::values::Values;
@@ -107,14 +107,20 @@ impl PolicyTally {
 
     /// How many keys it refused at least once, or would have.
     pub(super) fn keys_refused(&self) -> usize {
-        self.tallies.iter().filter(|tally| tally.refused + tally.would_refuse > 0).count()
+        self.tallies.iter().filter(|tally| tally.is_refused()).count()
     }
 
-    /// Every key and what was done to it.
-    pub(super) fn by_key(&self) -> impl Iterator<Item = (String, KeyTally)> {
-        let ids: Vec<(KeyId, String)> =
-            self.keys.texts().into_iter().map(std::borrow::Cow::into_owned).enumerate().collect();
-        ids.into_iter().map(|(id, text)| (text, self.tallies[id]))
+    /// The keys that it refused at least once, or would have.
+    pub(super) fn refused_keys(&self) -> impl Iterator<Item = (String, KeyTally)> {
+        let keys = self.keys.texts().into_iter().zip(&self.tallies);
+        let refused = keys.filter(|(_, tally)| tally.is_refused());
+        refused.map(|(text, tally)| (text.into_owned(), *tally))
+    }
+}
+
+impl KeyTally {
+    fn is_refused(&self) -> bool {
+        self.refused + self.would_refuse > 0
     }
 }
 
