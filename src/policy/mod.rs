@@ -1,5 +1,8 @@
 //! Policies.
 
+mod envoy;
+pub mod file;
 mod model;
 
+pub use envoy::{Descriptor, EnvoyError};
 pub use model::*;

@@ -1,0 +1,417 @@
+//! What Envoy's rate limit service would do with its configurations, and what the imported policies do.
+#![cfg(feature = "policy")]
+
+mod envoy_reference;
+
+use std::collections::HashMap;
+
+use envoy_reference::{Asked, Rule, yaml};
+use proptest::prelude::*;
+use tollgate::policy::{Conditions, Descriptor, Policies, Policy};
+
+/// Whether a value fits a pattern in which `*` is any run of characters and `\` takes the meaning from the next one.
+fn fits(pattern: &[char], value: &[char]) -> bool {
+    match (pattern, value) {
+        ([], value) => value.is_empty(),
+        (['*', rest @ ..], value) => {
+            fits(rest, value) || value.split_first().is_some_and(|(_, value)| fits(pattern, value))
+        }
+        (['\\', literal, rest @ ..] | [literal, rest @ ..], [first, value @ ..]) => {
+            literal == first && fits(rest, value)
+        }
+        (_, []) => false,
+    }
+}
+
+fn hold(conditions: &Conditions, attributes: &HashMap<&str, &str>) -> bool {
+    let chars = |text: &str| text.chars().collect::<Vec<_>>();
+    conditions.iter().all(|(name, patterns)| {
+        let value = attributes.get(name).map(|value| chars(value));
+        value.is_some_and(|value| patterns.iter().any(|pattern| fits(&chars(pattern.as_str()), &value)))
+    })
+}
+
+/// The policies that concern a request, each with the values of its scope.
+fn concerned<'a>(policies: &'a Policies, descriptor: &Descriptor) -> Vec<(&'a Policy, Vec<String>)> {
+    let attributes: HashMap<_, _> = descriptor.attributes().collect();
+    let concerns = |policy: &&Policy| {
+        hold(&policy.matches, &attributes) && !policy.allow.iter().any(|except| hold(except, &attributes))
+    };
+    let key = |policy: &Policy| policy.scope.attributes().map(|name| attributes[name].to_owned()).collect();
+    policies.policy.iter().filter(concerns).map(|policy| (policy, key(policy))).collect()
+}
+
+/// What concerns a request, as `id: limit for key`.
+fn outcome<const N: usize>(policies: &Policies, domain: &str, entries: [(&str, &str); N]) -> String {
+    let show = |(policy, key): (&Policy, Vec<String>)| {
+        let limits: Vec<_> = policy.limits.iter().map(|limit| limit.limit.to_string()).collect();
+        let shadow = if policy.shadow { " in the shadow" } else { "" };
+        format!("{}: {}{shadow} for {}", policy.id, limits.join(", "), key.join(", "))
+    };
+    let all = concerned(policies, &Descriptor::new(domain, entries));
+    all.into_iter().map(show).collect::<Vec<_>>().join("; ")
+}
+
+fn import(yaml: &str) -> Policies {
+    Policies::from_envoy(yaml).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn rules() -> impl Strategy<Value = Vec<Rule>> {
+    let none = Just(Vec::new()).boxed();
+    none.prop_recursive(3, 60, 6, |inner| {
+        let key = prop::sample::select(vec!["k", "l"]);
+        let values = vec!["", "", "a", "b", "ab", "a*", "*b", "*", "a*b", r"a\", r"\*", "a*b*"];
+        let value = prop::sample::select(values);
+        let rule = (key, value, any::<bool>(), any::<bool>(), inner).prop_map(
+            |(key, value, limit, share, rules)| Rule { rules, ..Rule::new(key, value, limit, share) },
+        );
+        prop::collection::vec(rule, 0..6).prop_map(distinct)
+    })
+}
+
+/// The service refuses the same key and value twice in a list.
+fn distinct(mut rules: Vec<Rule>) -> Vec<Rule> {
+    let mut seen = Vec::new();
+    rules.retain(|rule| {
+        let name = (rule.key.clone(), rule.value.clone());
+        let is_new = !seen.contains(&name);
+        seen.push(name);
+        is_new
+    });
+    rules
+}
+
+fn asked() -> impl Strategy<Value = Asked> {
+    let key = prop::sample::select(vec!["k", "k", "l", "l", "m"]);
+    let value = prop::sample::select(vec![
+        "", "a", "b", "ab", "aab", "abb", "c", "a*", "*b", "*", "a*b", r"a\", r"\*",
+    ]);
+    prop::collection::vec((key, value), 0..4).prop_map(|entries| {
+        entries.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
+
+    #[test]
+    fn the_service_and_the_policies_choose_the_same_limit_and_the_same_counter(
+        rules in rules(),
+        requests in prop::collection::vec(asked(), 1..24),
+    ) {
+        let (rules, text) = yaml("d", rules);
+        let policies = import(&text);
+        let mut counters = HashMap::new();
+        for entries in requests {
+            let expected = envoy_reference::get_limit(&rules, &entries);
+            let found = concerned(&policies, &Descriptor::new("d", entries.clone()));
+            let names: Vec<_> = found.iter().map(|(policy, _)| policy.name.as_deref()).collect();
+            let expected_name: Vec<_> = expected.iter().map(|chosen| Some(chosen.name.as_str())).collect();
+            prop_assert_eq!(&names, &expected_name, "{:?} {}", entries, text);
+            prop_assert!(concerned(&policies, &Descriptor::new("e", entries.clone())).is_empty());
+            if let (Some(chosen), Some((policy, key))) = (expected, found.into_iter().next()) {
+                let counter = (policy.id.clone(), key);
+                let by_key = counters.entry(Ok(chosen.cache_key.clone())).or_insert(Err(counter.clone())).clone();
+                let by_counter =
+                    counters.entry(Err(counter.clone())).or_insert(Ok(chosen.cache_key.clone())).clone();
+                prop_assert_eq!(by_key, Err(counter), "{:?} {}", entries, text);
+                prop_assert_eq!(by_counter, Ok(chosen.cache_key), "{:?} {}", entries, text);
+            }
+        }
+    }
+
+    #[test]
+    fn no_text_panics(text in "(?s).{0,200}|(domain: d\n|descriptors:\n|  ?- key: [a-z*]?\n|    rate_limit: |\\{unit: day\\}\n){0,12}") {
+        let _ = Policies::from_envoy(&text);
+    }
+}
+
+#[test]
+fn exact_values_have_limits_of_their_own() {
+    let policies = import(
+        "
+        domain: stores
+        descriptors:
+        - { key: table, value: people, rate_limit: { unit: second, requests_per_unit: 500 } }
+        - { key: table, value: orders, rate_limit: { unit: second, requests_per_unit: 400 } }
+        ",
+    );
+    assert_eq!(outcome(&policies, "stores", [("table", "people")]), "stores/table:people: 500/s for ");
+    assert_eq!(outcome(&policies, "stores", [("table", "orders")]), "stores/table:orders: 400/s for ");
+    assert_eq!(outcome(&policies, "stores", [("table", "other")]), "");
+    assert_eq!(outcome(&policies, "shops", [("table", "people")]), "");
+}
+
+#[test]
+fn every_value_of_a_bare_key_has_a_counter_of_its_own() {
+    let policies = import(
+        "
+        domain: mail
+        descriptors:
+        - key: kind
+          value: advert
+          descriptors:
+          - { key: to, rate_limit: { unit: day, requests_per_unit: 5 } }
+        - { key: to, rate_limit: { unit: day, requests_per_unit: 100 } }
+        ",
+    );
+    assert_eq!(
+        outcome(&policies, "mail", [("kind", "advert"), ("to", "11")]),
+        "mail/kind:advert/to: 5/d for 11"
+    );
+    assert_eq!(outcome(&policies, "mail", [("to", "11")]), "mail/to: 100/d for 11");
+    assert_eq!(outcome(&policies, "mail", [("to", "22")]), "mail/to: 100/d for 22");
+    assert_eq!(outcome(&policies, "mail", [("kind", "bill"), ("to", "11")]), "");
+    assert_eq!(outcome(&policies, "mail", [("to", "11"), ("kind", "advert")]), "");
+}
+
+#[test]
+fn an_exact_value_comes_before_the_bare_key_and_zero_requests_block() {
+    let policies = import(
+        "
+        domain: edge
+        descriptors:
+        - { key: address, rate_limit: { unit: second, requests_per_unit: 10 } }
+        - { key: address, value: 192.0.2.5, rate_limit: { unit: second, requests_per_unit: 0 } }
+        ",
+    );
+    assert_eq!(outcome(&policies, "edge", [("address", "192.0.2.1")]), "edge/address: 10/s for 192.0.2.1");
+    assert_eq!(outcome(&policies, "edge", [("address", "192.0.2.5")]), "edge/address:192.0.2.5: block for ");
+}
+
+#[test]
+fn a_limit_concerns_requests_with_as_many_entries_as_it_is_deep() {
+    let request = [("colour", "red"), ("size", "7")];
+    let flat = import(
+        "
+        domain: d
+        descriptors: [{ key: colour, value: red, rate_limit: { unit: second, requests_per_unit: 300 } }]
+        ",
+    );
+    assert_eq!(outcome(&flat, "d", request), "");
+    let deep = import(
+        "
+        domain: d
+        descriptors:
+        - key: colour
+          value: red
+          descriptors: [{ key: size, rate_limit: { unit: second, requests_per_unit: 300 } }]
+        ",
+    );
+    assert_eq!(outcome(&deep, "d", request), "d/colour:red/size: 300/s for 7");
+    assert_eq!(outcome(&deep, "d", [("colour", "red")]), "");
+}
+
+#[test]
+fn unlimited_descriptors_are_told_from_those_that_do_not_exist() {
+    let policies = import(
+        "
+        domain: inside
+        descriptors:
+        - { key: directory, rate_limit: { unlimited: true } }
+        - { key: cloud, rate_limit: { unit: minute, requests_per_unit: 100 } }
+        ",
+    );
+    assert_eq!(outcome(&policies, "inside", [("directory", "x")]), "inside/directory: unlimited for x");
+    assert_eq!(outcome(&policies, "inside", [("cloud", "x")]), "inside/cloud: 100/min for x");
+    assert_eq!(outcome(&policies, "inside", [("moon", "x")]), "");
+}
+
+#[test]
+fn what_is_in_shadow_mode_only_watches() {
+    let policies = import(
+        "
+        domain: d
+        descriptors:
+        - key: service
+          descriptors:
+          - key: user
+            value: ann
+            rate_limit: { unit: second, requests_per_unit: 10 }
+            shadow_mode: true
+          - { key: user, value: bob, rate_limit: { unit: second, requests_per_unit: 20 } }
+        ",
+    );
+    let user = |name| outcome(&policies, "d", [("service", "login"), ("user", name)]);
+    assert_eq!(user("ann"), "d/service/user:ann: 10/s in the shadow for login");
+    assert_eq!(user("bob"), "d/service/user:bob: 20/s for login");
+}
+
+#[test]
+fn replaced_names_become_ids_and_a_name_that_nothing_has_replaces_nothing() {
+    let policies = import(
+        "
+        domain: d
+        descriptors:
+        - key: first
+          value: x
+          descriptors:
+          - { key: user, value: ann, rate_limit: { name: narrow, unit: second, requests_per_unit: 5 } }
+        - key: second
+          value: y
+          descriptors:
+          - key: user
+            value: ann
+            rate_limit: { replaces: [{ name: narrow }, { name: none }], unit: second, requests_per_unit: 10 }
+        ",
+    );
+    assert_eq!(policies.policy[0].name.as_deref(), Some("narrow"));
+    assert_eq!(policies.policy[0].replaces, [""; 0]);
+    assert_eq!(policies.policy[1].replaces, ["d/first:x/user:ann"]);
+}
+
+#[test]
+fn how_statistics_are_named_changes_no_limit() {
+    let policies = import(
+        "
+        domain: d
+        descriptors:
+        - key: k
+          detailed_metric: true
+          value_to_metric: true
+          metadata: { owner: [us, { unit: 3 }] }
+          rate_limit: { unit: minute, requests_per_unit: 10 }
+        - { key: k, value: v, rate_limit: { unit: minute, requests_per_unit: 20 } }
+        ",
+    );
+    assert_eq!(outcome(&policies, "d", [("k", "other")]), "d/k: 10/min for other");
+    assert_eq!(outcome(&policies, "d", [("k", "v")]), "d/k:v: 20/min for ");
+}
+
+#[test]
+fn values_with_a_star_count_each_value_apart_unless_they_share() {
+    let policies = import(
+        "
+        domain: d
+        descriptors:
+        - key: file
+          value: pub/*
+          share_threshold: true
+          rate_limit: { unit: hour, requests_per_unit: 10 }
+        - { key: page, value: pub/*, rate_limit: { unit: hour, requests_per_unit: 10 } }
+        - key: path
+          value: a/*
+          share_threshold: true
+          descriptors:
+          - key: name
+            value: b/*
+            descriptors:
+            - { key: type, rate_limit: { unit: week, requests_per_unit: 7 } }
+        ",
+    );
+    let ids: Vec<_> = policies.policy.iter().map(|policy| policy.id.as_str()).collect();
+    let [shared, apart, mixed] = ids[..] else { panic!("{ids:?}") };
+    assert!(shared.starts_with("d/file:pub/-."), "{shared}");
+    assert_eq!(outcome(&policies, "d", [("file", "pub/1")]), format!("{shared}: 10/h for "));
+    assert_eq!(outcome(&policies, "d", [("page", "pub/1")]), format!("{apart}: 10/h for pub/1"));
+    assert_eq!(outcome(&policies, "d", [("page", "priv/1")]), "");
+    assert_eq!(
+        outcome(&policies, "d", [("path", "a/1"), ("name", "b/2"), ("type", "3")]),
+        format!("{mixed}: 7/7d for b/2, 3")
+    );
+}
+
+#[test]
+fn a_rule_without_a_limit_frees_what_it_fits() {
+    let policies = import(
+        "
+        domain: d
+        descriptors:
+        - { key: user, rate_limit: { unit: month, requests_per_unit: 2 } }
+        - { key: user, value: root }
+        - key: user
+          value: ann*
+          descriptors: [{ key: path, rate_limit: { unit: YEAR, requests_per_unit: 3 } }]
+        ",
+    );
+    assert_eq!(outcome(&policies, "d", [("user", "bob")]), "d/user: 2/30d for bob");
+    assert_eq!(outcome(&policies, "d", [("user", "root")]), "");
+    assert_eq!(outcome(&policies, "d", [("user", "anna")]), "");
+}
+
+#[test]
+fn keys_and_values_stay_apart_where_the_service_joins_them() {
+    let policies =
+        import("{ domain: d, descriptors: [{ key: a, value: b_c, rate_limit: { unlimited: true } }] }");
+    assert_eq!(outcome(&policies, "d", [("a", "b_c")]), "d/a:b_c: unlimited for ");
+    assert_eq!(outcome(&policies, "d", [("a_b", "c")]), "");
+}
+
+#[test]
+fn all_that_is_wrong_is_told_at_once_with_line_and_descriptor() {
+    let text = "
+domain: d
+descriptors:
+- key: a
+  value: 404
+- key: b
+  rate_limit: { unit: fortnight, requests_per_unit: 1 }
+- key: b
+- key: c
+  share_threshold: true
+  value: x
+  descriptors:
+  - key: d
+    quota_mode: true
+    rate_limit:
+      unlimited: true
+      unit: day
+  - key: e*
+    rate_limit:
+      unit: day
+      name: me
+      replaces:
+      - name: me
+  colour: red
+";
+    let error = Policies::from_envoy(text).unwrap_err();
+    let expected = [
+        r#"line 5: descriptors[0].value: expected text in quotes, found the number 404"#,
+        r#"line 7: policy "d/b", rate_limit.unit: "fortnight" is not a unit: use second, minute, hour, day, week, month, year"#,
+        r#"line 8: policy "d/b": key and value, joined by `_`, are in this list already: leave one out"#,
+        r#"line 10: policy "d/c:x", share_threshold: only a value with `*` can share: leave it out"#,
+        r#"line 14: policy "d/c:x/d", quota_mode: a quota that refuses only together with others cannot be imported: leave it out"#,
+        r#"line 17: policy "d/c:x/d", rate_limit.unit: what is unlimited has no unit: leave out unit, or unlimited"#,
+        r#"line 18: policy "d/c:x/e*", key: a key with `*` cannot be imported: only values may have it"#,
+        r#"line 23: policy "d/c:x/e*", rate_limit.replaces[0].name: a rate limit cannot replace itself: leave it out"#,
+    ];
+    let lines: Vec<_> = error.to_string().lines().map(str::to_owned).collect();
+    assert_eq!(lines[..8], expected);
+    assert!(
+        lines[8].starts_with(r#"line 24: descriptors[3].colour: unknown field "colour": "#),
+        "{}",
+        lines[8]
+    );
+    assert_eq!(lines.len(), 9);
+}
+
+#[test]
+fn what_must_be_given_is_asked_for() {
+    for (text, expected) in [
+        ("", "domain: a file needs a domain"),
+        ("{ domain: d, descriptors: [{ value: v }] }", "policy \"d/:v\", key: a descriptor needs a key"),
+        (
+            "{ domain: d, descriptors: [{ key: k, rate_limit: {} }] }",
+            "policy \"d/k\", rate_limit.unit: a rate limit needs a unit: second, minute, hour, day, week, month, year",
+        ),
+        (
+            "{ domain: d, descriptors: [{ key: k, rate_limit: { unit: day, replaces: [{}] } }] }",
+            "policy \"d/k\", rate_limit.replaces[0].name: which rate limit is replaced? Give its name",
+        ),
+    ] {
+        let error = Policies::from_envoy(text).unwrap_err();
+        assert_eq!(error.to_string(), format!("line 1: {expected}"));
+    }
+}
+
+#[test]
+fn a_file_whose_policies_would_fill_the_memory_is_refused() {
+    let value = |number| format!("- {{ key: k, value: v{number} }}\n");
+    let nested = |number| format!("  - {{ key: k{number}, rate_limit: {{ unlimited: true }} }}\n");
+    let values: String = (0..2_000).map(value).collect();
+    let nested: String = (0..2_000).map(nested).collect();
+    let text = format!("domain: d\ndescriptors:\n{values}- key: k\n  descriptors:\n{nested}");
+    let error = Policies::from_envoy(&text).unwrap_err();
+    assert_eq!(error.problems.len(), 1, "{error}");
+    assert!(error.to_string().contains("more than 1048576 patterns are needed"), "{error}");
+}
