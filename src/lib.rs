@@ -66,6 +66,8 @@ pub mod grpc;
 pub mod http;
 mod limiter;
 pub mod observe;
+#[cfg(feature = "policy")]
+pub mod policy;
 mod quota;
 #[cfg(feature = "cli")]
 #[doc(hidden)]

@@ -1,0 +1,3 @@
+//! Limits as configuration.
+
+pub mod file;
