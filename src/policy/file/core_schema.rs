@@ -23,8 +23,8 @@ pub(super) fn resolve(scalar: &str) -> Option<Kind> {
     })
 }
 
-fn is_all(text: &str, test: impl Fn(char) -> bool) -> bool {
-    !text.is_empty() && text.chars().all(test)
+fn is_all(text: &str, fits: impl Fn(char) -> bool) -> bool {
+    !text.is_empty() && text.chars().all(fits)
 }
 
 fn unsigned(scalar: &str) -> &str {

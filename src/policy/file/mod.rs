@@ -44,6 +44,20 @@ pub(crate) struct Read<T> {
     pub(crate) tree: Tree,
 }
 
+impl<T> Read<T> {
+    /// Adds a problem with the meaning of `value`: `path` leads to it as in [`Tree::locate`].
+    pub(crate) fn note(&mut self, path: &str, message: impl Into<String>) {
+        if self.problems.len() >= Problems::KEPT {
+            self.omitted += 1;
+            return;
+        }
+        let problem = self.tree.locate(path, message);
+        let place = |problem: &Problem| (problem.line, problem.column);
+        let position = self.problems.partition_point(|other| place(other) <= place(&problem));
+        self.problems.insert(position, problem);
+    }
+}
+
 /// Reads a text. Its cost is linear in its length, also if many of its policies are wrong.
 pub(crate) fn read<T: DeserializeOwned>(text: &str, format: Format) -> Read<T> {
     let mut problems = Problems::default();

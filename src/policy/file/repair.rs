@@ -52,7 +52,10 @@ fn repair<T: DeserializeOwned>(tree: &mut Tree, part: &[usize], problems: &mut P
             Went::Whole | Went::Elsewhere => return None,
         }
     }
-    // So much is wrong that the rest of it is not worth the time.
+    if let Some(node) = tree.node(part) {
+        let message = "more may be wrong here than is shown: correct that first";
+        problems.note(tree.problem(part, node.place, message.to_owned()));
+    }
     tree.remove(part);
     None
 }

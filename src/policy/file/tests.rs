@@ -215,6 +215,19 @@ fn later_checks_find_the_place_of_a_value_by_its_path() {
 }
 
 #[test]
+fn problems_of_later_checks_are_put_in_order_counted_and_bounded() {
+    let mut read = file(TOML, Format::Toml);
+    for path in ["policy[1].limits[0].burst", "version", "policy[0].limits[0].limit"] {
+        read.note(path, "no");
+    }
+    assert_eq!(read.problems.iter().map(|problem| problem.line).collect::<Vec<_>>(), [2, 7, 18]);
+    for _ in 0..100 {
+        read.note("version", "no");
+    }
+    assert_eq!((read.problems.len(), read.omitted), (100, 3));
+}
+
+#[test]
 fn paths_count_what_was_read_not_what_was_wrong() {
     let text = "policy:\n- id: 1\n  limits: []\n- id: a\n  limits: []\n";
     let read = file(text, Format::Yaml);
@@ -250,6 +263,14 @@ fn several_errors_of_toml_syntax_are_shown() {
             "line 7: key with no value, expected `=`",
         ]
     );
+}
+
+#[test]
+fn in_a_long_toml_file_the_first_error_of_syntax_ends_the_reading() {
+    let read = file(&format!("version = \n{}", "=\n".repeat(1 << 20)), Format::Toml);
+    assert!(read.value.is_none());
+    assert_eq!(read.problems.len(), 1);
+    assert_eq!(read.problems[0].to_string(), "line 1: a value is missing here");
 }
 
 #[test]
@@ -348,7 +369,20 @@ fn nesting_and_length_have_bounds_in_all_formats() {
 fn dotted_keys_cannot_make_a_tower() {
     let level = "a.".repeat(78) + "a = {";
     let text = level.repeat(70) + &"}".repeat(70);
-    assert!(read::<serde::de::IgnoredAny>(&text, Format::Toml).value.is_none());
+    for text in [&text, &format!("{text} error")] {
+        assert!(read::<serde::de::IgnoredAny>(text, Format::Toml).value.is_none());
+    }
+}
+
+#[test]
+fn a_policy_with_too_many_problems_says_that_there_may_be_more() {
+    let tags: String = (0..200).map(|tag| format!("    t{tag}: x\n")).collect();
+    let read = file(
+        &format!("policy:\n- id: a\n  limits: []\n  tags:\n{tags}- id: b\n  limits: []\n"),
+        Format::Yaml,
+    );
+    assert_eq!((read.problems.len(), read.omitted), (100, 1));
+    assert_eq!(read.value.unwrap().policy[0].id, "b");
 }
 
 #[test]

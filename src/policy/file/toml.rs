@@ -12,12 +12,21 @@ use super::problem::{Place, Problem, Problems};
 /// The crate's message at a value that is none.
 const UNQUOTED: &str = "string values must be quoted, expected literal string";
 
+/// In longer texts only the first error of syntax is shown: where every other byte is wrong, the crate makes three
+/// hundred bytes of errors for each of the text.
+const MAX_RECOVERED: usize = 1 << 20;
+
 /// The root of a text, or nothing if its syntax is wrong. Several errors of syntax are found at once.
 pub(super) fn parse(text: &str, problems: &mut Problems) -> Option<Node> {
     let lines = Lines::new(text);
-    let (table, mut errors) = DeTable::parse_recoverable(text);
+    let (table, mut errors) = match DeTable::parse(text) {
+        Ok(table) => (table, Vec::new()),
+        Err(error) if text.len() > MAX_RECOVERED => (Spanned::new(0..0, DeTable::new()), vec![error]),
+        Err(_) => DeTable::parse_recoverable(text),
+    };
     errors.sort_by_key(|error| start(error.span()));
-    let mut reader = Reader { lines: &lines, problems, sound: true };
+    let sound = errors.is_empty() || text.len() <= MAX_RECOVERED;
+    let mut reader = Reader { lines: &lines, problems, sound };
     let root = reader.table(Place::START, table.into_inner(), 1);
     let mut last_line = 0;
     for error in errors {
