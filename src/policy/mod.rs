@@ -1,4 +1,4 @@
-//! Policies.
+//! Limits as configuration.
 
 mod envoy;
 pub mod file;

@@ -1,0 +1,167 @@
+//! Any type of serde's out of a [`Node`].
+
+use serde::Deserializer;
+use serde::de::value::{BorrowedStrDeserializer, MapAccessDeserializer};
+use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
+use serde::forward_to_deserialize_any;
+
+use super::failure::Failure;
+use super::node::{Entry, Kind, Node};
+
+/// A value to read, or only what lies along a path of positions in it: the rest is then as if it were not given.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Value<'a> {
+    node: &'a Node,
+    only: &'a [usize],
+}
+
+impl<'a> Value<'a> {
+    pub(super) fn new(node: &'a Node, only: &'a [usize]) -> Value<'a> {
+        Value { node, only }
+    }
+}
+
+impl<'de> Deserializer<'de> for Value<'de> {
+    type Error = Failure;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+        match &self.node.kind {
+            Kind::Null | Kind::Removed => visitor.visit_unit(),
+            Kind::Bool(value) => visitor.visit_bool(*value),
+            Kind::Unsigned(value) => visitor.visit_u64(*value),
+            Kind::Negative(value) => visitor.visit_i64(*value),
+            Kind::Float(value) => visitor.visit_f64(*value),
+            Kind::Text(text) => visitor.visit_borrowed_str(text),
+            Kind::List(elements) => {
+                let mut list = Elements { elements, inside: Inside::new(elements.len(), self.only) };
+                let value = visitor.visit_seq(&mut list)?;
+                match list.position() {
+                    Some(_) => Err(Failure::invalid_length(elements.len(), &"fewer")),
+                    None => Ok(value),
+                }
+            }
+            Kind::Table(entries) => visitor.visit_map(Entries {
+                entries,
+                inside: Inside::new(entries.len(), self.only),
+                current: 0,
+            }),
+        }
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+        if matches!(self.node.kind, Kind::Null) { visitor.visit_none() } else { visitor.visit_some(self) }
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Failure> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Failure> {
+        match &self.node.kind {
+            Kind::Text(text) => visitor.visit_enum(BorrowedStrDeserializer::new(text)),
+            Kind::Table(entries) => {
+                let entries = Entries { entries, inside: Inside::new(entries.len(), self.only), current: 0 };
+                visitor.visit_enum(MapAccessDeserializer::new(entries))
+            }
+            _ => self.deserialize_any(visitor),
+        }
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple
+        tuple_struct map struct identifier ignored_any
+    }
+}
+
+/// The positions still to read in a list or table.
+struct Inside<'a> {
+    next: usize,
+    end: usize,
+    /// What to read of the values there.
+    only: &'a [usize],
+}
+
+impl<'a> Inside<'a> {
+    fn new(length: usize, only: &'a [usize]) -> Inside<'a> {
+        match only {
+            [] => Inside { next: 0, end: length, only },
+            [position, rest @ ..] => Inside { next: *position, end: length.min(position + 1), only: rest },
+        }
+    }
+
+    /// The next position whose value is in.
+    fn position(&mut self, is_removed: impl Fn(usize) -> bool) -> Option<usize> {
+        while self.next < self.end {
+            self.next += 1;
+            if !is_removed(self.next - 1) {
+                return Some(self.next - 1);
+            }
+        }
+        None
+    }
+}
+
+struct Elements<'a> {
+    elements: &'a [Node],
+    inside: Inside<'a>,
+}
+
+impl Elements<'_> {
+    fn position(&mut self) -> Option<usize> {
+        self.inside.position(|position| self.elements[position].is_removed())
+    }
+}
+
+impl<'de> SeqAccess<'de> for Elements<'de> {
+    type Error = Failure;
+
+    fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Failure> {
+        let Some(position) = self.position() else { return Ok(None) };
+        let element = Value::new(&self.elements[position], self.inside.only);
+        seed.deserialize(element).map(Some).map_err(|failure| failure.within(position))
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        self.inside.end.checked_sub(self.inside.next)
+    }
+}
+
+struct Entries<'a> {
+    entries: &'a [Entry],
+    inside: Inside<'a>,
+    /// The entry whose value is next.
+    current: usize,
+}
+
+impl<'de> MapAccess<'de> for Entries<'de> {
+    type Error = Failure;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Failure> {
+        let position = self.inside.position(|position| self.entries[position].value.is_removed());
+        let Some(position) = position else { return Ok(None) };
+        self.current = position;
+        let key = BorrowedStrDeserializer::new(&self.entries[position].key);
+        seed.deserialize(key).map(Some).map_err(|failure: Failure| failure.of_key(position))
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Failure> {
+        let Some(entry) = self.entries.get(self.current) else {
+            return Err(Failure::custom("a value is asked for before its key"));
+        };
+        let value = Value::new(&entry.value, self.inside.only);
+        seed.deserialize(value).map_err(|failure| failure.within(self.current))
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        self.inside.end.checked_sub(self.inside.next)
+    }
+}
