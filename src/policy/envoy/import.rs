@@ -10,9 +10,13 @@ use super::ids::Ids;
 use crate::policy::file::{Problem, Tree};
 use crate::policy::{Conditions, Pattern, Policy, Scope};
 
-/// So many patterns may keep the policies of a file apart: they take about 100 MB. Each rule in a list stands in the
-/// policies of those that it comes before, so that they can be many more than rules.
-const MAX_PATTERNS: usize = 1 << 20;
+/// The conditions of a file's policies may take about so many bytes: enough for the longest file whose descriptors do not
+/// get in each other's way. Where they do, each stands in the policies of those that it comes before, and few lines can
+/// make more than there is memory.
+const MAX_BYTES: usize = 128 << 20;
+
+/// What a pattern takes beside its text: a `String`, and what its allocation needs.
+const PATTERN_BYTES: usize = 48;
 
 /// More problems are not told at a time: about two screens.
 const MAX_PROBLEMS: usize = 100;
@@ -22,14 +26,13 @@ const MAX_PROBLEMS: usize = 100;
 pub(super) struct Import<'a> {
     document: &'a Document,
     tree: &'a Tree,
-    /// Something was wrong and is not in the document: what is missing there may be in the file.
-    is_partial: bool,
     error: EnvoyError,
     /// The rules from the top to where the walk is.
     steps: Vec<Step>,
     policies: Vec<(Policy, &'a RateLimit)>,
     ids: Ids,
-    patterns: usize,
+    /// What the conditions take, and what it took to find them.
+    bytes: usize,
 }
 
 /// A rule on the way to another one, or that one.
@@ -43,34 +46,27 @@ struct Step {
     is_shared: bool,
 }
 
-/// A list of rules and the path to it in the file.
-#[derive(Clone, Copy)]
-struct List<'a, 'path> {
-    rules: &'a [Rule],
-    path: &'path str,
-}
-
 impl<'a> Import<'a> {
     /// Of a document that was read with these problems.
     pub(super) fn new(document: &'a Document, tree: &'a Tree, error: EnvoyError) -> Import<'a> {
         Import {
             document,
             tree,
-            is_partial: !error.problems.is_empty(),
             error,
             steps: Vec::new(),
             policies: Vec::new(),
             ids: Ids::default(),
-            patterns: 0,
+            bytes: 0,
         }
     }
 
     /// The policies, one for each rate limit in the order of the file.
     pub(super) fn policies(mut self) -> Result<Vec<Policy>, EnvoyError> {
-        if self.document.domain.is_empty() {
-            self.missing("", "domain", "a file needs a domain");
+        // A domain that is wrong is told already, and not in the document.
+        if self.document.domain.is_empty() && self.error.problems.is_empty() {
+            self.problem("", "domain", "a file needs a domain");
         }
-        self.list(List { rules: &self.document.descriptors, path: "descriptors" });
+        self.list(&self.document.descriptors, "descriptors");
         self.replacements();
         if self.error.problems.is_empty() {
             return Ok(self.policies.into_iter().map(|(policy, _)| policy).collect());
@@ -79,7 +75,8 @@ impl<'a> Import<'a> {
         Err(self.error)
     }
 
-    fn list(&mut self, List { rules, path }: List<'a, '_>) {
+    /// A list of rules and the path to it in the file.
+    fn list(&mut self, rules: &'a [Rule], path: &str) {
         let mut of_key: HashMap<&str, Vec<&Rule>> = HashMap::new();
         for rule in rules {
             of_key.entry(&rule.key).or_default().push(rule);
@@ -89,8 +86,7 @@ impl<'a> Import<'a> {
         for (number, rule) in rules.iter().enumerate() {
             let path = format!("{path}[{number}]");
             let (rivals, position) = (&of_key[rule.key.as_str()], positions.entry(&rule.key).or_default());
-            let is_compared = rule.value.is_empty() || is_wildcard(&rule.value);
-            if !self.make_room_for(if is_compared { rivals.len() } else { 0 }) {
+            if !self.make_room_for(comparisons(rule, rivals)) {
                 return;
             }
             self.steps.push(self.step(rule, Choice::new(rivals, *position)));
@@ -112,18 +108,18 @@ impl<'a> Import<'a> {
 
     fn rule(&mut self, rule: &'a Rule, path: &str) {
         if rule.key.is_empty() {
-            self.missing(path, "key", "a descriptor needs a key");
+            self.problem(path, "key", "a descriptor needs a key");
         }
         if is_wildcard(&rule.key) {
             self.problem(path, "key", "a key with `*` cannot be imported: only values may have it");
         }
-        if rule.share_threshold && !is_wildcard(&rule.value) && !(self.is_partial && rule.value.is_empty()) {
+        if rule.share_threshold && !is_wildcard(&rule.value) {
             self.problem(path, "share_threshold", "only a value with `*` can share: leave it out");
         }
         if let Some(rate_limit) = &rule.rate_limit {
             self.rate_limit(rule, rate_limit, path);
         }
-        self.list(List { rules: &rule.descriptors, path: &format!("{path}.descriptors") });
+        self.list(&rule.descriptors, &format!("{path}.descriptors"));
     }
 
     fn rate_limit(&mut self, rule: &Rule, rate_limit: &'a RateLimit, path: &str) {
@@ -134,35 +130,33 @@ impl<'a> Import<'a> {
         for (number, replaced) in rate_limit.replaces.iter().enumerate() {
             let field = format!("rate_limit.replaces[{number}].name");
             if replaced.name.is_empty() {
-                self.missing(path, &field, "which rate limit is replaced? Give its name");
+                self.problem(path, &field, "which rate limit is replaced? Give its name");
             } else if replaced.name == rate_limit.name {
                 self.problem(path, &field, "a rate limit cannot replace itself: leave it out");
             }
         }
         match rate_limit.limit() {
             Ok(limit) => {
-                let mut policy = self.policy();
+                let Some(mut policy) = self.policy() else { return };
                 policy.limits = vec![limit];
                 policy.shadow = rule.shadow_mode;
                 policy.name = Some(rate_limit.name.clone()).filter(|name| !name.is_empty());
                 self.policies.push((policy, rate_limit));
             }
-            Err((field, message)) if rate_limit.unit.is_empty() => {
-                self.missing(path, &format!("rate_limit.{field}"), message);
-            }
             Err((field, message)) => self.problem(path, &format!("rate_limit.{field}"), message),
         }
     }
 
-    /// The policy about the requests that choose the rule where the walk is.
-    fn policy(&mut self) -> Policy {
+    /// The policy about the requests that choose the rule where the walk is, if there is room for it.
+    fn policy(&mut self) -> Option<Policy> {
+        if !self.make_room_for(self.document.domain.len() + self.steps.iter().map(Step::bytes).sum::<usize>())
+        {
+            return None;
+        }
         let mut policy = Policy::new(self.ids.of(&self.label()));
         policy.matches = Conditions::new()
             .with(DOMAIN, [Pattern::escaped(&self.document.domain)])
             .with(ENTRIES, [self.steps.len().to_string()]);
-        if !self.make_room_for(self.steps.iter().map(|step| step.choice.others.len()).sum()) {
-            return policy;
-        }
         for Step { attribute, choice, .. } in &self.steps {
             policy.matches = policy.matches.with(attribute, [&choice.pattern]);
             if !choice.others.is_empty() {
@@ -171,7 +165,7 @@ impl<'a> Import<'a> {
         }
         let counted_apart = self.steps.iter().filter(|step| step.choice.is_open && !step.is_shared);
         policy.scope = Scope::of(counted_apart.map(|step| &step.attribute));
-        policy
+        Some(policy)
     }
 
     /// Where the walk is.
@@ -191,36 +185,33 @@ impl<'a> Import<'a> {
             let replaced = self.policies[number].1.replaces.iter();
             let ids: Vec<_> =
                 replaced.filter_map(|replaced| named.get(replaced.name.as_str())).flatten().collect();
-            if !self.make_room_for(ids.len()) {
+            if !self.make_room_for(ids.len() * PATTERN_BYTES) {
                 return;
             }
             self.policies[number].0.replaces = ids.into_iter().cloned().collect();
         }
     }
 
-    /// Counts patterns. Once there are too many there is room for none.
-    fn make_room_for(&mut self, patterns: usize) -> bool {
-        let was_full = self.patterns > MAX_PATTERNS;
-        self.patterns = self.patterns.saturating_add(patterns);
-        let is_full = self.patterns > MAX_PATTERNS;
+    /// Counts bytes. Once there are too many there is room for none.
+    fn make_room_for(&mut self, bytes: usize) -> bool {
+        let was_full = self.bytes > MAX_BYTES;
+        self.bytes = self.bytes.saturating_add(bytes);
+        let is_full = self.bytes > MAX_BYTES;
         if is_full && !was_full {
-            let message = format!(
-                "the lists are so long that more than {MAX_PATTERNS} patterns are needed: divide them"
-            );
-            self.note(Problem::whole(message));
+            let message =
+                "so many descriptors get in each other's way that their policies are too large: use fewer";
+            self.error.problems.push(Problem::whole(message));
         }
         !is_full
     }
 
-    /// Something is not given, if it is not only that it was wrong.
-    fn missing(&mut self, path: &str, field: &str, message: impl Into<String>) {
-        if !self.is_partial {
-            self.problem(path, field, message);
-        }
-    }
-
     /// A field of the rule where the walk is.
     fn problem(&mut self, path: &str, field: &str, message: impl Into<String>) {
+        // To find its place takes as long as the list is.
+        if self.error.problems.len() >= MAX_PROBLEMS {
+            self.error.omitted += 1;
+            return;
+        }
         let whole = if path.is_empty() || field.is_empty() {
             format!("{path}{field}")
         } else {
@@ -230,15 +221,25 @@ impl<'a> Import<'a> {
         // As long as the longest id.
         let label = || self.label().chars().take(64).collect();
         let policy = (!self.steps.is_empty()).then(label);
-        self.note(Problem { policy, field: field.to_owned(), ..problem });
+        self.error.problems.push(Problem { policy, field: field.to_owned(), ..problem });
     }
+}
 
-    fn note(&mut self, problem: Problem) {
-        if self.error.problems.len() < MAX_PROBLEMS {
-            self.error.problems.push(problem);
-        } else {
-            self.error.omitted += 1;
-        }
+impl Step {
+    /// About how many bytes it takes in a policy.
+    fn bytes(&self) -> usize {
+        let texts =
+            [&self.label, &self.attribute, &self.choice.pattern].into_iter().chain(&self.choice.others);
+        texts.map(|text| text.len() + PATTERN_BYTES).sum()
+    }
+}
+
+/// About how many bytes are compared to tell a rule from others of its list and key.
+fn comparisons(rule: &Rule, rivals: &[&Rule]) -> usize {
+    if rule.value.is_empty() || is_wildcard(&rule.value) {
+        rivals.iter().map(|rival| rule.value.len() + rival.value.len()).sum()
+    } else {
+        0
     }
 }
 

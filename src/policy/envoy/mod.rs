@@ -77,10 +77,10 @@ impl Policies {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct EnvoyError {
-    /// The problems by line, 100 at most or some more. The descriptor that is wrong stands under the name of its policy,
+    /// The problems by line. The descriptor that is wrong stands under the name of its policy,
     /// as `messaging/message_type:marketing/to_number`.
     pub problems: Vec<Problem>,
-    /// How many problems more there are.
+    /// How many more there are: about 100 are told at a time.
     pub omitted: usize,
 }
 
