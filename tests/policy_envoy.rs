@@ -56,17 +56,18 @@ fn import(yaml: &str) -> Policies {
     Policies::from_envoy(yaml).unwrap_or_else(|error| panic!("{error}"))
 }
 
+/// Three levels of lists.
 fn rules() -> impl Strategy<Value = Vec<Rule>> {
-    let none = Just(Vec::new()).boxed();
-    none.prop_recursive(3, 60, 6, |inner| {
-        let key = prop::sample::select(vec!["k", "l"]);
-        let values = vec!["", "", "a", "b", "ab", "a*", "*b", "*", "a*b", r"a\", r"\*", "a*b*"];
-        let value = prop::sample::select(values);
-        let rule = (key, value, any::<bool>(), any::<bool>(), inner).prop_map(
-            |(key, value, limit, share, rules)| Rule { rules, ..Rule::new(key, value, limit, share) },
-        );
-        prop::collection::vec(rule, 0..6).prop_map(distinct)
-    })
+    list(list(list(Just(Vec::new()))))
+}
+
+fn list(nested: impl Strategy<Value = Vec<Rule>> + 'static) -> BoxedStrategy<Vec<Rule>> {
+    let key = prop::sample::select(vec!["k", "k", "l"]);
+    let value =
+        prop::sample::select(vec!["", "", "a", "b", "ab", "a*", "*b", "*", "a*b", r"a\", r"\*", "a*b*"]);
+    let rule = (key, value, prop::bool::weighted(0.8), any::<bool>(), nested)
+        .prop_map(|(key, value, limit, share, rules)| Rule { rules, ..Rule::new(key, value, limit, share) });
+    prop::collection::vec(rule, 0..7).prop_map(distinct).boxed()
 }
 
 /// The service refuses the same key and value twice in a list.
@@ -92,7 +93,7 @@ fn asked() -> impl Strategy<Value = Asked> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1_000))]
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
 
     #[test]
     fn the_service_and_the_policies_choose_the_same_limit_and_the_same_counter(
