@@ -1,3 +1,5 @@
 //! Limits as configuration.
 
-pub mod file;
+mod file;
+
+pub use file::{Format, Problem, UnknownFormat};
