@@ -65,7 +65,7 @@ impl<T> Read<T> {
     }
 }
 
-/// Reads a text. Its cost is linear in its length, also if many of its policies are wrong.
+/// Reads a text, in time linear in its length. A wrong policy takes its own length more for each of its problems.
 pub(crate) fn read<T: DeserializeOwned>(text: &str, format: Format) -> Read<T> {
     let mut problems = Problems::default();
     let mut value = None;
@@ -100,7 +100,7 @@ fn parse(text: &str, format: Format, problems: &mut Problems) -> Option<Node> {
     match parsed {
         Ok(Ok(root)) => return root,
         Ok(Err(_)) => {
-            problems.note(Problem::whole(format!("the {format} parser failed: please report the file")))
+            problems.note(Problem::whole(format!("the {format} parser failed: please report the file")));
         }
         Err(error) => problems.note(Problem::whole(format!("there is no thread to read the file: {error}"))),
     }
