@@ -1,8 +1,9 @@
 //! Limits as configuration.
 
 mod envoy;
-pub mod file;
+mod file;
 mod model;
 
 pub use envoy::{Descriptor, EnvoyError};
+pub use file::{Format, Problem, UnknownFormat};
 pub use model::*;
