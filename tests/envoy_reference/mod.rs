@@ -5,27 +5,27 @@ use std::collections::HashMap;
 use serde_json::{Value, json};
 
 /// The entries of a descriptor.
-pub type Asked = Vec<(String, String)>;
+pub(crate) type Asked = Vec<(String, String)>;
 
 /// A descriptor of a configuration.
 #[derive(Clone, Debug)]
-pub struct Rule {
-    pub key: String,
-    pub value: String,
+pub(crate) struct Rule {
+    pub(crate) key: String,
+    pub(crate) value: String,
     /// Whether it has a limit, of which name.
-    pub limit: Option<String>,
-    pub share: bool,
-    pub rules: Vec<Rule>,
+    pub(crate) limit: Option<String>,
+    pub(crate) share: bool,
+    pub(crate) rules: Vec<Rule>,
 }
 
 /// What is found.
-pub struct Chosen {
-    pub name: String,
-    pub cache_key: String,
+pub(crate) struct Chosen {
+    pub(crate) name: String,
+    pub(crate) cache_key: String,
 }
 
 impl Rule {
-    pub fn new(key: &str, value: &str, limit: bool, share: bool) -> Rule {
+    pub(crate) fn new(key: &str, value: &str, limit: bool, share: bool) -> Rule {
         let share = share && value.contains('*');
         let limit = limit.then(String::new);
         Rule { key: key.to_owned(), value: value.to_owned(), limit, share, rules: Vec::new() }
@@ -37,7 +37,7 @@ impl Rule {
 }
 
 /// Numbers the limits, and writes the configuration down. JSON is YAML too.
-pub fn yaml(domain: &str, mut rules: Vec<Rule>) -> (Vec<Rule>, String) {
+pub(crate) fn yaml(domain: &str, mut rules: Vec<Rule>) -> (Vec<Rule>, String) {
     let mut count = 0;
     let descriptors = written(&mut rules, &mut count);
     (rules, json!({ "domain": domain, "descriptors": descriptors }).to_string())
@@ -62,7 +62,7 @@ fn written(rules: &mut [Rule], count: &mut usize) -> Vec<Value> {
 }
 
 /// The limit for these entries, if there is one.
-pub fn get_limit(rules: &[Rule], entries: &[(String, String)]) -> Option<Chosen> {
+pub(crate) fn get_limit(rules: &[Rule], entries: &[(String, String)]) -> Option<Chosen> {
     let mut level = rules;
     let mut cache_key = String::from("d_");
     let mut found = None;
@@ -74,9 +74,11 @@ pub fn get_limit(rules: &[Rule], entries: &[(String, String)]) -> Option<Chosen>
         let wildcard = if exact.is_none() { wildcard() } else { None };
         let next = exact.or(wildcard).or_else(|| by_key.get(key).copied())?;
         let counted = wildcard.filter(|rule| rule.share).map_or(value, |rule| &rule.value);
-        cache_key += &format!("{key}_{counted}_");
+        for part in [key, "_", counted, "_"] {
+            cache_key += part;
+        }
         if place + 1 == entries.len() {
-            found = next.limit.clone();
+            found.clone_from(&next.limit);
         }
         level = &next.rules;
         if level.is_empty() && place + 1 < entries.len() {
