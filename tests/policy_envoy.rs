@@ -1,5 +1,6 @@
 //! What Envoy's rate limit service would do with its configurations, and what the imported policies do.
 #![cfg(feature = "policy")]
+#![allow(clippy::unwrap_used, reason = "in helpers of tests, too, to fail is to panic")]
 
 mod envoy_reference;
 
@@ -380,7 +381,7 @@ fn a_rule_without_a_limit_frees_what_it_fits() {
 #[test]
 fn keys_and_values_stay_apart_where_the_service_joins_them() {
     let policies =
-        import("{ domain: d, descriptors: [{ key: a, value: b_c, rate_limit: { unlimited: true } }] }");
+        import("---\n{ domain: d, descriptors: [{ key: a, value: b_c, rate_limit: { unlimited: true } }] }");
     assert_eq!(outcome(&policies, "d", [("a", "b_c")]), "d/a:b_c: unlimited for ");
     assert_eq!(outcome(&policies, "d", [("a_b", "c")]), "");
 }
