@@ -198,8 +198,10 @@ impl<'a> Import<'a> {
         self.bytes = self.bytes.saturating_add(bytes);
         let is_full = self.bytes > MAX_BYTES;
         if is_full && !was_full {
-            let message =
-                "so many descriptors get in each other's way that their policies are too large: use fewer";
+            let message = format!(
+                "its policies would take more than {MAX_BYTES} bytes: use fewer descriptors, above all beside those \
+                 with `*` and those without a value"
+            );
             self.error.problems.push(Problem::whole(message));
         }
         !is_full
