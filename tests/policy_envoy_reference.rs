@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use envoy_evaluate::concerned;
 use envoy_reference::{Asked, Rule, yaml};
 use proptest::prelude::*;
-use tollgate::policy::{Descriptor, Policies};
+use tollgate::policy::{Attributes, Descriptor, Policies, PolicySet};
 
 /// Three levels of lists.
 fn rules() -> impl Strategy<Value = Vec<Rule>> {
@@ -58,12 +58,18 @@ proptest! {
     ) {
         let (rules, text) = yaml("d", rules);
         let policies = Policies::from_envoy(&text).unwrap();
+        let set = PolicySet::new();
+        set.apply(policies.clone()).unwrap();
         let (mut counters, mut cache_keys) = (HashMap::new(), HashMap::new());
         for entries in requests {
             let expected = envoy_reference::get_limit(&rules, &entries);
             let found = concerned(&policies, &Descriptor::new("d", entries.clone()));
             let names: Vec<_> = found.iter().map(|(policy, _)| policy.name.as_deref()).collect();
             let expected_name: Vec<_> = expected.iter().map(|chosen| Some(chosen.name.as_str())).collect();
+            prop_assert_eq!(&names, &expected_name, "{:?} {}", entries, text);
+            let descriptor = Descriptor::new("d", entries.clone());
+            let verdict = set.check(&Attributes::from(&descriptor));
+            let names: Vec<_> = verdict.policies().map(|found| found.policy().name.as_deref()).collect();
             prop_assert_eq!(&names, &expected_name, "{:?} {}", entries, text);
             prop_assert!(concerned(&policies, &Descriptor::new("e", entries.clone())).is_empty());
             if let (Some(chosen), Some((policy, key))) = (expected, found.into_iter().next()) {

@@ -65,4 +65,13 @@ impl LeakyBucket {
     }
 }
 
+#[cfg(feature = "policy")]
+impl super::Succeed for LeakyBucket {
+    /// Who waits already was told for how long; those behind them wait for what they left, at the new rate.
+    fn succeed(&self, quota: Quota, now: impl FnOnce() -> u64) -> Result<(LeakyBucket, u64), BuildError> {
+        let (axis, time) = self.axis.succeed(quota, now).map_err(BuildError::Quota)?;
+        Ok((LeakyBucket { axis }, time))
+    }
+}
+
 algorithm_on_token_axis!(LeakyBucket, name: "leaky_bucket", evenly: true);

@@ -67,6 +67,12 @@ impl PerCall {
         PerCall { quota: Quota::per_second(0), start: 0 }
     }
 
+    /// `new`, and begun.
+    #[cfg(feature = "policy")]
+    pub(crate) fn beginning(start: Start) -> PerCall {
+        PerCall { start: start.now(), ..PerCall::new() }
+    }
+
     /// The quota of calls that bring none.
     #[must_use]
     pub fn otherwise(self, quota: Quota) -> PerCall {

@@ -179,7 +179,7 @@ impl<S> KeyedConcurrencyLimit<S> {
     #[must_use]
     pub fn stats(&self) -> Stats {
         let stats = Stats::of_table(self.counts.table(), IDLE);
-        Stats { bytes: size_of::<Self>() - size_of::<WordTable>() + stats.bytes, ..stats }
+        Stats { bytes: size_of::<Self>() + size_of::<Counts>() - size_of::<WordTable>() + stats.bytes, ..stats }
     }
 
     /// Takes a place of the key of this tag without a permit that would give it back: for whoever calls `release_raw` once for
@@ -195,6 +195,19 @@ impl<S> KeyedConcurrencyLimit<S> {
 
     pub(super) fn counts(&self) -> &Counts {
         &self.counts
+    }
+
+    /// The same keys and what they hold, under another maximum: both are in force.
+    #[cfg(feature = "policy")]
+    pub(crate) fn with_max(&self, max: usize) -> KeyedConcurrencyLimit<S>
+    where
+        S: Clone,
+    {
+        KeyedConcurrencyLimit {
+            counts: Arc::clone(&self.counts),
+            max: AtomicU64::new(countable(max)),
+            hasher: self.hasher.clone(),
+        }
     }
 
     /// The tag of a key.

@@ -104,7 +104,7 @@ fn check_distinct<'a>(limits: &[On<'a>], merged: Vec<Merged>) -> Result<AllowedA
         many.resize(limits.len(), Taking::default());
         &mut many
     };
-    match decide(limits, takings) {
+    match take_all(limits, takings) {
         Ok(()) => Ok(AllowedAll::of(limits, takings, merged)),
         Err(Refusal { refusing, no_room }) => {
             let count = spread::next_count();
@@ -115,21 +115,30 @@ fn check_distinct<'a>(limits: &[On<'a>], merged: Vec<Merged>) -> Result<AllowedA
 
 /// What is to be taken from one limit, and then what was.
 #[derive(Clone, Copy, Debug, Default)]
-struct Taking<'a> {
+pub(crate) struct Taking<'a> {
     prepared: Prepared<'a>,
     receipt: Option<Receipt>,
 }
 
-/// A limit that refused.
-struct Refusal {
-    refusing: usize,
-    /// What it said, if that was for want of room: looking again would not tell.
-    no_room: Option<Box<Denied>>,
+impl Taking<'_> {
+    /// When it was taken, and what.
+    #[cfg(feature = "policy")]
+    #[inline]
+    pub(crate) fn taken(&self) -> Option<(Now, Receipt)> {
+        self.receipt.map(|receipt| (self.prepared.now, receipt))
+    }
 }
 
-/// Takes from all; or from none, because of a limit that refused.
+/// A limit that refused.
+pub(crate) struct Refusal {
+    pub(crate) refusing: usize,
+    /// What it said, if that was for want of room: looking again would not tell.
+    pub(crate) no_room: Option<Box<Denied>>,
+}
+
+/// Takes from all; or from none, because of a limit that refused. No limit and key is there twice.
 #[inline]
-fn decide<'s>(limits: &'s [On<'_>], takings: &mut [Taking<'s>]) -> Result<(), Refusal> {
+pub(crate) fn take_all<'s>(limits: &'s [On<'_>], takings: &mut [Taking<'s>]) -> Result<(), Refusal> {
     let mut instant = Instant::default();
     for (index, (on, taking)) in limits.iter().zip(&mut *takings).enumerate() {
         if !on.gate().prepare(&mut instant, on.tag, on.cost, &mut taking.prepared) {

@@ -33,6 +33,8 @@ mod turns;
 mod wait;
 mod words;
 
+#[cfg(feature = "policy")]
+pub(crate) use all::{Refusal, Taking, take_all};
 pub use all::{AllowedAll, DeniedBy, LimitStatus, check_all};
 pub use builder::{AtCapacity, Builder};
 pub(crate) use builder::{DEFAULT_MAX_KEYS, check_max_keys};

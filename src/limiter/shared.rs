@@ -4,10 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Stats;
-use super::builder::{AtCapacity, check_max_keys};
+use super::builder::{AtCapacity, DEFAULT_MAX_KEYS, check_max_keys};
 use super::engine::{Engine, Keys};
 use super::gate::Keeper;
+use super::Stats;
 use crate::algorithm::{PerCall, Succeed};
 use crate::build_error::BuildError;
 use crate::clock::{Clock, Instant, Now, Timeline};
@@ -31,12 +31,18 @@ struct Held<A: Engine> {
     timeline: Timeline,
 }
 
+impl<A: Engine> Held<A> {
+    fn new(algorithm: &A, max_keys: usize, clock: Clock) -> Arc<Held<A>> {
+        let keys = A::Keys::new(algorithm, max_keys, AtCapacity::default());
+        Arc::new(Held { keys, timeline: Timeline::new(clock) })
+    }
+}
+
 impl<A: Engine> SharedLimit<A> {
     pub(crate) fn new(mut algorithm: A, max_keys: usize, clock: Clock) -> Result<SharedLimit<A>, BuildError> {
         check_max_keys(max_keys)?;
         algorithm.begin(clock.start(), max_keys)?;
-        let keys = A::Keys::new(&algorithm, max_keys, AtCapacity::default());
-        let held = Arc::new(Held { keys, timeline: Timeline::new(clock) });
+        let held = Held::new(&algorithm, max_keys, clock);
         Ok(SharedLimit::of(algorithm, held))
     }
 
@@ -71,6 +77,13 @@ impl<A: Succeed> SharedLimit<A> {
 }
 
 impl SharedLimit<PerCall> {
+    /// A limit whose quotas come with the calls. A number of keys that is out of range counts as the default.
+    pub(crate) fn per_call(max_keys: usize, clock: Clock) -> SharedLimit<PerCall> {
+        let max_keys = if check_max_keys(max_keys).is_ok() { max_keys } else { DEFAULT_MAX_KEYS };
+        let algorithm = PerCall::beginning(clock.start());
+        SharedLimit::of(algorithm, Held::new(&algorithm, max_keys, clock))
+    }
+
     /// The same keys under another quota: both are in force.
     pub(crate) fn otherwise(&self, quota: Quota) -> SharedLimit<PerCall> {
         SharedLimit::of(self.algorithm.otherwise(quota), Arc::clone(&self.held))

@@ -1,5 +1,7 @@
 //! [`Descriptor`]: what Envoy asks about, as a request's attributes.
 
+use crate::policy::Attributes;
+
 /// The attribute that holds a descriptor's domain.
 pub(super) const DOMAIN: &str = "envoy.domain";
 
@@ -54,5 +56,13 @@ impl Descriptor {
     /// Its attributes: names and values.
     pub fn attributes(&self) -> impl Iterator<Item = (&str, &str)> {
         self.attributes.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+}
+
+impl<'a> From<&'a Descriptor> for Attributes<'a> {
+    fn from(descriptor: &'a Descriptor) -> Attributes<'a> {
+        descriptor
+            .attributes()
+            .fold(Attributes::new(), |attributes, (name, value)| attributes.with(name, value))
     }
 }

@@ -33,7 +33,7 @@ impl<'de> Deserializer<'de> for Value<'de> {
             Kind::Float(value) => visitor.visit_f64(*value),
             Kind::Text(text) => visitor.visit_borrowed_str(text),
             Kind::List(elements) => {
-                let mut list = Elements { all: elements, inside: Inside::new(elements.len(), self.only) };
+                let mut list = Elements { elements, inside: Inside::new(elements.len(), self.only) };
                 let value = visitor.visit_seq(&mut list)?;
                 match list.position() {
                     Some(_) => Err(Failure::invalid_length(elements.len(), &"fewer")),
@@ -41,7 +41,7 @@ impl<'de> Deserializer<'de> for Value<'de> {
                 }
             }
             Kind::Table(entries) => visitor.visit_map(Entries {
-                all: entries,
+                entries,
                 inside: Inside::new(entries.len(), self.only),
                 current: 0,
             }),
@@ -69,8 +69,7 @@ impl<'de> Deserializer<'de> for Value<'de> {
         match &self.node.kind {
             Kind::Text(text) => visitor.visit_enum(BorrowedStrDeserializer::new(text)),
             Kind::Table(entries) => {
-                let entries =
-                    Entries { all: entries, inside: Inside::new(entries.len(), self.only), current: 0 };
+                let entries = Entries { entries, inside: Inside::new(entries.len(), self.only), current: 0 };
                 visitor.visit_enum(MapAccessDeserializer::new(entries))
             }
             _ => self.deserialize_any(visitor),
@@ -112,13 +111,13 @@ impl<'a> Inside<'a> {
 }
 
 struct Elements<'a> {
-    all: &'a [Node],
+    elements: &'a [Node],
     inside: Inside<'a>,
 }
 
 impl Elements<'_> {
     fn position(&mut self) -> Option<usize> {
-        self.inside.position(|position| self.all[position].is_removed())
+        self.inside.position(|position| self.elements[position].is_removed())
     }
 }
 
@@ -127,7 +126,7 @@ impl<'de> SeqAccess<'de> for Elements<'de> {
 
     fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Failure> {
         let Some(position) = self.position() else { return Ok(None) };
-        let element = Value::new(&self.all[position], self.inside.only);
+        let element = Value::new(&self.elements[position], self.inside.only);
         seed.deserialize(element).map(Some).map_err(|failure| failure.within(position))
     }
 
@@ -137,7 +136,7 @@ impl<'de> SeqAccess<'de> for Elements<'de> {
 }
 
 struct Entries<'a> {
-    all: &'a [Entry],
+    entries: &'a [Entry],
     inside: Inside<'a>,
     /// The entry whose value is next.
     current: usize,
@@ -147,15 +146,15 @@ impl<'de> MapAccess<'de> for Entries<'de> {
     type Error = Failure;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Failure> {
-        let position = self.inside.position(|position| self.all[position].value.is_removed());
+        let position = self.inside.position(|position| self.entries[position].value.is_removed());
         let Some(position) = position else { return Ok(None) };
         self.current = position;
-        let key = BorrowedStrDeserializer::new(&self.all[position].key);
+        let key = BorrowedStrDeserializer::new(&self.entries[position].key);
         seed.deserialize(key).map(Some).map_err(|failure: Failure| failure.of_key(position))
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Failure> {
-        let Some(entry) = self.all.get(self.current) else {
+        let Some(entry) = self.entries.get(self.current) else {
             return Err(Failure::custom("a value is asked for before its key"));
         };
         let value = Value::new(&entry.value, self.inside.only);
@@ -164,68 +163,5 @@ impl<'de> MapAccess<'de> for Entries<'de> {
 
     fn size_hint(&self) -> Option<usize> {
         self.inside.end.checked_sub(self.inside.next)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde::Deserialize;
-    use serde::de::IgnoredAny;
-
-    use super::super::problem::Place;
-    use super::*;
-
-    fn node(kind: Kind) -> Node {
-        Node::new(Place::START, kind)
-    }
-
-    fn list(numbers: impl IntoIterator<Item = u64>) -> Node {
-        node(Kind::List(numbers.into_iter().map(|number| node(Kind::Unsigned(number))).collect()))
-    }
-
-    fn table(key: &str, value: Node) -> Node {
-        node(Kind::Table(vec![Entry { key: key.into(), place: Place::START, value }]))
-    }
-
-    fn to<'de, T: Deserialize<'de>>(node: &'de Node) -> Result<T, String> {
-        T::deserialize(Value::new(node, &[])).map_err(|failure| failure.to_string())
-    }
-
-    #[derive(Debug, Deserialize, PartialEq)]
-    enum Shape {
-        Point,
-        Circle(u64),
-        Square { side: u64 },
-    }
-
-    #[test]
-    fn a_variant_is_text_or_a_table_with_its_name_as_the_only_key() {
-        let number = || node(Kind::Unsigned(7));
-        assert_eq!(to(&node(Kind::Text("Point".into()))), Ok(Shape::Point));
-        assert_eq!(to(&table("Circle", number())), Ok(Shape::Circle(7)));
-        assert_eq!(to(&table("Square", table("side", number()))), Ok(Shape::Square { side: 7 }));
-        assert_eq!(to::<Shape>(&number()), Err("expected text, found the number 7".into()));
-    }
-
-    #[test]
-    fn a_tuple_takes_neither_fewer_nor_more_elements() {
-        assert_eq!(to(&list([1, 2])), Ok((1, 2)));
-        assert!(to::<(u64, u64)>(&list([1])).is_err());
-        assert_eq!(to::<(u64, u64)>(&list([1, 2, 3])), Err("expected fewer, found 3 elements".into()));
-    }
-
-    #[test]
-    fn null_is_no_value_and_everything_can_be_ignored() {
-        assert_eq!(to::<Option<u64>>(&node(Kind::Null)), Ok(None));
-        assert_eq!(to::<Option<u64>>(&node(Kind::Unsigned(1))), Ok(Some(1)));
-        assert_eq!(to::<u64>(&node(Kind::Null)), Err("expected a whole number, found nothing".into()));
-        assert_eq!(to::<IgnoredAny>(&table("a", list([1]))), Ok(IgnoredAny));
-    }
-
-    #[test]
-    fn along_a_path_only_its_values_are_read() {
-        let value = table("a", list([1, 2, 3]));
-        let read = std::collections::BTreeMap::<&str, Vec<u64>>::deserialize(Value::new(&value, &[0, 1]));
-        assert_eq!(read.unwrap()["a"], [2]);
     }
 }

@@ -23,7 +23,7 @@ impl Format {
     /// [`UnknownFormat`] at any other ending, or none.
     ///
     /// ```
-    /// use tollgate::policy::Format;
+    /// use tollgate::policy::file::Format;
     ///
     /// assert_eq!(Format::of_path("limits.yml".as_ref()), Ok(Format::Yaml));
     /// assert!(Format::of_path("limits.conf".as_ref()).is_err());

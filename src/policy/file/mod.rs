@@ -19,7 +19,9 @@ mod toml;
 mod tree;
 mod yaml;
 
-use std::{io, thread};
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::Path;
 
 use serde::de::DeserializeOwned;
 
@@ -32,11 +34,6 @@ use problem::{Place, Problems};
 
 /// A file may have so many bytes: some 50 000 policies, and little enough to be read on any machine.
 pub(crate) const MAX_BYTES: usize = 16 << 20;
-
-/// The stack of the thread that parses, in bytes. In TOML eighty tables in one another with keys of eighty parts make
-/// 6 400 levels, and the crate drops them by recursion, which without optimisation takes some kilobytes a level. On a
-/// thread of its own neither that nor a parser's panic ends the program, however small the caller's stack is.
-const STACK: usize = 64 << 20;
 
 /// What a file says.
 #[derive(Debug)]
@@ -65,7 +62,14 @@ impl<T> Read<T> {
     }
 }
 
-/// Reads a text, in time linear in its length. A wrong policy takes its own length more for each of its problems.
+/// The text of a file. One that is too large is not read to its end.
+pub(crate) fn read_text(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    File::open(path)?.take(MAX_BYTES as u64 + 1).read_to_string(&mut text)?;
+    Ok(text)
+}
+
+/// Reads a text. Its cost is linear in its length, also if many of its policies are wrong.
 pub(crate) fn read<T: DeserializeOwned>(text: &str, format: Format) -> Read<T> {
     let mut problems = Problems::default();
     let mut value = None;
@@ -88,21 +92,9 @@ fn parse(text: &str, format: Format, problems: &mut Problems) -> Option<Node> {
     }
     // Some editors write this mark; it is no part of any of the languages.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let parsed = thread::scope(|scope| {
-        let parser = thread::Builder::new().name("policy file".to_owned()).stack_size(STACK);
-        let running = parser.spawn_scoped(scope, || match format {
-            Format::Toml => toml::parse(text, problems),
-            Format::Json => json::parse(text, problems),
-            Format::Yaml => yaml::parse(text, problems),
-        })?;
-        Ok::<_, io::Error>(running.join())
-    });
-    match parsed {
-        Ok(Ok(root)) => return root,
-        Ok(Err(_)) => {
-            problems.note(Problem::whole(format!("the {format} parser failed: please report the file")));
-        }
-        Err(error) => problems.note(Problem::whole(format!("there is no thread to read the file: {error}"))),
+    match format {
+        Format::Toml => toml::parse(text, problems),
+        Format::Json => json::parse(text, problems),
+        Format::Yaml => yaml::parse(text, problems),
     }
-    None
 }

@@ -1,6 +1,7 @@
 //! A policy's only limit may stand beside its `id`; here it moves to where the model has it.
 
 use super::node::{Entry, Kind, Node};
+use super::problem::Problem;
 use super::problem::{Place, Problems};
 use super::tree::{POLICIES, Tree};
 
@@ -23,7 +24,10 @@ pub(super) fn normalize(tree: &mut Tree, problems: &mut Problems) {
     }
     for (number, place) in doubled {
         let message = "the limit stands beside id and under limits: put all of them under limits";
-        problems.note(tree.problem(&[position, number], place, message.into()));
+        problems.note(Problem {
+            field: String::new(),
+            ..tree.problem(&[position, number], place, message.into())
+        });
     }
 }
 

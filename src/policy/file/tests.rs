@@ -33,12 +33,12 @@ struct Policy {
     factor: f64,
     #[serde(default)]
     tags: BTreeMap<String, i64>,
-    limits: Vec<Rate>,
+    limits: Vec<Limit>,
 }
 
 #[derive(Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
-struct Rate {
+struct Limit {
     #[serde(default)]
     algorithm: Name,
     limit: u64,
@@ -117,16 +117,6 @@ fn the_three_formats_say_the_same() {
     assert_eq!(value.policy[1].tags["a"], -1);
     assert_eq!(file(JSON, Format::Json).value.as_ref(), Some(&value), "{:?}", problems(JSON, Format::Json));
     assert_eq!(file(YAML, Format::Yaml).value, Some(value), "{:?}", problems(YAML, Format::Yaml));
-}
-
-#[test]
-fn every_beginning_of_a_file_has_a_value_or_a_problem() {
-    for (text, format) in [(TOML, Format::Toml), (JSON, Format::Json), (YAML, Format::Yaml)] {
-        for end in 0..text.len() {
-            let read = file(&text[..end], format);
-            assert!(read.value.is_some() || !read.problems.is_empty(), "{format}: {}", &text[..end]);
-        }
-    }
 }
 
 #[test]
@@ -343,7 +333,7 @@ fn aliases_stand_for_their_anchor_within_bounds() {
     let mut laughs = String::from("a0: &a0 ha\n");
     for level in 1..=12 {
         let before = vec![format!("*a{}", level - 1); 10].join(", ");
-        laughs.extend([format!("a{level}: &a{level} [{before}]\n")]);
+        laughs += &format!("a{level}: &a{level} [{before}]\n");
     }
     let found = problems(&laughs, Format::Yaml);
     assert!(found.len() == 1 && found[0].contains("aliases"), "{found:?}");
@@ -386,7 +376,7 @@ fn dotted_keys_cannot_make_a_tower() {
 
 #[test]
 fn a_policy_with_too_many_problems_says_that_there_may_be_more() {
-    let tags = (0..200).map(|tag| format!("    t{tag}: x\n")).collect::<Vec<_>>().concat();
+    let tags: String = (0..200).map(|tag| format!("    t{tag}: x\n")).collect();
     let read = file(
         &format!("policy:\n- id: a\n  limits: []\n  tags:\n{tags}- id: b\n  limits: []\n"),
         Format::Yaml,
@@ -397,8 +387,7 @@ fn a_policy_with_too_many_problems_says_that_there_may_be_more() {
 
 #[test]
 fn of_many_wrong_policies_the_first_problems_are_kept_and_the_rest_counted() {
-    let text =
-        (0..20_000).map(|id| format!("- id: p{id}\n  limit: x\n  window: 1m\n")).collect::<Vec<_>>().concat();
+    let text: String = (0..20_000).map(|id| format!("- id: p{id}\n  limit: x\n  window: 1m\n")).collect();
     let read = file(&format!("policy:\n{text}"), Format::Yaml);
     assert_eq!((read.problems.len(), read.omitted), (100, 19_900));
     assert_eq!(read.problems[99].line, 3 * 99 + 3);

@@ -71,6 +71,7 @@ impl Reader<'_> {
         if depth > MAX_DEPTH {
             self.problems.note(too_deep(place));
             self.sound = false;
+            dismantle(value.into_inner());
             return Node::new(place, Kind::Removed);
         }
         let kind = match value.into_inner() {
@@ -155,4 +156,16 @@ fn key_before(node: &Node, key: &str, before: Place) -> Option<u32> {
         _ => None,
     };
     node.children().filter_map(|child| key_before(child, key, before)).chain(own).max()
+}
+
+/// Drops a value without a call for each of its levels: dotted keys can make thousands of them.
+fn dismantle(value: DeValue<'_>) {
+    let mut values = vec![value];
+    while let Some(value) = values.pop() {
+        match value {
+            DeValue::Array(list) => values.extend(list.into_iter().map(Spanned::into_inner)),
+            DeValue::Table(table) => values.extend(table.into_iter().map(|(_, value)| value.into_inner())),
+            _ => {}
+        }
+    }
 }

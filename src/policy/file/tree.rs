@@ -72,7 +72,7 @@ impl Tree {
                     // The number that the file's writer counts: without the flat limit in front.
                     _ => {
                         let moved = usize::from(node.child(0).is_some_and(|first| first.flat));
-                        field.extend(["[", &(position - moved).to_string(), "]"]);
+                        field.push_str(&format!("[{}]", position - moved));
                     }
                 }
             }

@@ -1,0 +1,195 @@
+//! [`PolicyInForce`]: a policy, compiled, with the limits that count for it.
+
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use ahash::RandomState;
+use siphasher::sip::SipHasher13;
+
+use super::limits::{LimitInForce, PerCallLimits};
+use super::matching::{Column, CompiledConditions, Seen, Value};
+use super::model::{Amount, Conditions, CostRule, Limit, Missing, Percent, Policy};
+
+/// A policy of one version.
+pub(super) struct PolicyInForce {
+    pub(super) policy: Arc<Policy>,
+    pub(super) conditions: CompiledConditions,
+    allow: Box<[CompiledConditions]>,
+    deny: Box<[CompiledConditions]>,
+    scope: Box<[Column]>,
+    pub(super) word: Word,
+    cost: Cost,
+    pub(super) limits: Box<[LimitInForce]>,
+    overrides: Box<[(CompiledConditions, OverrideInForce)]>,
+    /// What counts those who have a limit of their own.
+    pub(super) per_call: Arc<PerCallLimits>,
+}
+
+/// Whether it is more than limits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Word {
+    Limits,
+    Unlimited,
+    Block,
+}
+
+/// What a request costs.
+enum Cost {
+    Fixed(u64),
+    Attribute { column: Column, otherwise: u64 },
+}
+
+/// What counts for a request in place of the policy's limits.
+#[derive(Clone)]
+pub(super) enum OverrideInForce {
+    Unlimited,
+    Block,
+    Limit(LimitInForce),
+}
+
+/// Why a policy could not be compiled: never, if it is valid.
+pub(super) type Uncompiled = (String, usize, String);
+
+impl PolicyInForce {
+    pub(super) fn new(
+        policy: &Arc<Policy>,
+        limits: Box<[LimitInForce]>,
+        per_call: Arc<PerCallLimits>,
+    ) -> Result<PolicyInForce, Uncompiled> {
+        let all = |list: &[Conditions]| list.iter().map(CompiledConditions::new).collect::<Result<_, _>>();
+        let word = match policy.limits.first().map(|limit| limit.limit) {
+            Some(Amount::Unlimited) => Word::Unlimited,
+            Some(Amount::Block) => Word::Block,
+            _ => Word::Limits,
+        };
+        let cost = match &policy.cost {
+            CostRule::Fixed(cost) => Cost::Fixed(*cost),
+            CostRule::Attribute(cost) => {
+                Cost::Attribute { column: Column::of(&cost.attribute), otherwise: cost.otherwise }
+            }
+        };
+        let overrides = policy.overrides.iter().map(|other| {
+            let limit = Limit { burst: other.burst, ..Limit::new(other.limit) };
+            let counts = match (other.limit, limit.quota()) {
+                (Amount::Unlimited, _) => OverrideInForce::Unlimited,
+                (_, Ok(Some(quota))) => OverrideInForce::Limit(per_call.limit(&policy.id, quota)),
+                _ => OverrideInForce::Block,
+            };
+            CompiledConditions::new(&other.matches).map(|conditions| (conditions, counts))
+        });
+        Ok(PolicyInForce {
+            conditions: CompiledConditions::new(&policy.matches)?,
+            allow: all(&policy.allow)?,
+            deny: all(&policy.deny)?,
+            scope: policy.scope.attributes().map(Column::of).collect(),
+            word,
+            cost,
+            limits,
+            overrides: overrides.collect::<Result<_, _>>()?,
+            per_call,
+            policy: Arc::clone(policy),
+        })
+    }
+
+    /// Whether a request that may be meant is.
+    #[inline]
+    pub(super) fn concerns(&self, seen: &Seen<'_, '_>) -> bool {
+        self.conditions.fit(seen)
+            && !self.allow.iter().any(|conditions| conditions.fit(seen))
+            && !(self.policy.missing == Missing::Pass && self.lacks_attributes(seen))
+    }
+
+    /// Whether somebody is refused by name.
+    #[inline]
+    pub(super) fn denies(&self, seen: &Seen<'_, '_>) -> bool {
+        self.deny.iter().any(|conditions| conditions.fit(seen))
+    }
+
+    pub(super) fn lacks_attributes(&self, seen: &Seen<'_, '_>) -> bool {
+        self.scope.iter().any(|column| seen.get(column).is_none())
+    }
+
+    /// What counts in place of the limits, if anything does.
+    #[inline]
+    pub(super) fn override_of(&self, seen: &Seen<'_, '_>) -> Option<(usize, &OverrideInForce)> {
+        let mut overrides = self.overrides.iter().enumerate();
+        overrides.find(|(_, (conditions, _))| conditions.fit(seen)).map(|(place, (_, counts))| (place, counts))
+    }
+
+    pub(super) fn override_at(&self, place: usize) -> Option<&OverrideInForce> {
+        self.overrides.get(place).map(|(_, counts)| counts)
+    }
+
+    #[inline]
+    pub(super) fn cost(&self, seen: &Seen<'_, '_>) -> u64 {
+        match &self.cost {
+            Cost::Fixed(cost) => *cost,
+            Cost::Attribute { column, otherwise } => {
+                seen.get(column).and_then(|value| value.number()).unwrap_or(*otherwise)
+            }
+        }
+    }
+
+    /// Whether the cost is only known when the work is done.
+    pub(super) fn estimates(&self) -> bool {
+        matches!(self.cost, Cost::Attribute { .. })
+    }
+
+    /// By what its limits know a request.
+    #[inline]
+    pub(super) fn tag(&self, hasher: &RandomState, seen: &Seen<'_, '_>) -> u64 {
+        hasher.hash_one(ScopeKey { scope: &self.scope, seen })
+    }
+
+    /// Whether it refuses requests of this key, and does not only watch.
+    #[inline]
+    pub(super) fn enforces(&self, seen: &Seen<'_, '_>) -> bool {
+        if self.policy.enforce_percent == Percent::ALL {
+            return !self.policy.shadow;
+        }
+        !self.policy.shadow && self.share(seen) < u64::from(self.policy.enforce_percent.hundredths())
+    }
+
+    /// A number below 10 000 that is the same for a key in every process and release. The id is in it, so that policies do not all begin with the
+    /// same customers.
+    fn share(&self, seen: &Seen<'_, '_>) -> u64 {
+        let mut hasher = SipHasher13::new();
+        hasher.write(self.policy.id.as_bytes());
+        for column in &self.scope {
+            hasher.write(&[0xff]);
+            if let Some(value) = seen.get(column) {
+                hasher.write(value.in_scope().to_string().as_bytes());
+            }
+        }
+        hasher.finish() % 10_000
+    }
+}
+
+/// The values that tell keys apart. Different ones never write the same bytes: each says what kind it is first, and how long that is or where it ends.
+struct ScopeKey<'p, 's, 'a> {
+    scope: &'p [Column],
+    seen: &'p Seen<'s, 'a>,
+}
+
+impl Hash for ScopeKey<'_, '_, '_> {
+    #[inline]
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        for column in self.scope {
+            match self.seen.get(column).map(|value| value.in_scope()) {
+                None => state.write_u8(0),
+                Some(Value::Text(text)) => {
+                    state.write_u8(1);
+                    text.hash(state);
+                }
+                Some(Value::Address(address)) => {
+                    state.write_u8(2);
+                    address.hash(state);
+                }
+                Some(Value::Number(number)) => {
+                    state.write_u8(3);
+                    state.write_u64(number);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! [`LimitInForce`]: a limit with the state of its keys, and how it goes on when it changes.
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use super::model::AlgorithmName;
+use crate::algorithm::{
+    FixedWindow, Gcra, LeakyBucket, PerCall, SlidingLog, SlidingWindow, Start, Succeed, TokenBucket,
+};
+use crate::build_error::BuildError;
+use crate::clock::Clock;
+use crate::concurrency::KeyedConcurrencyLimit;
+use crate::limiter::{Engine, Gate, SharedLimit, Stats};
+use crate::quota::Quota;
+
+/// What a limit is told to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LimitSpec {
+    Rate { algorithm: AlgorithmName, quota: Quota },
+    /// So many at once.
+    Places(u64),
+}
+
+/// A limit in force.
+#[derive(Clone)]
+pub(super) struct LimitInForce {
+    /// As in header fields: the policy's id, and what tells it from the policy's other limits.
+    pub(super) name: Arc<str>,
+    pub(super) spec: LimitSpec,
+    pub(super) gate: LimitGate,
+    /// The time in which an empty key becomes full, or a window ends.
+    pub(super) window: Option<Duration>,
+}
+
+/// Whatever counts keys.
+pub(super) trait Counting: Gate {
+    /// The same keys by another limit of this kind, from now on.
+    fn succeed(&self, spec: LimitSpec) -> Result<Arc<dyn Counting>, BuildError>;
+
+    fn stats(&self) -> Stats;
+}
+
+impl<A: Succeed + 'static> Counting for SharedLimit<A> {
+    fn succeed(&self, spec: LimitSpec) -> Result<Arc<dyn Counting>, BuildError> {
+        let LimitSpec::Rate { quota, .. } = spec else { return Err(spec.is_of_another_kind()) };
+        Ok(Arc::new(SharedLimit::succeed(self, quota)?))
+    }
+
+    fn stats(&self) -> Stats {
+        SharedLimit::stats(self)
+    }
+}
+
+impl Counting for KeyedConcurrencyLimit {
+    fn succeed(&self, spec: LimitSpec) -> Result<Arc<dyn Counting>, BuildError> {
+        let LimitSpec::Places(max) = spec else { return Err(spec.is_of_another_kind()) };
+        Ok(Arc::new(self.with_max(usize::try_from(max).unwrap_or(usize::MAX))))
+    }
+
+    fn stats(&self) -> Stats {
+        KeyedConcurrencyLimit::stats(self)
+    }
+}
+
+impl LimitSpec {
+    pub(super) fn new(algorithm: AlgorithmName, quota: Quota) -> LimitSpec {
+        LimitSpec::Rate { algorithm, quota }
+    }
+
+    /// Whether it can be built for so many keys.
+    pub(super) fn check(self, max_keys: usize) -> Result<(), BuildError> {
+        let LimitSpec::Rate { algorithm, quota } = self else { return Ok(()) };
+        fn begins(mut algorithm: impl Engine, max_keys: usize) -> Result<(), BuildError> {
+            algorithm.begin(Start::default(), max_keys)
+        }
+        let (count, period) = (quota.count(), quota.period());
+        match algorithm {
+            AlgorithmName::FixedWindow => begins(FixedWindow::new(count, period), max_keys),
+            AlgorithmName::SlidingWindow => begins(SlidingWindow::new(count, period), max_keys),
+            AlgorithmName::SlidingLog => begins(SlidingLog::new(count, period), max_keys),
+            // Every quota fits.
+            AlgorithmName::Gcra | AlgorithmName::TokenBucket | AlgorithmName::LeakyBucket => Ok(()),
+        }
+    }
+
+    /// With no keys yet.
+    pub(super) fn build(self, name: Arc<str>, max_keys: usize, clock: &Clock) -> Result<LimitInForce, BuildError> {
+        let (counting, window): (Arc<dyn Counting>, _) = match self {
+            LimitSpec::Places(places) => {
+                let max = usize::try_from(places).unwrap_or(usize::MAX);
+                (Arc::new(KeyedConcurrencyLimit::builder(max).max_keys(max_keys).build()?), None)
+            }
+            LimitSpec::Rate { algorithm, quota } => build_rate(algorithm, quota, max_keys, clock)?,
+        };
+        Ok(LimitInForce { name, spec: self, gate: LimitGate::Own(counting), window })
+    }
+
+    /// Whether a limit of this kind can go on as one of the other kind, with all keys.
+    pub(super) fn can_become(self, other: LimitSpec) -> bool {
+        match (self, other) {
+            (LimitSpec::Places(_), LimitSpec::Places(_)) => true,
+            (LimitSpec::Rate { algorithm, quota }, LimitSpec::Rate { algorithm: next, quota: to }) => {
+                algorithm == next && (algorithm.has_burst() || quota.period() == to.period())
+            }
+            _ => false,
+        }
+    }
+
+    fn is_of_another_kind(self) -> BuildError {
+        BuildError::Algorithm { reason: format!("{self:?} is of another kind") }
+    }
+}
+
+type Built = (Arc<dyn Counting>, Option<Duration>);
+
+fn build_rate(algorithm: AlgorithmName, quota: Quota, max_keys: usize, clock: &Clock) -> Result<Built, BuildError> {
+    let (count, period, burst) = (quota.count(), quota.period(), quota.capacity());
+    match algorithm {
+        AlgorithmName::Gcra => counting(Gcra::new(quota), max_keys, clock),
+        AlgorithmName::TokenBucket => counting(TokenBucket::new(burst).refill(count, period), max_keys, clock),
+        AlgorithmName::LeakyBucket => {
+            // With a queue of any length one request may go, but a burst of zero admits none.
+            let rate = if burst == 0 { Quota::per_second(0) } else { quota };
+            counting(LeakyBucket::new(rate, burst.saturating_sub(1)), max_keys, clock)
+        }
+        AlgorithmName::FixedWindow => counting(FixedWindow::new(count, period), max_keys, clock),
+        AlgorithmName::SlidingWindow => counting(SlidingWindow::new(count, period), max_keys, clock),
+        AlgorithmName::SlidingLog => counting(SlidingLog::new(count, period), max_keys, clock),
+    }
+}
+
+fn counting<A: Succeed + 'static>(algorithm: A, max_keys: usize, clock: &Clock) -> Result<Built, BuildError> {
+    let limit = SharedLimit::new(algorithm, max_keys, clock.clone())?;
+    let window = limit.refill_time();
+    Ok((Arc::new(limit), window))
+}
+
+/// The keys of those who have a limit of their own. Most policies have none such, and then no table.
+pub(super) struct PerCallLimits {
+    keys: OnceLock<SharedLimit<PerCall>>,
+    max_keys: usize,
+    clock: Clock,
+}
+
+impl PerCallLimits {
+    pub(super) fn new(max_keys: usize, clock: &Clock) -> PerCallLimits {
+        PerCallLimits { keys: OnceLock::new(), max_keys, clock: clock.clone() }
+    }
+
+    /// The limit of somebody in particular.
+    pub(super) fn limit(&self, policy: &str, quota: Quota) -> LimitInForce {
+        let keys = self.keys.get_or_init(|| SharedLimit::per_call(self.max_keys, self.clock.clone()));
+        LimitInForce {
+            name: policy.into(),
+            spec: LimitSpec::new(AlgorithmName::Gcra, quota),
+            gate: LimitGate::Override(Arc::new(keys.otherwise(quota))),
+            window: quota.refill_time(),
+        }
+    }
+}
+
+/// What decides, and whether it can go on by another limit.
+#[derive(Clone)]
+pub(super) enum LimitGate {
+    Own(Arc<dyn Counting>),
+    /// Of somebody in particular.
+    Override(Arc<SharedLimit<PerCall>>),
+}
+
+impl LimitInForce {
+    #[inline]
+    pub(super) fn gate(&self) -> &dyn Gate {
+        match &self.gate {
+            LimitGate::Own(counting) => &**counting,
+            LimitGate::Override(limit) => &**limit,
+        }
+    }
+
+    /// Whether it counts how many are under way, not how many come.
+    pub(super) fn holds(&self) -> bool {
+        matches!(self.spec, LimitSpec::Places(_))
+    }
+
+    /// Numbers about its keys.
+    pub(super) fn stats(&self) -> Stats {
+        match &self.gate {
+            LimitGate::Own(counting) => counting.stats(),
+            LimitGate::Override(limit) => limit.stats(),
+        }
+    }
+
+    /// The same keys by another limit. `None` if it has to start anew.
+    pub(super) fn succeed(&self, name: Arc<str>, spec: LimitSpec) -> Option<LimitInForce> {
+        if spec == self.spec {
+            return Some(LimitInForce { name, ..self.clone() });
+        }
+        let LimitGate::Own(counting) = &self.gate else { return None };
+        let gate = LimitGate::Own(counting.succeed(spec).ok()?);
+        let window = match spec {
+            LimitSpec::Rate { algorithm, quota } if algorithm.has_burst() => quota.refill_time(),
+            _ => self.window,
+        };
+        Some(LimitInForce { name, spec, gate, window })
+    }
+}
+
+impl fmt::Debug for LimitInForce {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LimitInForce").field("name", &self.name).field("spec", &self.spec).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,272 @@
+//! [`PolicySet`]: policies in force, asked by many and changed by some.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Arc;
+
+use ahash::RandomState;
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+
+use super::change::Change;
+use super::decide::Decision;
+use super::error::PolicyError;
+use super::matching::{Attributes, Seen};
+use super::model::{Policies, Policy, State, Timestamp};
+use super::validate::{Invalid, validate};
+use super::verdict::Verdict;
+use super::version::Version;
+use crate::clock::Clock;
+
+/// How many versions can be rolled back to, unless it is told otherwise.
+const KEPT_VERSIONS: usize = 16;
+
+/// Policies in force. It is asked by any number of threads, none of which ever waits for a change.
+///
+/// ```
+/// use tollgate::policy::{Attributes, Format, Policies, PolicySet};
+///
+/// let set = PolicySet::new();
+/// set.apply(Policies::parse("[[policy]]\nid = \"api\"\nscope = \"user\"\nlimit = \"2/min\"", Format::Toml)?)?;
+///
+/// let alice = Attributes::new().user("alice");
+/// assert!(set.check(&alice).is_allowed() && set.check(&alice).is_allowed());
+/// let verdict = set.check(&alice);
+/// assert!(!verdict.is_allowed());
+/// assert_eq!(verdict.policy(), Some("api"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct PolicySet {
+    current: ArcSwap<Version>,
+    history: Mutex<History>,
+    settings: Builder,
+    hasher: RandomState,
+}
+
+/// What was in force, the newest last.
+struct History {
+    versions: VecDeque<(u64, Arc<Policies>)>,
+    newest: u64,
+}
+
+/// Builds a [`PolicySet`].
+#[derive(Clone, Debug)]
+#[must_use = "a builder does nothing until `build`"]
+pub struct Builder {
+    clock: Clock,
+    kept_versions: usize,
+}
+
+impl Builder {
+    /// The source of time for all limits; default [`Clock::monotonic`].
+    pub fn clock(self, clock: Clock) -> Builder {
+        Builder { clock, ..self }
+    }
+
+    /// How many versions can be rolled back to; default 16.
+    pub fn keep_versions(self, versions: usize) -> Builder {
+        Builder { kept_versions: versions, ..self }
+    }
+
+    /// A set without policies.
+    #[must_use]
+    pub fn build(self) -> PolicySet {
+        PolicySet {
+            current: ArcSwap::from_pointee(Version::empty()),
+            history: Mutex::new(History { versions: VecDeque::new(), newest: 0 }),
+            settings: self,
+            hasher: RandomState::new(),
+        }
+    }
+}
+
+impl Default for PolicySet {
+    /// Without policies, which limits nothing.
+    fn default() -> PolicySet {
+        PolicySet::builder().build()
+    }
+}
+
+impl PolicySet {
+    /// Without policies: nothing is limited.
+    #[must_use]
+    pub fn new() -> PolicySet {
+        PolicySet::default()
+    }
+
+    /// A set with another clock, or other bounds.
+    pub fn builder() -> Builder {
+        Builder { clock: Clock::default(), kept_versions: KEPT_VERSIONS }
+    }
+
+    /// Asks all policies in force about a request. It passes all, or none is charged.
+    ///
+    /// It takes about as long as its limits take, and grows with the policies that the request may concern, not with all there are.
+    #[inline]
+    pub fn check(&self, attributes: &Attributes<'_>) -> Verdict {
+        let version = self.current.load();
+        let tier = version.tier_of(attributes);
+        let decision = Decision::of(&version, &self.hasher, &Seen { attributes, tier }, None);
+        Verdict::new(version, decision)
+    }
+
+    /// The version in force: 0 before the first.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.current.load().number
+    }
+
+    /// The policies of the version in force, those among them that are not active too.
+    #[must_use]
+    pub fn policies(&self) -> Arc<Policies> {
+        Arc::clone(&self.current.load().source)
+    }
+
+    /// The versions that can be rolled back to, the one in force last.
+    #[must_use]
+    pub fn versions(&self) -> Vec<(u64, Arc<Policies>)> {
+        self.history.lock().versions.iter().cloned().collect()
+    }
+
+    /// Puts these policies in force, in place of all there are: wholly, or not at all.
+    ///
+    /// Limits that stay as they are keep what every key has spent; so do those whose rate, burst or number changes. The [`Change`] says which begin
+    /// anew. Requests under way are decided by the version under which they began. O(policies).
+    ///
+    /// # Errors
+    ///
+    /// [`PolicyError::Invalid`] with all that is wrong with them; the old ones stay in force.
+    pub fn apply(&self, policies: impl Into<Policies>) -> Result<Change, PolicyError> {
+        self.change(|_| Ok(policies.into()), true)
+    }
+
+    /// Puts a policy in force in place of the one with its id, or beside the others if there is none. Notes when.
+    ///
+    /// # Errors
+    ///
+    /// As [`apply`](PolicySet::apply).
+    pub fn upsert(&self, policy: Policy) -> Result<Change, PolicyError> {
+        self.change(
+            |old| {
+                let mut all = old.clone();
+                let now = Timestamp::now();
+                let mut policy = Policy { updated: Some(now), ..policy };
+                match all.policy.iter_mut().find(|other| other.id == policy.id) {
+                    Some(other) => {
+                        policy.created = policy.created.or(other.created);
+                        *other = policy;
+                    }
+                    None => {
+                        policy.created = policy.created.or(Some(now));
+                        all.policy.push(policy);
+                    }
+                }
+                Ok(all)
+            },
+            true,
+        )
+    }
+
+    /// Removes a policy. What keys have spent under it is forgotten.
+    ///
+    /// # Errors
+    ///
+    /// [`PolicyError::UnknownPolicy`] if there is none with this id, and as [`apply`](PolicySet::apply): another policy may name it.
+    pub fn remove(&self, id: &str) -> Result<Change, PolicyError> {
+        self.change(
+            |old| {
+                let mut all = old.clone();
+                all.policy.retain(|policy| policy.id != id);
+                let gone = all.policy.len() < old.policy.len();
+                if gone { Ok(all) } else { Err(PolicyError::UnknownPolicy { id: id.to_owned() }) }
+            },
+            true,
+        )
+    }
+
+    /// Takes a policy to another state. Notes when.
+    ///
+    /// # Errors
+    ///
+    /// [`PolicyError::UnknownPolicy`] if there is none with this id, [`PolicyError::Transition`] if it cannot go to that state.
+    pub fn transition(&self, id: &str, state: State) -> Result<Change, PolicyError> {
+        self.change(
+            |old| {
+                let mut all = old.clone();
+                let Some(policy) = all.policy.iter_mut().find(|policy| policy.id == id) else {
+                    return Err(PolicyError::UnknownPolicy { id: id.to_owned() });
+                };
+                let transition = policy.state.transition(state);
+                policy.state = transition.map_err(|error| PolicyError::Transition { id: id.to_owned(), error })?;
+                policy.updated = Some(Timestamp::now());
+                Ok(all)
+            },
+            true,
+        )
+    }
+
+    /// Puts the policies of an earlier version in force again, as a new version. It restores all of them, whatever state that takes them to.
+    ///
+    /// # Errors
+    ///
+    /// [`PolicyError::UnknownVersion`] if that version is not kept any more, or never was.
+    pub fn rollback(&self, version: u64) -> Result<Change, PolicyError> {
+        let kept = self.history.lock().versions.iter().find(|(number, _)| *number == version).cloned();
+        let Some((_, policies)) = kept else {
+            let kept = self.versions().iter().map(|(number, _)| *number).collect();
+            return Err(PolicyError::UnknownVersion { version, kept });
+        };
+        self.change(|_| Ok(Policies::clone(&policies)), false)
+    }
+
+    /// One after the other; nobody who only checks waits.
+    fn change(
+        &self,
+        change: impl FnOnce(&Policies) -> Result<Policies, PolicyError>,
+        checks_transitions: bool,
+    ) -> Result<Change, PolicyError> {
+        let mut history = self.history.lock();
+        let old = self.current.load_full();
+        let policies = change(&old.source)?;
+        let mut problems = validate(&policies, Some(&[]));
+        if checks_transitions {
+            problems.extend(transitions(&old.source, &policies));
+        }
+        if !problems.is_empty() {
+            return Err(PolicyError::Invalid { problems });
+        }
+        let policies = Arc::new(policies);
+        let number = history.newest + 1;
+        let next = old.next(number, Arc::clone(&policies), &self.settings.clock);
+        let (version, change) = next.map_err(PolicyError::from)?;
+        self.current.store(Arc::new(version));
+        history.newest = number;
+        history.versions.push_back((number, policies));
+        while history.versions.len() > self.settings.kept_versions.saturating_add(1) {
+            history.versions.pop_front();
+        }
+        Ok(change)
+    }
+}
+
+/// Policies that would go to a state to which there is no way.
+fn transitions(old: &Policies, new: &Policies) -> Vec<Invalid> {
+    let states: std::collections::HashMap<&str, State> =
+        old.policy.iter().map(|policy| (policy.id.as_str(), policy.state)).collect();
+    let wrong = |(place, policy): (usize, &Policy)| {
+        let error = states.get(policy.id.as_str())?.transition(policy.state).err()?;
+        let (policy, path) = (policy.id.clone(), format!("policy[{place}].state"));
+        Some(Invalid { policy, path, message: error.to_string() })
+    };
+    new.policy.iter().enumerate().filter_map(wrong).collect()
+}
+
+impl fmt::Debug for PolicySet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let policies = self.policies();
+        f.debug_struct("PolicySet")
+            .field("version", &self.version())
+            .field("policies", &policies.policy.len())
+            .finish_non_exhaustive()
+    }
+}

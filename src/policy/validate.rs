@@ -1,0 +1,226 @@
+//! Whether policies make sense: what their types cannot say.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use super::matching::{CompiledConditions, LONGEST_PATTERN};
+use super::model::{Amount, Conditions, CostRule, Limit, Policies, Policy, Scope, State};
+use super::limits::LimitSpec;
+use crate::limiter::{DEFAULT_MAX_KEYS, check_max_keys};
+
+/// The longest id, in bytes: as long as a name that header fields carry.
+const LONGEST_ID: usize = 64;
+
+/// Something that is wrong with a policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Invalid {
+    /// The policy's id; empty if it is about a tier.
+    pub policy: String,
+    /// Where it is in the whole: `policy[2].limits[0].limit`.
+    pub path: String,
+    /// What is wrong, and what to change.
+    pub message: String,
+}
+
+impl Invalid {
+    /// The field, as it is called within its policy: `limits[0].limit`.
+    #[must_use]
+    pub fn field(&self) -> &str {
+        self.path.split_once("].").map_or("", |(_, field)| field)
+    }
+}
+
+impl fmt::Display for Invalid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.policy.is_empty() {
+            write!(f, "policy \"{}\", ", self.policy)?;
+            return write!(f, "{}: {}", self.field(), self.message);
+        }
+        write!(f, "{}: {}", self.path, self.message)
+    }
+}
+
+impl std::error::Error for Invalid {}
+
+/// All that is wrong with these policies, for a set with these backends, if they are known yet.
+pub(super) fn validate(policies: &Policies, backends: Option<&[&str]>) -> Vec<Invalid> {
+    let mut all = Findings { found: Vec::new(), policy: String::new(), path: String::new() };
+    let mut places: HashMap<&str, usize> = HashMap::new();
+    for (place, policy) in policies.policy.iter().enumerate() {
+        all.begin(&policy.id, format!("policy[{place}]"));
+        match places.get(policy.id.as_str()) {
+            Some(first) => {
+                let (first, place) = (first + 1, place + 1);
+                all.add("id", format!("is the id of policies {first} and {place}: give one of them another"));
+            }
+            None => drop(places.insert(&policy.id, place)),
+        }
+        check_policy(policy, backends, &mut all);
+    }
+    for (place, policy) in policies.policy.iter().enumerate() {
+        all.begin(&policy.id, format!("policy[{place}]"));
+        for (index, other) in policy.replaces.iter().enumerate() {
+            let field = format!("replaces[{index}]");
+            if *other == policy.id {
+                all.add(field, "a policy cannot replace itself");
+            } else if !places.contains_key(other.as_str()) {
+                all.add(field, format!("there is no policy \"{other}\""));
+            }
+        }
+    }
+    for (place, tier) in policies.tier.iter().enumerate() {
+        all.begin("", format!("tier[{place}]"));
+        if tier.name.is_empty() {
+            all.add("name", "is empty: give the tier a name");
+        }
+        if tier.members.is_empty() {
+            all.add("members", "is empty: say who belongs to it, as [{ user = \"acme\" }]");
+        }
+        for (index, member) in tier.members.iter().enumerate() {
+            let field = format!("members[{index}]");
+            if member.is_empty() {
+                all.add(&field, "has no conditions, and would be everybody: say who is meant");
+            }
+            if member.iter().any(|(attribute, _)| attribute == "tier") {
+                all.add(format!("{field}.tier"), "who belongs to a tier cannot depend on the tier");
+            }
+            all.conditions(&field, member);
+        }
+    }
+    all.found
+}
+
+fn check_policy(policy: &Policy, backends: Option<&[&str]>, all: &mut Findings) {
+    check_id(&policy.id, all);
+    all.conditions("match", &policy.matches);
+    for (field, list) in [("allow", &policy.allow), ("deny", &policy.deny)] {
+        for (index, conditions) in list.iter().enumerate() {
+            let field = format!("{field}[{index}]");
+            if conditions.is_empty() {
+                all.add(&field, "has no conditions, and would be everybody: say who is meant");
+            }
+            all.conditions(&field, conditions);
+        }
+    }
+    check_scope(&policy.scope, all);
+    if let CostRule::Attribute(cost) = &policy.cost {
+        all.attribute("cost.attribute", &cost.attribute);
+    }
+    if let (Some(backend), Some(backends)) = (&policy.backend, backends)
+        && !backends.contains(&backend.as_str())
+    {
+        let known = match backends {
+            [] => "none was handed in".to_owned(),
+            names => format!("there is {}", names.join(", ")),
+        };
+        all.add("backend", format!("\"{backend}\" is not known: {known}"));
+    }
+    let max_keys = policy.max_keys.unwrap_or(DEFAULT_MAX_KEYS);
+    if let Err(error) = check_max_keys(max_keys) {
+        all.add("max_keys", error.to_string());
+    }
+    check_limits(policy, max_keys, all);
+    check_overrides(policy, all);
+}
+
+fn check_id(id: &str, all: &mut Findings) {
+    let wrong = id.chars().find(|character| !matches!(character, 'a'..='z' | 'A'..='Z' | '0'..='9' | '-' | '_' | '.' | ':' | '/'));
+    if id.is_empty() {
+        all.add("id", "is empty: give the policy a name");
+    } else if id.len() > LONGEST_ID {
+        all.add("id", format!("is {} bytes long: at most {LONGEST_ID}", id.len()));
+    } else if let Some(wrong) = wrong {
+        all.add("id", format!("has {wrong:?} in it: use letters, digits and - _ . : / only"));
+    }
+}
+
+fn check_scope(scope: &Scope, all: &mut Findings) {
+    for (index, attribute) in scope.attributes().enumerate() {
+        all.attribute(format!("scope[{index}]"), attribute);
+    }
+}
+
+fn check_limits(policy: &Policy, max_keys: usize, all: &mut Findings) {
+    let word = |limit: &Limit| matches!(limit.limit, Amount::Unlimited | Amount::Block);
+    for (index, limit) in policy.limits.iter().enumerate() {
+        let field = format!("limits[{index}]");
+        if word(limit) && (policy.limits.len() > 1 || policy.concurrency.is_some()) {
+            all.add(format!("{field}.limit"), format!("{} stands alone: leave out the other limits", limit.limit));
+        }
+        if limit.name.as_ref().is_some_and(|name| !is_name(name)) {
+            all.add(format!("{field}.name"), "use 1 to 32 printable ASCII characters: header fields carry it");
+        }
+        match limit.quota() {
+            Err((part, message)) => all.add(format!("{field}.{part}"), message),
+            Ok(None) => {}
+            Ok(Some(quota)) => {
+                if let Err(error) = LimitSpec::new(limit.algorithm, quota).check(max_keys) {
+                    all.add(format!("{field}.limit"), error.to_string());
+                }
+            }
+        }
+    }
+    let nothing = policy.limits.is_empty() && policy.concurrency.is_none() && policy.deny.is_empty();
+    if nothing && policy.state != State::Draft {
+        all.add("limits", "there is nothing to enforce: add a limit, a concurrency cap or a deny list, or make it a draft");
+    }
+}
+
+/// Whether a limit may be called so, beside the id of its policy.
+fn is_name(name: &str) -> bool {
+    (1..=32).contains(&name.len()) && name.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+}
+
+fn check_overrides(policy: &Policy, all: &mut Findings) {
+    for (index, other) in policy.overrides.iter().enumerate() {
+        let field = format!("overrides[{index}]");
+        if other.matches.is_empty() {
+            all.add(format!("{field}.match"), "has no conditions, and would be everybody: say who is meant");
+        }
+        all.conditions(&format!("{field}.match"), &other.matches);
+        let limit = Limit { burst: other.burst, ..Limit::new(other.limit) };
+        if let Err((part, message)) = limit.quota() {
+            all.add(format!("{field}.{part}"), message);
+        }
+    }
+}
+
+/// What is found, and where the search is.
+struct Findings {
+    found: Vec<Invalid>,
+    policy: String,
+    path: String,
+}
+
+impl Findings {
+    fn begin(&mut self, policy: &str, path: String) {
+        policy.clone_into(&mut self.policy);
+        self.path = path;
+    }
+
+    fn add(&mut self, field: impl AsRef<str>, message: impl Into<String>) {
+        let path = format!("{}.{}", self.path, field.as_ref());
+        self.found.push(Invalid { policy: self.policy.clone(), path, message: message.into() });
+    }
+
+    fn attribute(&mut self, field: impl AsRef<str>, name: &str) {
+        if name.is_empty() || name.len() > LONGEST_PATTERN || name.chars().any(char::is_control) {
+            self.add(field, format!("{name:?} is no name for an attribute: use 1 to {LONGEST_PATTERN} printable characters"));
+        }
+    }
+
+    fn conditions(&mut self, field: &str, conditions: &Conditions) {
+        for (attribute, patterns) in conditions.iter() {
+            self.attribute(format!("{field}.{attribute}"), attribute);
+            if patterns.is_empty() {
+                self.add(format!("{field}.{attribute}"), "is an empty list, which nothing fits: leave it out, or use \"*\"");
+            }
+        }
+        if let Err((attribute, place, message)) = CompiledConditions::new(conditions) {
+            let several = conditions.iter().any(|(name, patterns)| name == attribute && patterns.len() > 1);
+            let place = if several { format!("[{place}]") } else { String::new() };
+            self.add(format!("{field}.{attribute}{place}"), message);
+        }
+    }
+}

@@ -1,0 +1,334 @@
+//! [`Verdict`]: what a set of policies says of a request.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::Guard;
+
+use super::decide::{Asked, Decision, Fate, Why, look};
+use super::limits::LimitInForce;
+use super::model::Policy;
+use super::version::Version;
+use crate::clock::Instant;
+use crate::decision::Figures;
+use crate::limiter::Outcome;
+
+/// What a set of policies says of a request, all of it by one version.
+///
+/// Places in concurrency limits are held as long as the verdict is, or until it is [finished](Verdict::finish).
+#[must_use = "it says whether the request may go on, and holds its places"]
+pub struct Verdict {
+    version: Guard<Arc<Version>>,
+    decision: Decision,
+}
+
+/// Why a request is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reason {
+    /// A limit is reached.
+    LimitReached,
+    /// It is on a policy's list of those that are denied.
+    Denied,
+    /// A policy, or an override in it, lets nothing through.
+    Blocked,
+    /// It lacks an attribute that a policy's scope asks for.
+    MissingKey,
+}
+
+/// A policy that concerns a request.
+#[derive(Clone, Copy)]
+pub struct PolicyMatch<'v> {
+    policy: &'v Arc<Policy>,
+    shadow: bool,
+    refused: bool,
+}
+
+/// Where a request stands at one limit of a policy.
+#[derive(Clone, Copy, Debug)]
+pub struct Standing<'v> {
+    policy: &'v str,
+    limit: &'v LimitInForce,
+    cost: u64,
+    figures: Figures,
+    shadow: bool,
+    refuses: bool,
+    at_capacity: bool,
+}
+
+impl Verdict {
+    pub(super) fn new(version: Guard<Arc<Version>>, decision: Decision) -> Verdict {
+        Verdict { version, decision }
+    }
+
+    /// Whether the request may go on.
+    #[must_use]
+    pub fn is_allowed(&self) -> bool {
+        self.decision.refused.is_none()
+    }
+
+    /// Why it may not; `None` if it may.
+    #[must_use]
+    pub fn reason(&self) -> Option<Reason> {
+        self.decision.refused.map(|why| match why {
+            Why::Limit => Reason::LimitReached,
+            Why::Denied(_) => Reason::Denied,
+            Why::Blocked(_) => Reason::Blocked,
+            Why::NoKey(_) => Reason::MissingKey,
+        })
+    }
+
+    /// The version of the policies that decided.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.version.number
+    }
+
+    /// The policies that concern the request, those of the highest priority first. Where one refuses by itself (a list of those denied, a block), those
+    /// after it are not asked.
+    pub fn policies(&self) -> impl Iterator<Item = PolicyMatch<'_>> {
+        self.decision.matched.iter().map(|matched| PolicyMatch {
+            policy: &self.version.policies[matched.policy as usize].policy,
+            shadow: matched.shadow,
+            refused: matched.refused,
+        })
+    }
+
+    /// The policy that refuses, or that is closest to it: of the limits that refuse the one with the longest wait, and if none does the one with the
+    /// least left. `None` if no limit is in force for the request.
+    #[must_use]
+    pub fn policy(&self) -> Option<&str> {
+        match self.decision.refused {
+            Some(Why::Denied(place) | Why::Blocked(place) | Why::NoKey(place)) => {
+                Some(&self.version.policies[place as usize].policy.id)
+            }
+            Some(Why::Limit) | None => self.binding().map(|standing| standing.policy),
+        }
+    }
+
+    /// Where the request stands at each limit: those that are enforced, then those that only watch.
+    ///
+    /// Of a request that was allowed it is where it stood then; of one that was refused, where it stands now: ask at once.
+    pub fn limits(&self) -> impl Iterator<Item = Standing<'_>> {
+        let mut instant = Instant::default();
+        let enforced = self.decision.asked.iter().map(|asked| (asked, false));
+        let watched = self.decision.watched.iter().map(|asked| (asked, true));
+        // Who is refused by others is not watched.
+        let watched = watched.filter(|_| self.is_allowed());
+        enforced.chain(watched).filter_map(move |(asked, shadow)| self.standing(asked, shadow, &mut instant))
+    }
+
+    fn standing<'v>(&'v self, asked: &'v Asked, shadow: bool, instant: &mut Instant) -> Option<Standing<'v>> {
+        let limit = asked.limit(&self.version)?;
+        let policy = self.version.policies[asked.policy as usize].policy.id.as_str();
+        let gate = limit.gate();
+        let stands = |figures| Standing {
+            policy,
+            limit,
+            cost: asked.cost,
+            figures,
+            shadow,
+            refuses: false,
+            at_capacity: false,
+        };
+        if let Fate::Taken(now, receipt) = asked.fate {
+            return Some(stands(gate.after(now, asked.tag, asked.cost, receipt)));
+        }
+        Some(match look(gate, asked, instant) {
+            Ok(allowed) => stands(*allowed.figures()),
+            Err(denied) => {
+                Standing { refuses: true, at_capacity: denied.at_capacity(), ..stands(*denied.figures()) }
+            }
+        })
+    }
+
+    /// The limit that binds: of those that refuse the one with the longest wait; if the request may go on, the one with the least left.
+    #[must_use]
+    pub fn binding(&self) -> Option<Standing<'_>> {
+        let enforced = || self.limits().filter(|standing| !standing.shadow);
+        if self.is_allowed() {
+            return enforced().min_by_key(Standing::remaining);
+        }
+        // Never is the longest. Of equal ones the first.
+        let wait = |standing: &Standing<'_>| standing.retry_after().unwrap_or(Duration::MAX);
+        let refusing = enforced().filter(Standing::refuses);
+        let binding =
+            refusing.reduce(|binding, other| if wait(&other) > wait(&binding) { other } else { binding });
+        // If none refuses any more, it is the one that did.
+        binding.or_else(|| {
+            let refused = |asked: &&Asked| matches!(asked.fate, Fate::Refused(_));
+            let asked = self.decision.asked.iter().find(refused)?;
+            self.standing(asked, false, &mut Instant::default())
+        })
+    }
+
+    /// The least that any limit has left: tokens, or places; [`u64::MAX`] if no limit is enforced.
+    #[must_use]
+    pub fn remaining(&self) -> u64 {
+        let enforced = self.limits().filter(|standing| !standing.shadow);
+        enforced.map(|standing| standing.remaining()).min().unwrap_or(u64::MAX)
+    }
+
+    /// How long to wait until the same request is let through, if nobody else spends meanwhile; zero if it was, `None` if waiting does not help.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self.decision.refused {
+            None => Some(Duration::ZERO),
+            Some(Why::Limit) => self.binding().and_then(|standing| standing.retry_after()),
+            Some(Why::Denied(_) | Why::Blocked(_) | Why::NoKey(_)) => None,
+        }
+    }
+
+    /// The longest time to wait before going on that any limit asks for; see [`Allowed::delay`](crate::Allowed::delay). Only leaky buckets do.
+    #[must_use]
+    pub fn delay(&self) -> Duration {
+        if !self.is_allowed() {
+            return Duration::ZERO;
+        }
+        let enforced = self.limits().filter(|standing| !standing.shadow);
+        enforced.map(|standing| standing.figures.delay()).max().unwrap_or_default()
+    }
+
+    /// Charges `actual` tokens to each policy whose cost an attribute said, in place of what it said. Other costs stay. Gives places back, as after
+    /// [`Outcome::Success`].
+    pub fn settle(self, actual: u64) {
+        for asked in self.decision.asked.iter().chain(&self.decision.watched) {
+            let estimates = self.version.policies[asked.policy as usize].estimates();
+            if let (Fate::Taken(_, receipt), Some(limit)) = (&asked.fate, asked.limit(&self.version))
+                && estimates
+                && !limit.holds()
+            {
+                limit.gate().settle(asked.tag, asked.cost, actual, *receipt);
+            }
+        }
+        self.finish(Outcome::Success);
+    }
+
+    /// Gives places back. Dropped, it is [`Outcome::Ignore`].
+    pub fn finish(mut self, outcome: Outcome) {
+        self.decision.release(&self.version, outcome);
+    }
+}
+
+impl Drop for Verdict {
+    #[inline]
+    fn drop(&mut self) {
+        self.decision.release(&self.version, Outcome::Ignore);
+    }
+}
+
+impl fmt::Debug for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Verdict")
+            .field("version", &self.version())
+            .field("reason", &self.reason())
+            .field("policies", &self.policies().collect::<Vec<_>>())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'v> PolicyMatch<'v> {
+    /// The policy.
+    #[must_use]
+    pub fn policy(&self) -> &'v Policy {
+        self.policy
+    }
+
+    /// Whether it only watches: because it was told so, or because this key is not among those that it is enforced for.
+    #[must_use]
+    pub fn is_shadow(&self) -> bool {
+        self.shadow
+    }
+
+    /// Whether a policy that only watches would have refused the request; or the one that decided did so by itself, without a look at any limit.
+    #[must_use]
+    pub fn refuses(&self) -> bool {
+        self.refused
+    }
+}
+
+impl fmt::Debug for PolicyMatch<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PolicyMatch")
+            .field("policy", &self.policy.id)
+            .field("shadow", &self.shadow)
+            .field("refuses", &self.refused)
+            .finish()
+    }
+}
+
+impl<'v> Standing<'v> {
+    /// The policy's id.
+    #[must_use]
+    pub fn policy(&self) -> &'v str {
+        self.policy
+    }
+
+    /// The limit's name: the policy's id, and if it has several limits what tells this one from the others.
+    #[must_use]
+    pub fn name(&self) -> &'v str {
+        &self.limit.name
+    }
+
+    /// Whether it counts how many are under way at once, not how many come.
+    #[must_use]
+    pub fn is_concurrency(&self) -> bool {
+        self.limit.holds()
+    }
+
+    /// What it was asked for: tokens, or places.
+    #[must_use]
+    pub fn cost(&self) -> u64 {
+        self.cost
+    }
+
+    /// The most that a key can hold: tokens, or places.
+    #[must_use]
+    pub fn limit(&self) -> u64 {
+        self.figures.limit()
+    }
+
+    /// The time in which so many tokens as the limit come back; `None` if it has none.
+    #[must_use]
+    pub fn window(&self) -> Option<Duration> {
+        self.limit.window
+    }
+
+    /// Whole tokens, or places, left.
+    #[must_use]
+    pub fn remaining(&self) -> u64 {
+        self.figures.remaining()
+    }
+
+    /// The time until the key is full again if nothing more is spent; [`Duration::MAX`] when it never will be, zero for a concurrency limit.
+    #[must_use]
+    pub fn reset_after(&self) -> Duration {
+        self.figures.reset_after()
+    }
+
+    /// How long to wait until the same request fits (if it was allowed: once more); zero when it does now, `None` when it never can. A concurrency
+    /// limit cannot say when it will have room, and says zero.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.figures.retry_after()
+    }
+
+    /// Whether it refuses the request.
+    #[must_use]
+    pub fn refuses(&self) -> bool {
+        self.refuses
+    }
+
+    /// Whether it refuses because it holds all the keys it can; see [`Denied::at_capacity`](crate::Denied::at_capacity).
+    #[must_use]
+    pub fn at_capacity(&self) -> bool {
+        self.at_capacity
+    }
+
+    /// Whether it only watches.
+    #[must_use]
+    pub fn is_shadow(&self) -> bool {
+        self.shadow
+    }
+}

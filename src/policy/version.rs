@@ -1,0 +1,211 @@
+//! [`Version`]: all policies as they are at one time.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::change::{Change, Restart};
+use super::in_force::{PolicyInForce, Uncompiled};
+use super::limits::{LimitInForce, LimitSpec, PerCallLimits};
+use super::matching::{Attributes, CompiledConditions, Index, Places, Seen};
+use super::model::{Policies, Policy, State};
+use crate::build_error::BuildError;
+use crate::clock::Clock;
+use crate::limiter::DEFAULT_MAX_KEYS;
+
+/// One version.
+pub(super) struct Version {
+    pub(super) number: u64,
+    pub(super) source: Arc<Policies>,
+    /// Those in force: the highest priority first, and those of one priority in their order in the file.
+    pub(super) policies: Box<[Arc<PolicyInForce>]>,
+    /// The places of those that each replaces.
+    replaces: HashMap<u32, Box<[u32]>>,
+    index: Index,
+    tiers: Box<[(Box<str>, Box<[CompiledConditions]>)]>,
+    /// Those that keep what keys have spent, by their ids.
+    kept: HashMap<String, Arc<PolicyInForce>>,
+}
+
+/// Why there can be no such version, although it is valid.
+#[derive(Debug)]
+pub(super) enum Unbuilt {
+    Conditions(Uncompiled),
+    Limit(BuildError),
+}
+
+/// A limit to be: one that is there already, and whether it must be changed.
+enum Plan {
+    Ready(LimitInForce),
+    Change(LimitInForce, Arc<str>, LimitSpec),
+}
+
+impl Version {
+    /// Nothing is limited.
+    pub(super) fn empty() -> Version {
+        Version {
+            number: 0,
+            source: Arc::default(),
+            policies: Box::default(),
+            replaces: HashMap::new(),
+            index: Index::default(),
+            tiers: Box::default(),
+            kept: HashMap::new(),
+        }
+    }
+
+    /// The version that follows, of valid policies. Nothing has changed if it cannot be made.
+    pub(super) fn next(
+        &self,
+        number: u64,
+        source: Arc<Policies>,
+        clock: &Clock,
+    ) -> Result<(Version, Change), Unbuilt> {
+        let mut change = Change::new(number);
+        let mut kept = HashMap::new();
+        let mut plans = Vec::new();
+        // All that can fail comes first.
+        for policy in source.policy.iter().filter(|policy| keeps_keys(policy.state)) {
+            match self.kept.get(&policy.id) {
+                Some(old) if *old.policy == *policy => {
+                    kept.insert(policy.id.clone(), Arc::clone(old));
+                }
+                old => plans.push((policy, plan(policy, old, clock, &mut change)?)),
+            }
+        }
+        for (policy, (plans, per_call)) in plans {
+            let limits: Result<_, _> =
+                plans.into_iter().map(|plan| plan.carry_out(policy, clock, &mut change)).collect();
+            let limits = limits.map_err(Unbuilt::Limit)?;
+            let policy_in_force = PolicyInForce::new(&Arc::new(policy.clone()), limits, per_call);
+            kept.insert(policy.id.clone(), Arc::new(policy_in_force.map_err(Unbuilt::Conditions)?));
+        }
+        change.compare(&self.source, &source);
+        Ok((Version::of(number, source, kept)?, change))
+    }
+
+    fn of(
+        number: u64,
+        source: Arc<Policies>,
+        kept: HashMap<String, Arc<PolicyInForce>>,
+    ) -> Result<Version, Unbuilt> {
+        let active = source.policy.iter().filter(|policy| policy.state == State::Active);
+        let mut policies: Box<[_]> = active.filter_map(|policy| kept.get(&policy.id)).cloned().collect();
+        policies.sort_by_key(|policy| std::cmp::Reverse(policy.policy.priority));
+        let places: HashMap<&str, u32> =
+            policies.iter().map(|policy| policy.policy.id.as_str()).zip(0..).collect();
+        let replaces = policies.iter().zip(0..).filter(|(policy, _)| !policy.policy.replaces.is_empty());
+        let replaces = replaces.map(|(policy, place)| {
+            let others = policy.policy.replaces.iter().filter_map(|other| places.get(other.as_str()));
+            (place, others.copied().collect())
+        });
+        let replaces = replaces.collect();
+        let tiers = source.tier.iter().map(|tier| {
+            let members: Result<_, _> = tier.members.iter().map(CompiledConditions::new).collect();
+            members.map(|members| (tier.name.as_str().into(), members))
+        });
+        let tiers = tiers.collect::<Result<_, _>>().map_err(Unbuilt::Conditions)?;
+        let index = Index::new(policies.iter().map(|policy| &policy.conditions));
+        Ok(Version { number, source, policies, replaces, index, tiers, kept })
+    }
+
+    /// The tier that a request belongs to, if it does not say so.
+    #[inline]
+    pub(super) fn tier_of(&self, attributes: &Attributes<'_>) -> Option<&str> {
+        let seen = Seen { attributes, tier: None };
+        let mut tiers = self.tiers.iter();
+        tiers.find(|(_, members)| members.iter().any(|member| member.fit(&seen))).map(|(name, _)| &**name)
+    }
+
+    /// The places of the policies that concern a request.
+    #[inline]
+    pub(super) fn concerned(&self, seen: &Seen<'_, '_>) -> Places {
+        let mut places = self.index.candidates(seen);
+        places.retain(|place| self.policies[*place as usize].concerns(seen));
+        if !self.replaces.is_empty() {
+            let all = places.clone();
+            let replaced = |other: u32| {
+                all.iter().any(|place| self.replaces.get(place).is_some_and(|others| others.contains(&other)))
+            };
+            places.retain(|place| !replaced(*place));
+        }
+        places
+    }
+}
+
+/// What becomes of a policy's limits: they are the same, they change, or they are new.
+fn plan(
+    policy: &Policy,
+    old: Option<&Arc<PolicyInForce>>,
+    clock: &Clock,
+    change: &mut Change,
+) -> Result<(Vec<Plan>, Arc<PerCallLimits>), Unbuilt> {
+    let max_keys = policy.max_keys.unwrap_or(DEFAULT_MAX_KEYS);
+    let same_keys = old.filter(|old| {
+        old.policy.scope == policy.scope && old.policy.max_keys.unwrap_or(DEFAULT_MAX_KEYS) == max_keys
+    });
+    if same_keys.is_none() && old.is_some() {
+        change.restarted(&policy.id, None, Restart::OtherKeys);
+    }
+    let mut left: Vec<&LimitInForce> = same_keys.map(|old| old.limits.iter().collect()).unwrap_or_default();
+    let specs = specs(policy);
+    // First those that stay as they are, so that a change of order is none.
+    let mut plans: Vec<Option<Plan>> = specs.iter().map(|(name, spec)| {
+        let place = left.iter().position(|old| old.spec == *spec)?;
+        Some(Plan::Ready(LimitInForce { name: name.clone(), ..left.remove(place).clone() }))
+    }).collect();
+    for ((name, spec), plan) in specs.into_iter().zip(&mut plans) {
+        if plan.is_some() {
+            continue;
+        }
+        let place = left.iter().position(|old| old.spec.can_become(spec));
+        *plan = Some(match place {
+            Some(place) => Plan::Change(left.remove(place).clone(), name, spec),
+            None => {
+                if same_keys.is_some() {
+                    change.restarted(&policy.id, Some(&name), Restart::OtherKind);
+                }
+                Plan::Ready(spec.build(name, max_keys, clock).map_err(Unbuilt::Limit)?)
+            }
+        });
+    }
+    let per_call = match same_keys {
+        Some(old) => Arc::clone(&old.per_call),
+        None => Arc::new(PerCallLimits::new(max_keys, clock)),
+    };
+    Ok((plans.into_iter().flatten().collect(), per_call))
+}
+
+impl Plan {
+    fn carry_out(self, policy: &Policy, clock: &Clock, change: &mut Change) -> Result<LimitInForce, BuildError> {
+        let (old, name, spec) = match self {
+            Plan::Ready(limit) => return Ok(limit),
+            Plan::Change(old, name, spec) => (old, name, spec),
+        };
+        if let Some(limit) = old.succeed(name.clone(), spec) {
+            return Ok(limit);
+        }
+        change.restarted(&policy.id, Some(&name), Restart::OutOfRange);
+        spec.build(name, policy.max_keys.unwrap_or(DEFAULT_MAX_KEYS), clock)
+    }
+}
+
+fn keeps_keys(state: State) -> bool {
+    matches!(state, State::Active | State::Suspended)
+}
+
+/// A policy's limits and what they are called: the policy's id, and if there are several what tells each from the others.
+fn specs(policy: &Policy) -> Vec<(Arc<str>, LimitSpec)> {
+    let rates = policy.limits.iter().filter_map(|limit| {
+        let quota = limit.quota().ok()??;
+        Some((limit.name.clone(), LimitSpec::new(limit.algorithm, quota)))
+    });
+    let places = policy.concurrency.map(|places| (Some("at-once".to_owned()), LimitSpec::Places(places)));
+    let all: Vec<_> = rates.chain(places).collect();
+    let single = all.len() == 1;
+    let called = |(place, (name, spec)): (usize, (Option<String>, LimitSpec))| match name {
+        Some(name) => (format!("{}/{name}", policy.id).into(), spec),
+        None if single => (policy.id.as_str().into(), spec),
+        None => (format!("{}/{}", policy.id, place + 1).into(), spec),
+    };
+    all.into_iter().enumerate().map(called).collect()
+}
