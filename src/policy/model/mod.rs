@@ -10,6 +10,7 @@ mod scope;
 mod state;
 mod timestamp;
 
+
 pub use conditions::{Conditions, Pattern};
 pub use cost::{AttributeCost, CostRule};
 pub use limit::{AlgorithmName, Amount, Limit};
@@ -19,3 +20,4 @@ pub use policy::{Missing, OnFailure, Override, Policy};
 pub use scope::Scope;
 pub use state::{State, TransitionError};
 pub use timestamp::Timestamp;
+
