@@ -257,7 +257,8 @@ pub struct Excerpt {
 impl Excerpt {
     const LONGEST: usize = 60;
 
-    fn of(text: &str) -> Excerpt {
+    /// The beginning of this text.
+    pub(crate) fn of(text: &str) -> Excerpt {
         let ends = text.char_indices().map(|(start, c)| start + c.len_utf8());
         let len = ends.take_while(|end| *end <= Excerpt::LONGEST).last().unwrap_or(0);
         let mut bytes = [0; Excerpt::LONGEST];

@@ -2,6 +2,7 @@
 
 mod change;
 mod decide;
+mod envoy;
 mod error;
 mod file;
 mod in_force;
@@ -16,6 +17,7 @@ mod verdict;
 mod version;
 
 pub use change::{Change, Restart, Restarted};
+pub use envoy::{Descriptor, EnvoyError};
 pub use error::PolicyError;
 pub use file::{Format, Problem, UnknownFormat};
 pub use load::{FileError, FileErrorKind};
