@@ -3,9 +3,8 @@
 use std::fmt;
 use std::io;
 
-use super::algorithm::AlgorithmName;
 use super::format::{Format, HeaderError};
-use crate::policy::PolicyError;
+use crate::policy::{AlgorithmName, PolicyError};
 use crate::{BuildError, Quota};
 
 /// Why a log could not be replayed.
@@ -81,11 +80,11 @@ impl fmt::Display for ReplayError {
                 f,
                 "--limit \"{quota}\" has a burst, but a {} lets its whole count in at any moment: leave the burst away, \
                  or use gcra, token-bucket or leaky-bucket",
-                algorithm.name()
+                algorithm.option()
             ),
             ReplayError::Policies { file, error } => write!(f, "{file}: {error}"),
             ReplayError::Build { quota, algorithm, error } => {
-                write!(f, "--limit \"{quota}\" is not possible as {}: {error}", algorithm.name())
+                write!(f, "--limit \"{quota}\" is not possible as {}: {error}", algorithm.option())
             }
         }
     }

@@ -35,11 +35,12 @@ mod time;
 use std::io::BufRead;
 
 use crate::Quota;
+use crate::policy::AlgorithmName;
 use key_table::{KeyId, KeyTable};
 use log::{Sink, read_log};
 use simulate::{Plan, Simulation};
 
-pub use algorithm::{AlgorithmError, AlgorithmName};
+pub use algorithm::AlgorithmError;
 pub use check::write_policies;
 pub use error::ReplayError;
 pub use fields::{Entry, FieldNames};

@@ -7,12 +7,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
-use super::algorithm::AlgorithmName;
 use super::key_table::{KeyId, KeyTable};
 use super::log::LogSummary;
 use super::series::Series;
 use super::simulate::{SimulatedLimit, Simulation};
 use super::time::timestamp;
+use crate::policy::AlgorithmName;
 
 /// How many of the most refused keys are reported for each limit or policy.
 pub(super) const TOP: usize = 10;
@@ -137,7 +137,7 @@ impl LimitReport {
         if report.limits.iter().all(|limit| limit.algorithm == AlgorithmName::Gcra) {
             self.limit.clone()
         } else {
-            format!("{}\n{}", self.limit, self.algorithm.name())
+            format!("{}\n{}", self.limit, self.algorithm.option())
         }
     }
 
@@ -229,5 +229,5 @@ fn rounded_seconds(time: Duration) -> f64 {
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
 fn as_algorithm<S: Serializer>(algorithm: &AlgorithmName, serializer: S) -> Result<S::Ok, S::Error> {
-    algorithm.name().serialize(serializer)
+    algorithm.option().serialize(serializer)
 }

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use super::algorithm::{AlgorithmName, AnyLimiter};
+use super::algorithm::AnyLimiter;
 use super::error::ReplayError;
 use super::fields::Entry;
 use super::key_table::KeyId;
 use super::refusals::{LongestRefusal, RefusalRow};
 use super::series::Series;
 use super::time::UnixNanos;
+use crate::policy::AlgorithmName;
 use crate::{Clock, ManualClock, Quota};
 
 /// One limit in one algorithm: a column of the report.

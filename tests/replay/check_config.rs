@@ -113,6 +113,29 @@ fn the_schema_is_that_of_a_file() {
 }
 
 #[test]
+fn a_configuration_of_envoy_is_shown_as_the_policies_that_it_becomes() {
+    let path = file(
+        "envoy.yaml",
+        b"domain: mail\ndescriptors:\n- key: to\n  rate_limit: { unit: day, requests_per_unit: 100 }\n",
+    );
+    let printed = checked(&["--envoy", path.to_str().unwrap()]);
+    assert!(printed.contains(" mail/to ") && printed.contains(" 100/d fixed_window "), "{printed}");
+    assert!(printed.ends_with("\n1 policy in force\n"), "{printed}");
+}
+
+#[test]
+fn what_is_wrong_in_a_configuration_of_envoy_is_said_with_its_line() {
+    let path = file(
+        "envoy-wrong.yaml",
+        b"domain: mail\ndescriptors:\n- key: to\n  rate_limit: { unit: eon, requests_per_unit: 100 }\n- kay: to\n",
+    );
+    let path = path.to_str().unwrap();
+    let said = wrong(&["--envoy", path]);
+    assert!(said.contains(&format!("error: {path}: line 4: ")), "{said}");
+    assert!(said.contains(&format!("\n{path}: line 5: ")), "{said}");
+}
+
+#[test]
 fn there_must_be_a_file_or_the_wish_for_the_schema() {
     for (args, expected) in [(&[][..], "<FILE>..."), (&["--schema", "a.toml"], "cannot be used with")] {
         let output = check(args);

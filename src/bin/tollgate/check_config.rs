@@ -1,7 +1,8 @@
 //! `tollgate check-config`: whether files of policies are right, and what they put in force.
 
 use std::error::Error;
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use tollgate::policy::Policies;
@@ -19,8 +20,12 @@ pub(crate) struct CheckConfigArgs {
     #[arg(value_name = "FILE", required_unless_present = "schema")]
     files: Vec<PathBuf>,
 
+    /// Read configurations of Envoy's rate limit service, and show the policies that they become
+    #[arg(long)]
+    envoy: bool,
+
     /// Print the JSON Schema of such a file, for editors
-    #[arg(long, conflicts_with = "files")]
+    #[arg(long, conflicts_with_all = ["files", "envoy"])]
     schema: bool,
 }
 
@@ -33,9 +38,10 @@ pub(crate) fn run(args: &CheckConfigArgs) -> Result<(), Box<dyn Error>> {
     }
     let (mut read, mut wrong) = (Vec::new(), Vec::new());
     for file in &args.files {
-        match Policies::read(file) {
+        let policies = if args.envoy { read_envoy(file) } else { read_policies(file) };
+        match policies {
             Ok(policies) => read.push((file, policies)),
-            Err(error) => wrong.push(error.to_string()),
+            Err(problems) => wrong.push(problems),
         }
     }
     if !wrong.is_empty() {
@@ -50,5 +56,21 @@ pub(crate) fn run(args: &CheckConfigArgs) -> Result<(), Box<dyn Error>> {
             write_policies(policies, &mut out)?;
         }
         Ok(())
+    })
+}
+
+/// Reads a file of policies; else what is wrong in it, line by line.
+fn read_policies(file: &Path) -> Result<Policies, String> {
+    Policies::read(file).map_err(|error| error.to_string())
+}
+
+/// Reads a configuration of Envoy's rate limit service; else what is wrong in it, line by line.
+fn read_envoy(file: &Path) -> Result<Policies, String> {
+    let text = fs::read_to_string(file);
+    let text = text.map_err(|error| format!("{}: cannot be read: {error}", file.display()))?;
+    Policies::from_envoy(&text).map_err(|error| {
+        let lines: Vec<String> =
+            error.to_string().lines().map(|line| format!("{}: {line}", file.display())).collect();
+        lines.join("\n")
     })
 }

@@ -9,10 +9,9 @@ use clap::{ArgGroup, Args};
 use jiff::SignedDuration;
 use serde::Serialize;
 use tollgate::Quota;
-use tollgate::policy::Policies;
+use tollgate::policy::{AlgorithmName, Policies};
 use tollgate::replay::{
-    self, AlgorithmName, FieldNames, Format, KeyBy, Options, Picture, PolicyFile, PolicyOptions, Progress,
-    Reading,
+    self, FieldNames, Format, KeyBy, Options, Picture, PolicyFile, PolicyOptions, Progress, Reading,
 };
 
 use crate::print;
