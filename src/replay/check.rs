@@ -5,10 +5,14 @@ use std::io::{self, Write};
 use comfy_table::ContentArrangement;
 
 use super::table::plain_table;
-use crate::policy::{Amount, CostRule, Limit, Missing, OnFailure, Percent, Policies, Policy, State};
+use crate::policy::{
+    Amount, Conditions, CostRule, Limit, Missing, OnFailure, Pattern, Percent, Policies, Policy, State,
+};
 
 /// The width of the table: what is longer goes on in the next line of its cell.
-const WIDTH: u16 = 110;
+const WIDTH: u16 = 120;
+
+const COLUMNS: [&str; 8] = ["id", "state", "priority", "scope", "match", "limits", "concurrency", "notes"];
 
 /// Every state, with what is said of so many policies in it.
 const STATES: [(State, &str); 4] = [
@@ -25,9 +29,13 @@ const STATES: [(State, &str); 4] = [
 /// What `out` returns.
 pub fn write_policies(policies: &Policies, out: &mut impl Write) -> io::Result<()> {
     if !policies.policy.is_empty() {
-        let header = ["id", "state", "priority", "scope", "match", "limits", "concurrency", "notes"];
-        let rows = policies.policy.iter().map(row);
-        let mut table = plain_table(header.map(str::to_owned).to_vec(), rows);
+        let rows: Vec<Vec<String>> = policies.policy.iter().map(row).collect();
+        // A column in which no policy has anything is left out.
+        let kept: Vec<usize> =
+            (0..COLUMNS.len()).filter(|column| rows.iter().any(|row| !row[*column].is_empty())).collect();
+        let header = kept.iter().map(|column| COLUMNS[*column].to_owned()).collect();
+        let rows = rows.iter().map(|row| kept.iter().map(|column| row[*column].clone()).collect());
+        let mut table = plain_table(header, rows);
         table.set_content_arrangement(ContentArrangement::Dynamic).set_width(WIDTH);
         writeln!(out, "{}\n", table.trim_fmt())?;
     }
@@ -52,19 +60,22 @@ fn counts(policies: &Policies) -> String {
     text
 }
 
+/// A cell for each column.
 fn row(policy: &Policy) -> Vec<String> {
-    let matches =
-        if policy.matches.is_empty() { "everything".to_owned() } else { policy.matches.to_string() };
+    let condition = |(attribute, patterns): (&str, &[Pattern])| {
+        Conditions::new().with(attribute, patterns.iter().map(Pattern::as_str)).to_string()
+    };
+    let matches: Vec<String> = policy.matches.iter().map(condition).collect();
     let limits: Vec<String> = policy.limits.iter().map(limit).collect();
     vec![
         policy.id.clone(),
         policy.state.to_string(),
         policy.priority.to_string(),
         policy.scope.to_string(),
-        matches,
+        if matches.is_empty() { "everything".to_owned() } else { matches.join("\n") },
         limits.join("\n"),
         policy.concurrency.map(|places| places.to_string()).unwrap_or_default(),
-        notes(policy).join(", "),
+        notes(policy).join("\n"),
     ]
 }
 
@@ -91,7 +102,7 @@ fn notes(policy: &Policy) -> Vec<String> {
     }
     if policy.enforce_percent != Percent::ALL {
         notes.push(format!(
-            "enforced for {} % of keys",
+            "enforced for {}% of keys",
             f64::from(policy.enforce_percent.hundredths()) / 100.0
         ));
     }
@@ -104,22 +115,22 @@ fn notes(policy: &Policy) -> Vec<String> {
     notes.extend(count(policy.deny.len(), "deny"));
     notes.extend(count(policy.overrides.len(), "overrides"));
     if !policy.replaces.is_empty() {
-        notes.push(format!("replaces {}", policy.replaces.join(", ")));
+        notes.push(format!("replaces: {}", policy.replaces.join(", ")));
     }
     match policy.missing {
         Missing::Shared => {}
-        Missing::Refuse => notes.push("refuses requests without its scope".to_owned()),
-        Missing::Pass => notes.push("passes requests without its scope".to_owned()),
+        Missing::Refuse => notes.push("missing: refuse".to_owned()),
+        Missing::Pass => notes.push("missing: pass".to_owned()),
     }
     if let Some(backend) = &policy.backend {
         let failure = match policy.on_failure {
-            OnFailure::Open => "lets through",
-            OnFailure::Closed => "refuses",
-            OnFailure::Local => "counts in memory",
+            OnFailure::Open => "open",
+            OnFailure::Closed => "closed",
+            OnFailure::Local => "local",
         };
-        notes.push(format!("backend {backend}, {failure} while it fails"));
+        notes.push(format!("backend {backend}, on failure {failure}"));
     }
-    notes.extend(policy.max_keys.map(|keys| format!("{keys} keys")));
+    notes.extend(policy.max_keys.map(|keys| format!("max keys: {keys}")));
     notes
 }
 

@@ -119,7 +119,7 @@ fn a_configuration_of_envoy_is_shown_as_the_policies_that_it_becomes() {
         b"domain: mail\ndescriptors:\n- key: to\n  rate_limit: { unit: day, requests_per_unit: 100 }\n",
     );
     let printed = checked(&["--envoy", path.to_str().unwrap()]);
-    assert!(printed.contains(" mail/to ") && printed.contains(" 100/d fixed_window "), "{printed}");
+    assert!(printed.contains(" mail/to ") && printed.contains(" 100/d fixed_window\n"), "{printed}");
     assert!(printed.ends_with("\n1 policy in force\n"), "{printed}");
 }
 

@@ -42,9 +42,10 @@ fn small_log() -> Vec<String> {
     lines
 }
 
-/// Runs `tollgate replay` with `input` on standard input.
+/// Runs `tollgate replay` in the folder of [`file`]s, with `input` on standard input.
 fn run(args: &[&str], input: &[u8]) -> Output {
     let mut child = Command::new(env!("CARGO_BIN_EXE_tollgate"))
+        .current_dir(env!("CARGO_TARGET_TMPDIR"))
         .arg("replay")
         .args(args)
         .stdin(Stdio::piped())

@@ -254,6 +254,22 @@ mod tests {
     }
 
     #[test]
+    fn an_attribute_is_looked_for_until_a_line_has_it() {
+        let attributes = ["ip", "region", "user"].map(str::to_owned).into();
+        let mut lines = JsonLines::new(&FieldNames { attributes: Some(attributes), ..FieldNames::default() });
+        let mut values = Vec::new();
+        for (line, fields) in [
+            (r#"{"ts":1}"#, ["", "region", ""]),
+            (r#"{"ts":1,"user":{"name":null},"ip":"a"}"#, ["ip", "region", ""]),
+            (r#"{"ts":1,"user":{"name":"ann"},"client_ip":"a"}"#, ["ip", "region", "user.name"]),
+            (r#"{"ts":1,"user":"ann","region":[]}"#, ["ip", "region", "user.name"]),
+        ] {
+            lines.read(line.as_bytes(), &mut values).unwrap();
+            assert_eq!(lines.taken().unwrap().key, fields, "{line}");
+        }
+    }
+
+    #[test]
     fn any_single_value_is_a_key_and_null_is_absent() {
         let mut lines = named("ts", "a,b", None);
         for (values, key) in [

@@ -93,7 +93,7 @@ fn policies_table(set: &SetReport, report: &PolicyReport) -> Table {
         ("would\nrefuse", |row| row.would_refuse, |row| share(row.would_refuse, row.requests)),
         ("keys\nrefused", |_| 1, |row| share(row.keys_refused as u64, row.keys as u64)),
         (
-            "longest refusal",
+            "longest\nrefusal",
             |row| row.refused,
             |row| row.longest_refusal.map_or_else(|| "endless".to_owned(), duration),
         ),
