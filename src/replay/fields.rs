@@ -43,7 +43,7 @@ pub struct Entry {
 /// and then attributes.
 #[derive(Clone, Debug)]
 pub(super) struct Roles {
-    roles: Vec<Role>,
+    all: Vec<Role>,
     has_cost: bool,
     /// The names of the attributes.
     attributes: Option<Vec<String>>,
@@ -121,11 +121,11 @@ impl Roles {
         }
         roles.extend(names.key.iter().map(|field| Role::given("key", field)));
         roles.extend(names.cost.iter().map(|field| Role::given("cost", field)));
-        Roles { roles, has_cost: names.cost.is_some(), attributes: names.attributes.clone() }
+        Roles { all: roles, has_cost: names.cost.is_some(), attributes: names.attributes.clone() }
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Role> {
-        self.roles.iter()
+        self.all.iter()
     }
 
     /// Takes for every role the candidate that `choose` gives the position of; what a record may lack waits for one that has it.
@@ -133,7 +133,7 @@ impl Roles {
     /// Either all other roles are settled, or none and the first that could not be is the error.
     pub(super) fn settle(&mut self, choose: impl Fn(usize, &Role) -> Option<usize>) -> Result<(), LineError> {
         let chosen: Vec<Option<usize>> = self
-            .roles
+            .all
             .iter()
             .enumerate()
             .map(|(place, role)| match choose(place, role) {
@@ -141,7 +141,7 @@ impl Roles {
                 chosen => Ok(chosen),
             })
             .collect::<Result<_, _>>()?;
-        for (role, position) in self.roles.iter_mut().zip(chosen) {
+        for (role, position) in self.all.iter_mut().zip(chosen) {
             if let Some(position) = position {
                 role.candidates.swap(0, position);
                 role.candidates.truncate(1);
@@ -152,10 +152,10 @@ impl Roles {
 
     /// The fields taken, once all are settled.
     pub(super) fn taken(&self) -> FieldsTaken {
-        let cost = self.roles.len() - usize::from(self.has_cost);
+        let cost = self.all.len() - usize::from(self.has_cost);
         let name = |role: &Role| role.field().to_owned();
         let settled = |role: &Role| if role.is_settled() { name(role) } else { String::new() };
-        FieldsTaken { time: name(&self.roles[0]), key: self.roles[1..cost].iter().map(settled).collect() }
+        FieldsTaken { time: name(&self.all[0]), key: self.all[1..cost].iter().map(settled).collect() }
     }
 
     /// Reads a record of which `value` gives the text of each role by its position, and writes its key, or its attributes, over
@@ -174,7 +174,7 @@ impl Roles {
             }
             return Ok(Entry { time, cost: 1 });
         }
-        let cost_position = self.roles.len() - usize::from(self.has_cost);
+        let cost_position = self.all.len() - usize::from(self.has_cost);
         for position in 1..cost_position {
             if position > 1 {
                 key.push(b' ');

@@ -20,6 +20,9 @@ const MALFORMED_SHOWN: usize = 5;
 /// The most requests held back to put them in order, a few tens of megabytes.
 const MAX_HELD: usize = 1_000_000;
 
+/// The most bytes that held requests may own beside that, as a million short ones do. Beyond it the oldest goes early.
+const MAX_HELD_BYTES: usize = 64 << 20;
+
 /// The field of a Common Log Format line that may be its cost.
 const CLF_COST: &str = "bytes";
 
@@ -97,6 +100,9 @@ pub(super) trait Sink {
     /// What is kept of a request until it is due.
     type Held: Ord;
 
+    /// How many bytes it owns.
+    fn bytes(held: &Self::Held) -> usize;
+
     /// Takes a request's key, or its attributes, and its cost.
     fn hold(&mut self, key: &[u8], cost: u64) -> Self::Held;
 
@@ -133,6 +139,7 @@ struct Log<'a, S: Sink> {
     format: Format,
     sink: &'a mut S,
     order: Reorder<S::Held>,
+    held_bytes: usize,
     /// The key of the line being read; kept for its memory.
     key: Vec<u8>,
     times: Option<(UnixNanos, UnixNanos)>,
@@ -151,6 +158,7 @@ impl<'a, S: Sink> Log<'a, S> {
             format: reading.format.unwrap_or(Format::Clf),
             sink,
             order: Reorder::new(span, MAX_HELD),
+            held_bytes: 0,
             key: Vec::new(),
             times: None,
             requests: 0,
@@ -211,11 +219,18 @@ impl<'a, S: Sink> Log<'a, S> {
         let (from, to) = self.times.unwrap_or((time, time));
         self.times = Some((from.min(time), to.max(time)));
         self.requests += 1;
-        self.order.push(time, self.sink.hold(&self.key, cost));
-        while let Some((time, held)) = self.order.next_due() {
+        let held = self.sink.hold(&self.key, cost);
+        self.held_bytes += S::bytes(&held);
+        self.order.push(time, held);
+        while let Some((time, held)) = self.next_due() {
+            self.held_bytes -= S::bytes(&held);
             self.sink.due(time, held)?;
         }
         Ok(())
+    }
+
+    fn next_due(&mut self) -> Option<(UnixNanos, S::Held)> {
+        if self.held_bytes > MAX_HELD_BYTES { self.order.next() } else { self.order.next_due() }
     }
 
     fn malformed(&mut self, line: u64, error: &LineError) {

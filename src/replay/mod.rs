@@ -123,6 +123,10 @@ struct Limits {
 impl Sink for Limits {
     type Held = (KeyId, u64);
 
+    fn bytes(_: &(KeyId, u64)) -> usize {
+        0
+    }
+
     fn hold(&mut self, key: &[u8], cost: u64) -> (KeyId, u64) {
         (self.keys.id(key), cost)
     }

@@ -63,7 +63,24 @@ state = "draft"
 #[test]
 fn a_file_without_errors_is_shown_as_a_table() {
     let path = file("check.toml", POLICIES.as_bytes());
-    assert_eq!(checked(&[path.to_str().unwrap()]), "");
+    let expected = "\
+\x20id          state    priority   scope         match              limits            concurrency   notes
+────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+ cards       active   5          user, route   method = POST      5/min             4             enforced for 12.5% of
+                                               route = /cards/*   daily: 100/d                    keys
+                                                                  sliding_log                     overrides: 1
+ bandwidth   active   0          ip            everything         1000000/h burst                 shadow
+                                                                  5000                            costs bytes, else 0
+                                                                                                  backend redis, on
+                                                                                                  failure local
+ robots      active   0          global        everything                                         deny: 1
+                                                                                                  missing: pass
+ later       draft    0          global        everything
+
+tier gold: user = acme or umbrella-*; ip = 192.0.2.0/24
+3 policies in force, 1 draft
+";
+    assert_eq!(checked(&[path.to_str().unwrap()]), expected);
 }
 
 #[test]

@@ -19,13 +19,13 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Replay(replay::ReplayArgs),
+    Replay(Box<replay::ReplayArgs>),
     CheckConfig(check_config::CheckConfigArgs),
 }
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
-        Command::Replay(args) => replay::run(args),
+        Command::Replay(args) => replay::run(*args),
         Command::CheckConfig(args) => check_config::run(&args),
     };
     match done {

@@ -190,7 +190,7 @@ struct Output {
 impl Output {
     fn limits(self, options: &Options) -> Result<(), Box<dyn Error>> {
         let (report, picture) =
-            self.read(|file, input, progress| replay::replay(file, input, options, progress))?;
+            self.read(|file, input, progress| Ok(replay::replay(file, input, options, progress)?))?;
         if let Some(picture) = picture {
             picture.draw(&report)?;
         }
@@ -199,7 +199,7 @@ impl Output {
 
     fn policies(self, options: &PolicyOptions) -> Result<(), Box<dyn Error>> {
         let (report, picture) =
-            self.read(|file, input, progress| replay::replay_policies(file, input, options, progress))?;
+            self.read(|file, input, progress| Ok(replay::replay_policies(file, input, options, progress)?))?;
         if let Some(picture) = picture {
             picture.draw(&report)?;
         }
@@ -209,7 +209,7 @@ impl Output {
     /// Replays the log before a progress bar. What cannot be opened is said before anything is read.
     fn read<R>(
         &self,
-        replay: impl FnOnce(&str, Box<dyn BufRead>, &Progress) -> Result<R, replay::ReplayError>,
+        replay: impl FnOnce(&str, Box<dyn BufRead>, &Progress) -> Result<R, Box<dyn Error>>,
     ) -> Result<(R, Option<Picture>), Box<dyn Error>> {
         let progress = if self.quiet { Progress::hidden() } else { Progress::on_terminal() };
         let input = replay::open(&self.file, &progress)?;

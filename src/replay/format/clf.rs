@@ -74,7 +74,9 @@ impl ClfLines {
             }
             ClfLines::Attributes(names) => {
                 key.clear();
-                names.iter().for_each(|name| push_attribute(name, &attribute(&line, name), key));
+                for name in names {
+                    push_attribute(name, &attribute(&line, name), key);
+                }
                 Ok(Entry { time: line.time, cost: 1 })
             }
         }

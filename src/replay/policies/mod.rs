@@ -90,6 +90,10 @@ struct PolicyReplay<'a> {
 impl Sink for PolicyReplay<'_> {
     type Held = Values;
 
+    fn bytes(held: &Values) -> usize {
+        held.bytes()
+    }
+
     fn hold(&mut self, values: &[u8], _cost: u64) -> Values {
         Values::new(values)
     }

@@ -65,7 +65,9 @@ impl Run {
         let attributes = values.attributes(names);
         let answer = self.trial.request(time, &attributes, values);
         self.over_time.count(0, time);
-        answer.refusing.iter().for_each(|policy| self.over_time.count(1 + policy, time));
+        for policy in &answer.refusing {
+            self.over_time.count(1 + policy, time);
+        }
         let Some((against, differences)) = &mut self.against else { return };
         let before = against.request(time, &attributes, values);
         let row = match differences.count(values, (&self.trial, &answer), (against, &before)) {

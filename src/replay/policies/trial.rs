@@ -39,7 +39,9 @@ impl Trial {
         let set = PolicySet::builder().clock(clock).build();
         let mut policies = file.policies.clone();
         // None can be asked here.
-        policies.policy.iter_mut().for_each(|policy| policy.backend = None);
+        for policy in &mut policies.policy {
+            policy.backend = None;
+        }
         let applied = set.apply(policies);
         applied.map_err(|error| ReplayError::Policies { file: file.file.clone(), error })?;
         let policies: Vec<_> = active(&file.policies).map(|policy| PolicyTally::new(policy, names)).collect();
@@ -66,11 +68,8 @@ impl Trial {
         let place = |id: &str| self.places.get(id).copied();
         let refused_by = if verdict.is_allowed() { None } else { verdict.policy().and_then(place) };
         let mut answer = Answer { refused_by, refusing: Vec::new() };
-        if verdict.is_allowed() {
-            self.admitted += 1
-        } else {
-            self.refused += 1
-        }
+        self.admitted += u64::from(verdict.is_allowed());
+        self.refused += u64::from(!verdict.is_allowed());
         self.unmatched += u64::from(verdict.policies().next().is_none());
         for matched in verdict.policies() {
             let Some(place) = place(&matched.policy().id) else { continue };

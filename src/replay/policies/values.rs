@@ -51,6 +51,11 @@ impl Values {
         Values(pushed.into())
     }
 
+    /// How many bytes they take.
+    pub(super) fn bytes(&self) -> usize {
+        self.0.len()
+    }
+
     /// Every value, empty if there is none.
     pub(super) fn iter(&self) -> impl Iterator<Item = &str> {
         let mut rest = &*self.0;
