@@ -57,7 +57,7 @@ pub(super) fn log_hints(log: &LogSummary, about_refusals: Option<&str>) -> Vec<S
     if log.lines == 0 {
         hints.push("the log is empty".to_owned());
     } else if log.requests == 0 {
-        hints.push(nothing_understood(log.format).to_owned());
+        hints.push(nothing_understood(log).to_owned());
     } else {
         hints.extend(about_refusals.map(str::to_owned));
     }
@@ -67,11 +67,16 @@ pub(super) fn log_hints(log: &LogSummary, about_refusals: Option<&str>) -> Vec<S
     hints
 }
 
-fn nothing_understood(format: Format) -> &'static str {
-    match format {
+fn nothing_understood(log: &LogSummary) -> &'static str {
+    match log.format {
         Format::Clf => {
             "no line is in Common or Combined Log Format: host ident user [time] \"request\" status bytes; \
              JSON lines and CSV can be read too, see --format"
+        }
+        // Policies say themselves what counts.
+        Format::Json if log.key.is_none() => {
+            "no line is a JSON object with a time: put each object on a line of its own, as jq -c . or jq -c '.[]' does, \
+             and name the field with --time-field"
         }
         Format::Json => {
             "no line is a JSON object with the fields that are needed: put each object on a line of its own, as \

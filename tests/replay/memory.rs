@@ -16,7 +16,7 @@ const CLIENTS: u64 = 10_000;
 /// Ten times less than the log. Measured: 6 MB, most of which are the keys, the limiter's pages and the lines held back.
 const MOST_KILOBYTES: u64 = 10_000;
 
-/// What is held of requests, 67 MB at most, and the rest. Measured: 0 MB.
+/// What is held of requests, 67 MB at most, and the rest. Measured: 72 MB.
 const MOST_KILOBYTES_HELD: u64 = 85_000;
 
 /// A hundred requests a second.
@@ -81,7 +81,7 @@ fn nor_is_it_when_policies_look_at_all_of_it() {
     let policies =
         file("memory.toml", b"[[policy]]\nid = \"a\"\nmatch = { route = \"/a/**\" }\nlimit = \"1/min\"\n");
     let peak = replay(&["--policy", policies.to_str().unwrap()], 1_000, line);
-    assert!(peak < MOST_KILOBYTES_HELD, "{peak} kB");
+    assert!(peak < MOST_KILOBYTES, "{peak} kB");
     // All in one second, so that none is let go for its time.
     let long = |number: u64, log: &mut String| {
         let mut short = String::new();

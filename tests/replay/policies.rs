@@ -291,6 +291,24 @@ fn any_other_attribute_is_the_field_of_its_name() {
 }
 
 #[test]
+fn a_file_without_active_policies_admits_everything() {
+    let draft = "[[policy]]\nid = \"later\"\nstate = \"draft\"\n";
+    let report = replay("draft", draft, &line("192.0.2.1", 0));
+    assert_eq!((&report["policy"]["unmatched"], &report["policy"]["admitted"]), (&json!(1), &json!(1)));
+    let printed = replay_text("draft", draft, &line("192.0.2.1", 0));
+    assert!(printed.contains("hint: policies-draft.toml has no active policy"), "{printed}");
+}
+
+#[test]
+fn a_hint_names_no_option_that_policies_do_not_take() {
+    let printed = replay_text("hint", POLICIES, "{\"at\":1}\n");
+    assert!(
+        printed.contains("name the field with --time-field") && !printed.contains("--key-field"),
+        "{printed}"
+    );
+}
+
+#[test]
 fn an_attribute_that_no_request_has_is_said() {
     let policies = "[[policy]]\nid = \"tenants\"\nscope = \"tenant\"\nlimit = \"1/h\"\n";
     let printed = replay_text("absent", policies, &line("192.0.2.1", 0));
@@ -412,7 +430,7 @@ fn a_picture_has_a_panel_for_each_policy() {
         "What policies would have done to standard input",
         "refused by per-client: 2, 40.0%",
         "refused by no-delete: 1, 16.7%",
-        "refused, or would be by watched: 2, 40.0%",
+        "refused, or would be, by watched: 2, 40.0%",
     ] {
         assert!(drawn.contains(title), "{title}");
     }

@@ -28,7 +28,7 @@ pub fn write_policy_table(report: &PolicyReport, out: &mut impl Write) -> io::Re
     write_attributes(&report.attributes, out)?;
     if report.log.requests > 0 {
         writeln!(out, "\n{}", totals_table(report).trim_fmt())?;
-        for set in report.against.iter().chain([&report.policy]) {
+        for set in sets(report).filter(|set| !set.policies.is_empty()) {
             writeln!(out, "\n{}", policies_table(set, report).trim_fmt())?;
         }
         write_chart_of(report, out)?;
@@ -61,6 +61,11 @@ fn write_attributes(attributes: &[AttributeReport], out: &mut impl Write) -> io:
     writeln!(out, "reads  {}", all.join(", "))
 }
 
+/// The one that is compared with first, as it is in force first.
+fn sets(report: &PolicyReport) -> impl Iterator<Item = &SetReport> {
+    report.against.iter().chain([&report.policy])
+}
+
 fn totals_table(report: &PolicyReport) -> Table {
     type Row = (&'static str, fn(&SetReport) -> u64);
     const ROWS: [Row; 3] = [
@@ -68,11 +73,10 @@ fn totals_table(report: &PolicyReport) -> Table {
         ("admitted", |set| set.admitted),
         ("refused", |set| set.refused),
     ];
-    let sets = || report.against.iter().chain([&report.policy]);
     let header = std::iter::once("policies".to_owned());
-    let header = header.chain(sets().map(file_name));
+    let header = header.chain(sets(report).map(file_name));
     let rows = ROWS.into_iter().map(|(name, value)| {
-        let values = sets().map(|set| share(value(set), report.log.requests));
+        let values = sets(report).map(|set| share(value(set), report.log.requests));
         std::iter::once(name.to_owned()).chain(values).collect()
     });
     number_table(header.collect(), rows)
@@ -180,6 +184,9 @@ fn hints(report: &PolicyReport) -> Vec<String> {
     let rows = || report.policy.policies.iter();
     let idle = rows().all(|row| row.refused + row.would_refuse == 0);
     let mut hints = log_hints(&report.log, idle.then_some("no request would have been refused"));
+    for set in sets(report).filter(|set| set.policies.is_empty()) {
+        hints.push(format!("{} has no active policy, so it admits everything", printable(&set.file)));
+    }
     let absent = report.attributes.iter().filter(|attribute| attribute.requests == 0);
     let absent: Vec<String> = absent.map(|attribute| printable(&attribute.name)).collect();
     if report.log.requests > 0 && !absent.is_empty() {
@@ -199,7 +206,7 @@ impl<'a> From<&'a PolicyReport> for Drawing<'a> {
         let refused = |row: &PolicyRow| {
             let refused = row.refused + row.would_refuse;
             let share = percent(refused, row.requests);
-            let would = if row.would_refuse > 0 { ", or would be" } else { "" };
+            let would = if row.would_refuse > 0 { ", or would be," } else { "" };
             format!("refused{would} by {}: {}, {share}", row.id, number(refused))
         };
         let differ =
