@@ -15,8 +15,8 @@ const LEAST_WIDTH: usize = 28;
 /// Heights in eighths of a line.
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
-/// Writes a row for all requests and one of each name, as what a limit refused. Every row has its own scale, with its highest bar
-/// beside it, so that few refusals show among many requests.
+/// Writes a row for all requests and one of each name, as what a limit refused. Every row has its own scale, with its
+/// highest bar beside it, so that few refusals show among many requests.
 pub(super) fn write_chart(view: &View, names: &[String], out: &mut impl Write) -> io::Result<()> {
     let View { start, width, rows } = view;
     let bars = rows[0].len();

@@ -39,8 +39,8 @@ pub struct Entry {
     pub cost: u64,
 }
 
-/// What is looked for in a record: first the time, then the parts of the key, then the cost if there is one; or the time,
-/// and then attributes.
+/// What is looked for in a record: first the time, then the parts of the key, then the cost if there is one; or the
+/// time, and then attributes.
 #[derive(Clone, Debug)]
 pub(super) struct Roles {
     all: Vec<Role>,
@@ -128,7 +128,8 @@ impl Roles {
         self.all.iter()
     }
 
-    /// Takes for every role the candidate that `choose` gives the position of; what a record may lack waits for one that has it.
+    /// Takes for every role the candidate that `choose` gives the position of; what a record may lack waits for one
+    /// that has it.
     ///
     /// Either all other roles are settled, or none and the first that could not be is the error.
     pub(super) fn settle(&mut self, choose: impl Fn(usize, &Role) -> Option<usize>) -> Result<(), LineError> {
@@ -158,8 +159,8 @@ impl Roles {
         FieldsTaken { time: name(&self.all[0]), key: self.all[1..cost].iter().map(settled).collect() }
     }
 
-    /// Reads a record of which `value` gives the text of each role by its position, and writes its key, or its attributes, over
-    /// what is in `key`.
+    /// Reads a record of which `value` gives the text of each role by its position, and writes its key, or its
+    /// attributes, over what is in `key`.
     pub(super) fn entry<'a>(
         &self,
         value: impl Fn(usize) -> Result<Cow<'a, [u8]>, LineError>,

@@ -50,8 +50,8 @@ pub struct LogSummary {
     /// The field that the time was taken from, where fields have names.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time_field: Option<String>,
-    /// What each request was counted by, as `--key` or `--key-field` takes it; empty when no line said it. None where policies
-    /// say what counts.
+    /// What each request was counted by, as `--key` or `--key-field` takes it; empty when no line said it. None where
+    /// policies say what counts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
     /// The field that the cost was taken from; none when every request costs 1.

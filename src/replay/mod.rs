@@ -1,9 +1,9 @@
 //! What limits, or policies, would have done to a recorded access log.
 //!
-//! [`open`] gives the log's text; the readers in `format` take a time, a key and a cost from each line of it, or the attributes
-//! that policies ask for. `log` puts the requests back in order of time; `simulate` asks real limiters about them, and
-//! `policies` sets of policies, whose clock the log drives. The [`Report`] and the [`PolicyReport`] say what they answered. Memory
-//! is bounded for any log but for the table of distinct keys, which the reports need.
+//! [`open`] gives the log's text; the readers in `format` take a time, a key and a cost from each line of it, or the
+//! attributes that policies ask for. `log` puts the requests back in order of time; `simulate` asks real limiters about
+//! them, and `policies` sets of policies, whose clock the log drives. The [`Report`] and the [`PolicyReport`] say what
+//! they answered. Memory is bounded for any log but for the table of distinct keys, which the reports need.
 //!
 //! This module belongs to the command line: it is public for the binary and the tests, and may change in any
 //! release.
@@ -92,8 +92,8 @@ impl Options {
 ///
 /// # Errors
 ///
-/// [`ReplayError`] when the options do not fit the log's format, the input cannot be read, or a limiter cannot be built.
-/// A line that is not understood is not an error: it is counted.
+/// [`ReplayError`] when the options do not fit the log's format, the input cannot be read, or a limiter cannot be
+/// built. A line that is not understood is not an error: it is counted.
 pub fn replay(
     file: &str,
     input: impl BufRead,

@@ -1,7 +1,7 @@
 //! The names that fields of JSON and CSV logs usually go by.
 //!
-//! Gathered from what writes such logs: nginx, Caddy and zap, Traefik, Elastic, Cloudflare, Google Cloud, and the loggers of
-//! many languages.
+//! Gathered from what writes such logs: nginx, Caddy and zap, Traefik, Elastic, Cloudflare, Google Cloud, and the
+//! loggers of many languages.
 
 /// The names that a time goes by when none is given, the first that is there first.
 ///
@@ -50,7 +50,8 @@ pub(super) fn key_names() -> impl Iterator<Item = &'static str> {
     CLIENT_NAMES.into_iter().chain(["user"])
 }
 
-/// The names of fields that hold an attribute of policies, the first that is there first; those not listed go by their own.
+/// The names of fields that hold an attribute of policies, the first that is there first; those not listed go by their
+/// own.
 const ATTRIBUTE_NAMES: [(&str, &[&str]); 6] = [
     ("ip", &CLIENT_NAMES),
     (

@@ -22,8 +22,8 @@ fn log() -> String {
     api + &web + &third.concat()
 }
 
-/// The lower limit of the next policies refuses the second request of client 1, and both refuse the third; the higher one
-/// admits the second and the third of client 2.
+/// The lower limit of the next policies refuses the second request of client 1, and both refuse the third; the higher
+/// one admits the second and the third of client 2.
 fn next_against_now() -> [&'static str; 4] {
     static WRITTEN: Once = Once::new();
     WRITTEN.call_once(|| {

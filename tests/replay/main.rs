@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "in helpers of tests, too, to fail is to panic")]
 
 mod against;
+mod attributes;
 mod check_config;
 mod formats;
 mod golden;

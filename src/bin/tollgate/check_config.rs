@@ -12,8 +12,8 @@ use crate::print;
 
 /// Tell whether files of policies are right, and what they put in force.
 ///
-/// Each file is read for itself. All that is wrong in any of them is printed with its file and line, and the command fails;
-/// otherwise a table of each file's policies.
+/// Each file is read for itself. All that is wrong in any of them is printed with its file and line, and the command
+/// fails; otherwise a table of each file's policies.
 #[derive(Debug, Args)]
 pub(crate) struct CheckConfigArgs {
     /// The files, whose names end in .toml, .json, .yaml or .yml

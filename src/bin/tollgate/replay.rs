@@ -80,9 +80,10 @@ pub(crate) struct ReplayArgs {
 
     /// A file of policies to try, in TOML, JSON or YAML; see tollgate check-config
     ///
-    /// The policies that are active say what concerns which requests, and by which attributes of them. An access log has
-    /// ip, route, method, user, status and bytes. Of JSON and CSV, ip, route (without its query), method, user, status and
-    /// bytes are found by the names that are usual for them, and all other attributes are the fields of their names.
+    /// The policies that are active say what concerns which requests, and by which attributes of them. An access log
+    /// has ip, route, method, user, status and bytes. Of JSON and CSV, ip, route (without its query), method, user,
+    /// status and bytes are found by the names that are usual for them, and all other attributes are the fields of
+    /// their names.
     #[arg(long, short, value_name = "FILE", conflicts_with_all = OF_LIMITS)]
     policy: Option<PathBuf>,
 
@@ -92,8 +93,9 @@ pub(crate) struct ReplayArgs {
 
     /// How to count: gcra, token-bucket, leaky-bucket, fixed-window, sliding-window or sliding-log
     ///
-    /// May be given several times and with commas; every limit is tried in each. Windows lie as they would in production, at full minutes, hours and days of UTC, and
-    /// take no burst. The leaky bucket lets one request go at once, and the others of a burst wait.
+    /// May be given several times and with commas; every limit is tried in each. Windows lie as they would in
+    /// production, at full minutes, hours and days of UTC, and take no burst. The leaky bucket lets one request go at
+    /// once, and the others of a burst wait.
     #[arg(long, short, value_name = "ALGORITHM", default_value = "gcra", value_delimiter = ',')]
     algorithm: Vec<AlgorithmName>,
 
@@ -108,11 +110,12 @@ pub(crate) struct ReplayArgs {
     #[arg(long, short, value_name = "KEY")]
     key: Option<KeyBy>,
 
-    /// JSON and CSV: the field that each request is counted by, or several with commas; without it, the client's address
+    /// JSON and CSV: the field that each request is counted by, or several with commas; without it, the client's
+    /// address
     ///
     /// A field within an object is named with a dot, as in the examples below. Addresses count as with --key, without
-    /// their port. A line without the field is malformed; where it is null or empty, the key is "-". Without the option the
-    /// usual names are tried, and the report says which was taken.
+    /// their port. A line without the field is malformed; where it is null or empty, the key is "-". Without the option
+    /// the usual names are tried, and the report says which was taken.
     #[arg(long, value_name = "FIELD", value_delimiter = ',')]
     key_field: Vec<String>,
 

@@ -52,7 +52,8 @@ impl JsonLines {
         self.roles.entry(text, key)
     }
 
-    /// Takes those names that have a value on this line, where it is not known yet which are taken. Gives the value of each role.
+    /// Takes those names that have a value on this line, where it is not known yet which are taken. Gives the value of
+    /// each role.
     fn settle<'a>(&mut self, found: &[Option<&'a RawValue>]) -> Result<Vec<Option<&'a RawValue>>, LineError> {
         let mut rest = found;
         let mut by_role = Vec::new();

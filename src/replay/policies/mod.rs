@@ -1,7 +1,8 @@
 //! What policies would have done to a recorded log.
 //!
-//! `attributes` says what is to be read of each request, and `values` holds that until the request's time has come. A `run` then
-//! asks a `trial`, one set of policies, or two of them whose answers `difference` compares; each tallies what it answered.
+//! `attributes` says what is to be read of each request, and `values` holds that until the request's time has come. A
+//! `run` then asks a `trial`, one set of policies, or two of them whose answers `difference` compares; each tallies
+//! what it answered.
 
 mod attributes;
 mod difference;
@@ -57,8 +58,8 @@ impl PolicyOptions {
 ///
 /// # Errors
 ///
-/// [`ReplayError`] when the options do not fit the log's format, the input cannot be read, or the policies cannot be put in
-/// force. A line that is not understood is not an error: it is counted.
+/// [`ReplayError`] when the options do not fit the log's format, the input cannot be read, or the policies cannot be
+/// put in force. A line that is not understood is not an error: it is counted.
 pub fn replay_policies(
     file: &str,
     input: impl BufRead,

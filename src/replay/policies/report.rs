@@ -35,8 +35,8 @@ pub struct PolicyReport {
     /// Requests that are refused without the new policies, and admitted by them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub newly_admitted: Option<Difference>,
-    /// What the rows over time are about, after that of all requests: what each policy refused or would have refused, and in a
-    /// comparison what is newly refused and newly admitted.
+    /// What the rows over time are about, after that of all requests: what each policy refused or would have refused,
+    /// and in a comparison what is newly refused and newly admitted.
     pub over_time_rows: Vec<String>,
     /// Requests and refusals over time; none when there was no request.
     pub over_time: Option<OverTime>,
@@ -138,7 +138,8 @@ pub struct RefusedBy {
     pub requests: u64,
 }
 
-/// Where each attribute was found, and how often. A tier that no request says is said by the policies, where they have tiers.
+/// Where each attribute was found, and how often. A tier that no request says is said by the policies, where they have
+/// tiers.
 pub(super) fn attributes(
     names: Vec<String>,
     run: &Run,
@@ -205,7 +206,8 @@ fn policy(tally: &PolicyTally) -> PolicyRow {
     }
 }
 
-/// The keys that were refused most often, or would have been; of equals the one with fewer requests, then by their texts.
+/// The keys that were refused most often, or would have been; of equals the one with fewer requests, then by their
+/// texts.
 fn most_refused(policies: &[PolicyTally]) -> Vec<KeyReport> {
     let of_policy = |policy: &PolicyTally| -> Vec<KeyReport> {
         let report = |(key, tally): (String, KeyTally)| KeyReport {

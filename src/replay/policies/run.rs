@@ -21,8 +21,8 @@ pub(super) struct Run {
     pub(super) trial: Trial,
     /// The set that it is compared with, and how they differ.
     pub(super) against: Option<(Trial, Differences)>,
-    /// All requests in the first row; in the following what each policy refused, or would have; then what is newly refused, and
-    /// what is newly admitted.
+    /// All requests in the first row; in the following what each policy refused, or would have; then what is newly
+    /// refused, and what is newly admitted.
     pub(super) over_time: Series,
 }
 

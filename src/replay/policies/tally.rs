@@ -140,8 +140,8 @@ impl KeyBy {
         KeyBy { places: scope.attributes().filter_map(place).collect() }
     }
 
-    /// As `--key` does: the parts are joined by a space, one that is absent is `-`, an IPv6 client is its network. Where all
-    /// requests are one key, that is the word for it.
+    /// As `--key` does: the parts are joined by a space, one that is absent is `-`, an IPv6 client is its network.
+    /// Where all requests are one key, that is the word for it.
     fn write(&self, values: &Values, key: &mut Vec<u8>) {
         key.clear();
         if self.places.is_empty() {

@@ -7,8 +7,8 @@ use super::super::key::address;
 
 /// What a request says of each attribute, in the order of their names.
 ///
-/// So many of them may be held back for order's sake that each is one allocation: every value with its length before it. An
-/// empty value is none.
+/// So many of them may be held back for order's sake that each is one allocation: every value with its length before
+/// it. An empty value is none.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Values(Box<[u8]>);
 
