@@ -11,6 +11,7 @@ fuzz_target!(|line: &[u8]| {
         time: Some("t".to_owned()),
         key: vec!["a.b".to_owned(), "a".to_owned()],
         cost: Some("a.c".to_owned()),
+        attributes: None,
     };
     for names in [FieldNames::default(), nested] {
         let mut lines = JsonLines::new(&names);

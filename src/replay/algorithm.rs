@@ -1,55 +1,28 @@
-//! [`AlgorithmName`]: the algorithms that a replay knows; nothing else here names their types.
+//! Limiters by the name of their algorithm; nothing else in a replay names their types.
 
 use std::fmt;
 use std::str::FromStr;
 
 use super::key_table::KeyId;
+use crate::policy::AlgorithmName;
 use crate::{
     Allowed, BuildError, Clock, Denied, Engine, FixedWindow, Gcra, LeakyBucket, Limiter, Quota, SlidingLog,
     SlidingWindow, TokenBucket,
 };
 
-/// An algorithm.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum AlgorithmName {
-    /// [`Gcra`].
-    Gcra,
-    /// [`TokenBucket`], refilled evenly.
-    TokenBucket,
-    /// [`LeakyBucket`], with room for a burst: one request goes, and the others wait.
-    LeakyBucket,
-    /// [`FixedWindow`].
-    FixedWindow,
-    /// [`SlidingWindow`].
-    SlidingWindow,
-    /// [`SlidingLog`].
-    SlidingLog,
-}
-
-/// Every algorithm with the name it is chosen by.
-const NAMES: [(AlgorithmName, &str); 6] = [
-    (AlgorithmName::Gcra, "gcra"),
-    (AlgorithmName::TokenBucket, "token-bucket"),
-    (AlgorithmName::LeakyBucket, "leaky-bucket"),
-    (AlgorithmName::FixedWindow, "fixed-window"),
-    (AlgorithmName::SlidingWindow, "sliding-window"),
-    (AlgorithmName::SlidingLog, "sliding-log"),
+const ALL: [AlgorithmName; 6] = [
+    AlgorithmName::Gcra,
+    AlgorithmName::TokenBucket,
+    AlgorithmName::LeakyBucket,
+    AlgorithmName::FixedWindow,
+    AlgorithmName::SlidingWindow,
+    AlgorithmName::SlidingLog,
 ];
 
 impl AlgorithmName {
-    /// Its name in options and reports.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        NAMES.iter().find(|(known, _)| *known == self).map_or("", |(_, name)| *name)
-    }
-
-    /// Whether it knows of a burst beside the count and the period.
-    pub(super) fn has_burst(self) -> bool {
-        match self {
-            AlgorithmName::Gcra | AlgorithmName::TokenBucket | AlgorithmName::LeakyBucket => true,
-            AlgorithmName::FixedWindow | AlgorithmName::SlidingWindow | AlgorithmName::SlidingLog => false,
-        }
+    /// Its name in options and reports, where words are parted by a hyphen.
+    pub(super) fn option(self) -> String {
+        self.as_str().replace('_', "-")
     }
 
     /// A limiter with this algorithm.
@@ -103,12 +76,14 @@ impl<A: Engine> AnyLimiter for Limiter<A> {
     }
 }
 
+/// By its name, with hyphens as in options, or as in files of policies.
 impl FromStr for AlgorithmName {
     type Err = AlgorithmError;
 
     fn from_str(text: &str) -> Result<AlgorithmName, AlgorithmError> {
-        let known = NAMES.iter().find(|(_, name)| *name == text.trim());
-        known.map(|(algorithm, _)| *algorithm).ok_or_else(|| AlgorithmError { name: text.to_owned() })
+        let name = text.trim().replace('-', "_");
+        let known = ALL.into_iter().find(|algorithm| algorithm.as_str() == name);
+        known.ok_or_else(|| AlgorithmError { name: text.to_owned() })
     }
 }
 
@@ -120,7 +95,7 @@ pub struct AlgorithmError {
 
 impl fmt::Display for AlgorithmError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = NAMES.map(|(_, name)| name).join(", ");
+        let names = ALL.map(AlgorithmName::option).join(", ");
         write!(f, "\"{}\" is not an algorithm: use one of {names}, or several with commas", self.name)
     }
 }
@@ -140,29 +115,34 @@ mod tests {
 
     #[test]
     fn every_algorithm_admits_its_limit_at_once() {
-        for (algorithm, name) in NAMES {
-            assert_eq!(name.parse(), Ok(algorithm));
-            assert_eq!(algorithm.name(), name);
+        for algorithm in ALL {
+            let name = algorithm.option();
             assert_eq!(admitted(algorithm, "6/min"), 6, "{name}");
             assert_eq!(admitted(algorithm, "0/min"), 0, "{name}");
         }
     }
 
     #[test]
+    fn names_are_written_with_hyphens_and_may_be_as_in_files() {
+        for algorithm in ALL {
+            assert_eq!(algorithm.option().parse(), Ok(algorithm));
+            assert_eq!(algorithm.as_str().parse(), Ok(algorithm));
+        }
+        assert_eq!(AlgorithmName::SlidingLog.option(), "sliding-log");
+    }
+
+    #[test]
     fn a_burst_is_admitted_instead_by_those_that_have_one() {
-        for (algorithm, name) in NAMES.into_iter().filter(|(algorithm, _)| algorithm.has_burst()) {
+        for algorithm in ALL.into_iter().filter(|algorithm| algorithm.has_burst()) {
             for burst in [0, 1, 3, 9] {
-                assert_eq!(admitted(algorithm, &format!("6/min burst {burst}")), burst, "{name}");
+                assert_eq!(admitted(algorithm, &format!("6/min burst {burst}")), burst, "{algorithm}");
             }
         }
     }
 
     #[test]
     fn what_is_no_algorithm_is_told_their_names() {
-        let said = "token_bucket".parse::<AlgorithmName>().unwrap_err().to_string();
-        assert!(
-            said.starts_with("\"token_bucket\" is not an algorithm: use one of gcra, token-bucket,"),
-            "{said}"
-        );
+        let said = "bucket".parse::<AlgorithmName>().unwrap_err().to_string();
+        assert!(said.starts_with("\"bucket\" is not an algorithm: use one of gcra, token-bucket,"), "{said}");
     }
 }

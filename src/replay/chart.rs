@@ -3,12 +3,11 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
-use super::report::Report;
 use super::series::View;
 use super::text::{clock_time, duration, number};
 
 /// Bars in a row: with the names and the peaks beside them they fit into 80 to 100 columns.
-const MOST_BARS: usize = 60;
+pub(super) const MOST_BARS: usize = 60;
 
 /// The narrowest chart that has room for both ends of its time, of up to 12 characters, and a gap between them.
 const LEAST_WIDTH: usize = 28;
@@ -16,26 +15,24 @@ const LEAST_WIDTH: usize = 28;
 /// Heights in eighths of a line.
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
-/// Writes a row for all requests and one for what each limit refused. Every row has its own scale, with its highest bar
-/// beside it, so that few refusals show among many requests.
-pub(super) fn write_chart(report: &Report, out: &mut impl Write) -> io::Result<()> {
-    let View { start, width, rows } = report.series.view(MOST_BARS);
+/// Writes a row for all requests and one of each name, as what a limit refused. Every row has its own scale, with its
+/// highest bar beside it, so that few refusals show among many requests.
+pub(super) fn write_chart(view: &View, names: &[String], out: &mut impl Write) -> io::Result<()> {
+    let View { start, width, rows } = view;
     let bars = rows[0].len();
-    let names: Vec<String> = std::iter::once("requests".to_owned())
-        .chain(report.limits.iter().map(|limit| limit.name(report)))
-        .collect();
-    let longest = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
+    let names = || std::iter::once("requests").chain(names.iter().map(String::as_str));
+    let longest = names().map(|name| name.chars().count()).max().unwrap_or(0);
     let area = bars.max(LEAST_WIDTH);
-    let bucket = duration(Duration::from_nanos(width));
+    let bucket = duration(Duration::from_nanos(*width));
     writeln!(out, "\n requests, and what was refused, in each {bucket}")?;
-    for (name, counts) in names.iter().zip(&rows) {
+    for (name, counts) in names().zip(rows) {
         let highest = counts.iter().copied().max().unwrap_or(0);
         let row: String = counts.iter().map(|count| bar(*count, highest)).collect();
         let peak = if highest == 0 { "none".to_owned() } else { format!("up to {}", number(highest)) };
         writeln!(out, " {name:longest$}  {row:area$}  {peak}")?;
     }
     let end = start + width * bars as u64;
-    let (from, to) = (clock_time(start, end - start), clock_time(end, end - start));
+    let (from, to) = (clock_time(*start, end - start), clock_time(end, end - start));
     let gap = area.saturating_sub(to.len());
     writeln!(out, " {:longest$}  {from:gap$}{to}", "")
 }

@@ -4,50 +4,9 @@ use std::borrow::Cow;
 
 use super::format::LineError;
 use super::key::push_value;
+use super::names::{TIME_NAMES, attribute_names, key_names};
+use super::policies::push_attribute;
 use super::time::{UnixNanos, parse_time};
-
-/// The names that a time goes by when none is given, the first that is there first.
-///
-/// Gathered from what writes such logs: nginx (`time_iso8601`, `time_local`, `msec`), Caddy and zap (`ts`), Traefik
-/// (`StartUTC`), Elastic (`@timestamp`), Cloudflare (`EdgeStartTimestamp`), and the loggers of many languages.
-const TIME_NAMES: [&str; 13] = [
-    "time",
-    "timestamp",
-    "ts",
-    "@timestamp",
-    "datetime",
-    "time_iso8601",
-    "time_local",
-    "msec",
-    "StartUTC",
-    "EdgeStartTimestamp",
-    "created_at",
-    "event_time",
-    "t",
-];
-
-/// The names that a client goes by when no key is given. Behind a proxy the client's own address is wanted, so names that
-/// say client stand before those of the connection.
-const KEY_NAMES: [&str; 18] = [
-    "client_ip",
-    "clientip",
-    "clientIp",
-    "ClientIP",
-    "ClientHost",
-    "request.client_ip",
-    "client.ip",
-    "ip",
-    "ip_address",
-    "remote_ip",
-    "remoteIp",
-    "request.remote_ip",
-    "remote_addr",
-    "remoteAddr",
-    "RemoteAddr",
-    "httpRequest.remoteIp",
-    "source.ip",
-    "user",
-];
 
 /// The fields that were named on the command line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -58,6 +17,8 @@ pub struct FieldNames {
     pub key: Vec<String>,
     /// The field of the cost; none when every request costs 1.
     pub cost: Option<String>,
+    /// The attributes to take in place of a key, each from the field of its name or from one that is usual for it.
+    pub attributes: Option<Vec<String>>,
 }
 
 /// The fields that a log's records are read by.
@@ -65,7 +26,7 @@ pub struct FieldNames {
 pub(super) struct FieldsTaken {
     /// The field of the time.
     pub(super) time: String,
-    /// The fields of the key.
+    /// The fields of the key; or that of each attribute, empty while no record had one.
     pub(super) key: Vec<String>,
 }
 
@@ -78,11 +39,14 @@ pub struct Entry {
     pub cost: u64,
 }
 
-/// What is looked for in a record: first the time, then the parts of the key, then the cost if there is one.
+/// What is looked for in a record: first the time, then the parts of the key, then the cost if there is one; or the
+/// time, and then attributes.
 #[derive(Clone, Debug)]
 pub(super) struct Roles {
-    roles: Vec<Role>,
+    all: Vec<Role>,
     has_cost: bool,
+    /// The names of the attributes.
+    attributes: Option<Vec<String>>,
 }
 
 /// One thing that is looked for.
@@ -93,15 +57,26 @@ pub(super) struct Role {
     /// The field names that it may go by: the one given, or those known. Later only the one taken.
     candidates: Vec<Cow<'static, str>>,
     given: bool,
+    /// A record may lack it.
+    optional: bool,
 }
 
 impl Role {
-    fn new(name: &'static str, given: Option<&str>, known: &[&'static str]) -> Role {
-        let candidates = match given {
-            Some(field) => vec![Cow::Owned(field.to_owned())],
-            None => known.iter().copied().map(Cow::Borrowed).collect(),
+    fn given(name: &'static str, field: &str) -> Role {
+        Role { name, candidates: vec![Cow::Owned(field.to_owned())], given: true, optional: false }
+    }
+
+    fn known(name: &'static str, names: impl IntoIterator<Item = &'static str>) -> Role {
+        let candidates = names.into_iter().map(Cow::Borrowed).collect();
+        Role { name, candidates, given: false, optional: false }
+    }
+
+    fn attribute(attribute: &str) -> Role {
+        let role = match attribute_names(attribute) {
+            [] => Role::given("attribute", attribute),
+            names => Role::known("attribute", names.iter().copied()),
         };
-        Role { name, candidates, given: given.is_some() }
+        Role { optional: true, ..role }
     }
 
     /// The error for a record in which none of the candidates is.
@@ -116,6 +91,16 @@ impl Role {
         &self.candidates
     }
 
+    /// Whether it is known which of the candidates is taken.
+    pub(super) fn is_settled(&self) -> bool {
+        self.candidates.len() == 1
+    }
+
+    /// Whether a record may lack it.
+    pub(super) fn is_optional(&self) -> bool {
+        self.optional
+    }
+
     /// The field that was taken.
     pub(super) fn field(&self) -> &str {
         &self.candidates[0]
@@ -124,44 +109,58 @@ impl Role {
 
 impl Roles {
     pub(super) fn new(names: &FieldNames) -> Roles {
-        let mut roles = vec![Role::new("time", names.time.as_deref(), &TIME_NAMES)];
-        if names.key.is_empty() {
-            roles.push(Role::new("key", None, &KEY_NAMES));
+        let time = match &names.time {
+            Some(field) => Role::given("time", field),
+            None => Role::known("time", TIME_NAMES),
+        };
+        let mut roles = vec![time];
+        if let Some(attributes) = &names.attributes {
+            roles.extend(attributes.iter().map(|name| Role::attribute(name)));
+        } else if names.key.is_empty() {
+            roles.push(Role::known("key", key_names()));
         }
-        roles.extend(names.key.iter().map(|field| Role::new("key", Some(field), &[])));
-        roles.extend(names.cost.iter().map(|field| Role::new("cost", Some(field), &[])));
-        Roles { roles, has_cost: names.cost.is_some() }
+        roles.extend(names.key.iter().map(|field| Role::given("key", field)));
+        roles.extend(names.cost.iter().map(|field| Role::given("cost", field)));
+        Roles { all: roles, has_cost: names.cost.is_some(), attributes: names.attributes.clone() }
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Role> {
-        self.roles.iter()
+        self.all.iter()
     }
 
-    /// Takes for every role the candidate that `choose` gives the position of.
+    /// Takes for every role the candidate that `choose` gives the position of; what a record may lack waits for one
+    /// that has it.
     ///
-    /// Either all roles are settled, or none and the first that could not be is the error.
-    pub(super) fn settle(&mut self, choose: impl Fn(&Role) -> Option<usize>) -> Result<(), LineError> {
-        let chosen: Vec<usize> = self
-            .roles
+    /// Either all other roles are settled, or none and the first that could not be is the error.
+    pub(super) fn settle(&mut self, choose: impl Fn(usize, &Role) -> Option<usize>) -> Result<(), LineError> {
+        let chosen: Vec<Option<usize>> = self
+            .all
             .iter()
-            .map(|role| choose(role).ok_or_else(|| role.missing()))
+            .enumerate()
+            .map(|(place, role)| match choose(place, role) {
+                None if !role.optional => Err(role.missing()),
+                chosen => Ok(chosen),
+            })
             .collect::<Result<_, _>>()?;
-        for (role, position) in self.roles.iter_mut().zip(chosen) {
-            role.candidates.swap(0, position);
-            role.candidates.truncate(1);
+        for (role, position) in self.all.iter_mut().zip(chosen) {
+            if let Some(position) = position {
+                role.candidates.swap(0, position);
+                role.candidates.truncate(1);
+            }
         }
         Ok(())
     }
 
     /// The fields taken, once all are settled.
     pub(super) fn taken(&self) -> FieldsTaken {
-        let cost = self.roles.len() - usize::from(self.has_cost);
+        let cost = self.all.len() - usize::from(self.has_cost);
         let name = |role: &Role| role.field().to_owned();
-        FieldsTaken { time: name(&self.roles[0]), key: self.roles[1..cost].iter().map(name).collect() }
+        let settled = |role: &Role| if role.is_settled() { name(role) } else { String::new() };
+        FieldsTaken { time: name(&self.all[0]), key: self.all[1..cost].iter().map(settled).collect() }
     }
 
-    /// Reads a record of which `value` gives the text of each role by its position, and writes its key over what is in
-    /// `key`.
+    /// Reads a record of which `value` gives the text of each role by its position, and writes its key, or its
+    /// attributes, over what is in `key`.
     pub(super) fn entry<'a>(
         &self,
         value: impl Fn(usize) -> Result<Cow<'a, [u8]>, LineError>,
@@ -169,8 +168,14 @@ impl Roles {
     ) -> Result<Entry, LineError> {
         let text = value(0)?;
         let time = parse_time(&text).map_err(|error| LineError::field_time(&text, error))?;
-        let cost_position = self.roles.len() - usize::from(self.has_cost);
         key.clear();
+        if let Some(attributes) = &self.attributes {
+            for (attribute, position) in attributes.iter().zip(1..) {
+                push_attribute(attribute, &value(position)?, key);
+            }
+            return Ok(Entry { time, cost: 1 });
+        }
+        let cost_position = self.all.len() - usize::from(self.has_cost);
         for position in 1..cost_position {
             if position > 1 {
                 key.push(b' ');
@@ -213,7 +218,7 @@ mod tests {
     fn either_every_role_is_settled_or_none() {
         let mut roles = Roles::new(&FieldNames { cost: Some("size".to_owned()), ..FieldNames::default() });
         let all = |name: &'static [&'static str]| {
-            move |role: &Role| role.candidates().iter().position(|field| name.contains(&&**field))
+            move |_: usize, role: &Role| role.candidates().iter().position(|field| name.contains(&&**field))
         };
         assert_eq!(roles.settle(all(&["level"])), Err(LineError::NoKnownField { role: "time" }));
         assert_eq!(roles.settle(all(&["ts"])), Err(LineError::NoKnownField { role: "key" }));

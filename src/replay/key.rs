@@ -66,15 +66,20 @@ pub(super) fn push_value(value: &[u8], key: &mut Vec<u8>) {
 
 /// The client of an address that is not written as it counts: IPv6, or either with a port.
 fn client(value: &[u8]) -> Option<String> {
+    Some(match address(value)? {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => client_network(address),
+    })
+}
+
+/// An address that is not an IPv4 address alone: IPv6, or either with a port.
+pub(super) fn address(value: &[u8]) -> Option<IpAddr> {
     if !value.contains(&b':') {
         return None;
     }
     let text = str::from_utf8(value).ok()?;
     let address = text.parse::<Ipv6Addr>().map(IpAddr::V6);
-    match address.or_else(|_| text.parse().map(|with_port: SocketAddr| with_port.ip())).ok()? {
-        IpAddr::V4(address) => Some(address.to_string()),
-        IpAddr::V6(address) => Some(client_network(address)),
-    }
+    address.or_else(|_| text.parse().map(|with_port: SocketAddr| with_port.ip())).ok()
 }
 
 fn client_network(address: Ipv6Addr) -> String {
@@ -85,7 +90,8 @@ fn client_network(address: Ipv6Addr) -> String {
     format!("{}/64", Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
 }
 
-fn push_text(text: &[u8], key: &mut Vec<u8>) {
+/// A value as part of a key: a space would end it.
+pub(super) fn push_text(text: &[u8], key: &mut Vec<u8>) {
     for byte in text {
         match byte {
             b' ' => key.extend_from_slice(br"\x20"),
@@ -170,6 +176,7 @@ mod tests {
             time: 0,
             method: b"GET",
             path: b"/a b",
+            status: b"200",
             bytes: 1,
         }
     }

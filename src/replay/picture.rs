@@ -11,7 +11,8 @@ use plotters::coord::Shift;
 use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, ValueFormatter};
 use plotters::prelude::*;
 
-use super::report::{OverTime, Report};
+use super::log::LogSummary;
+use super::report::{LimitReport, OverTime, Report};
 use super::series::round_width;
 use super::text::{clock_time, date, duration, number, percent, printable, shorten};
 use super::time::UnixNanos;
@@ -72,13 +73,13 @@ impl Picture {
         Ok(Picture { path: path.to_owned(), file })
     }
 
-    /// Draws the report over what is in the file.
+    /// Draws a report over what is in the file.
     ///
     /// # Errors
     ///
     /// [`PictureError`] when it cannot be written.
-    pub fn draw(mut self, report: &Report) -> Result<(), PictureError> {
-        let drawn = draw(report).map_err(|error| io::Error::other(error.to_string()));
+    pub fn draw<'a>(mut self, report: impl Into<Drawing<'a>>) -> Result<(), PictureError> {
+        let drawn = draw(&report.into()).map_err(|error| io::Error::other(error.to_string()));
         let written = drawn.and_then(|picture| {
             // Only a file has a length; what is written to a pipe or a device goes there.
             if self.file.metadata()?.is_file() {
@@ -87,6 +88,35 @@ impl Picture {
             self.file.write_all(picture.as_bytes())
         });
         written.map_err(|error| PictureError { path: self.path, error })
+    }
+}
+
+/// What a picture shows.
+#[derive(Debug)]
+pub struct Drawing<'a> {
+    /// What it is about, before the name of the log.
+    pub(super) title: &'static str,
+    pub(super) log: &'a LogSummary,
+    /// By what requests were counted.
+    pub(super) by: &'a str,
+    pub(super) over_time: Option<&'a OverTime>,
+    /// The title of the panel for each row of what was refused.
+    pub(super) titles: Vec<String>,
+}
+
+impl<'a> From<&'a Report> for Drawing<'a> {
+    fn from(report: &'a Report) -> Drawing<'a> {
+        let title = |limit: &LimitReport| {
+            let (refused, share) = (number(limit.refused), percent(limit.refused, limit.requests));
+            format!("refused by {}: {refused}, {share}", limit.name(report))
+        };
+        Drawing {
+            title: "What limits would have done to",
+            log: &report.log,
+            by: report.log.key.as_deref().unwrap_or_default(),
+            over_time: report.over_time.as_ref(),
+            titles: report.limits.iter().map(title).collect(),
+        }
     }
 }
 
@@ -113,16 +143,16 @@ type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
 /// The picture's text: a panel for all requests, and below it one for each limit, all over the same time. The limits share
 /// their scale, so that one can compare them; in one panel those that decide alike would hide each other.
-fn draw(report: &Report) -> Result<String, Box<dyn Error>> {
+fn draw(report: &Drawing<'_>) -> Result<String, Box<dyn Error>> {
     let mut picture = String::new();
-    let limits = REFUSED_HEIGHT * u32::try_from(report.limits.len())?;
+    let limits = REFUSED_HEIGHT * u32::try_from(report.titles.len())?;
     {
         let size = (WIDTH, HEADER + REQUESTS_HEIGHT + limits + TIMES + MARGIN);
         let root = SVGBackend::with_string(&mut picture, size).into_drawing_area();
         root.fill(&WHITE)?;
         let (header, rest) = root.split_vertically(HEADER);
         draw_header(&header, report)?;
-        if let Some(over_time) = &report.over_time {
+        if let Some(over_time) = report.over_time {
             draw_panels(&rest, report, over_time)?;
         }
         root.present()?;
@@ -130,23 +160,21 @@ fn draw(report: &Report) -> Result<String, Box<dyn Error>> {
     Ok(picture)
 }
 
-fn draw_panels(area: &Area<'_>, report: &Report, over_time: &OverTime) -> Result<(), Box<dyn Error>> {
+fn draw_panels(area: &Area<'_>, report: &Drawing<'_>, over_time: &OverTime) -> Result<(), Box<dyn Error>> {
     let each = duration(over_time.bucket);
     let (requests, mut rest) = area.split_vertically(REQUESTS_HEIGHT);
     let highest = highest(&over_time.requests);
-    let title = format!("{} requests, counted in each {each}", number(report.requests));
+    let title = format!("{} requests, counted in each {each}", number(report.log.requests));
     Panel { title, counts: &over_time.requests, highest, color: REQUESTS, times: 0 }
         .draw(&requests, over_time)?;
     let highest = over_time.refused.iter().map(|counts| self::highest(counts)).max().unwrap_or(0);
-    let last = report.limits.len() - 1;
-    for (position, (limit, counts)) in report.limits.iter().zip(&over_time.refused).enumerate() {
+    let last = report.titles.len().saturating_sub(1);
+    for (position, (title, counts)) in report.titles.iter().zip(&over_time.refused).enumerate() {
         let times = if position == last { TIMES } else { 0 };
         let (panel, below) = rest.split_vertically(REFUSED_HEIGHT + times);
         rest = below;
-        let (refused, share) = (number(limit.refused), percent(limit.refused, limit.requests));
-        let title = format!("refused by {}: {refused}, {share}", limit.name(report));
         let color = COLORS[position % COLORS.len()];
-        Panel { title, counts, highest, color, times }.draw(&panel, over_time)?;
+        Panel { title: title.clone(), counts, highest, color, times }.draw(&panel, over_time)?;
     }
     Ok(())
 }
@@ -155,14 +183,14 @@ fn highest(counts: &[u64]) -> u64 {
     counts.iter().copied().max().unwrap_or(0)
 }
 
-fn draw_header(area: &Area<'_>, report: &Report) -> Result<(), Box<dyn Error>> {
+fn draw_header(area: &Area<'_>, report: &Drawing<'_>) -> Result<(), Box<dyn Error>> {
     const LONGEST: usize = 80;
-    let name = if report.file == "-" { "standard input" } else { &report.file };
-    let title = format!("What limits would have done to {}", shorten(&printable(name), LONGEST));
+    let name = if report.log.file == "-" { "standard input" } else { &report.log.file };
+    let title = format!("{} {}", report.title, shorten(&printable(name), LONGEST));
     area.draw(&Text::new(title, (MARGIN.cast_signed(), 20), (FONT, 24).into_font().color(&TEXT)))?;
-    let mut about = format!("{} requests", number(report.requests));
-    if let (Some(from), Some(to)) = (report.from, report.to) {
-        about = format!("{about}, {} to {} UTC, by {}", date(from), date(to), printable(&report.key));
+    let mut about = format!("{} requests", number(report.log.requests));
+    if let (Some(from), Some(to)) = (report.log.from, report.log.to) {
+        about = format!("{about}, {} to {} UTC, by {}", date(from), date(to), printable(report.by));
     }
     area.draw(&Text::new(about, (MARGIN.cast_signed(), 50), (FONT, 16).into_font().color(&FAINT)))?;
     Ok(())

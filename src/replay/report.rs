@@ -7,57 +7,25 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
-use super::algorithm::AlgorithmName;
-use super::format::Format;
 use super::key_table::{KeyId, KeyTable};
+use super::log::LogSummary;
 use super::series::Series;
-use super::simulate::{LongestRefusal, SimulatedLimit, Simulation};
+use super::simulate::{SimulatedLimit, Simulation};
 use super::time::timestamp;
+use crate::policy::AlgorithmName;
 
-/// How many of the most refused keys are reported for each limit.
-const TOP: usize = 10;
+/// How many of the most refused keys are reported for each limit or policy.
+pub(super) const TOP: usize = 10;
 
 /// Into how many buckets at most the time is divided for programs and pictures: a few pixels each.
 const MOST_BUCKETS: usize = 240;
 
-/// What the log held, and what each limit would have done to it.
+/// What was in the log, and what each limit would have done to it.
 #[derive(Debug, Serialize)]
 pub struct Report {
-    /// The log that was read.
-    pub file: String,
-    /// How it is written.
-    #[serde(serialize_with = "as_name")]
-    pub format: Format,
-    /// The field that the time was taken from, where fields have names.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub time_field: Option<String>,
-    /// What each request was counted by, as `--key` or `--key-field` takes it; empty when no line said it.
-    pub key: String,
-    /// The field that the cost was taken from; none when every request costs 1.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cost_field: Option<String>,
-    /// Lines read, of every kind.
-    pub lines: u64,
-    /// Requests that were understood.
-    pub requests: u64,
-    /// Lines with nothing on them, which are neither requests nor malformed.
-    pub blank: u64,
-    /// Lines that could not be understood, and so are no requests.
-    pub malformed: u64,
-    /// The first few of them.
-    pub malformed_lines: Vec<MalformedLine>,
-    /// Requests that came too late to be put in their place, and were decided at the time reached by then.
-    pub late: u64,
-    /// For how long lines were held back to sort them.
-    #[serde(skip)]
-    pub reorder: Duration,
-    /// How far out of order the worst of the late ones was.
-    #[serde(skip)]
-    pub longest_delay: Duration,
-    /// The time of the earliest request.
-    pub from: Option<Timestamp>,
-    /// The time of the latest request.
-    pub to: Option<Timestamp>,
+    /// What the log held.
+    #[serde(flatten)]
+    pub log: LogSummary,
     /// What each limit would have done, in the order given.
     pub limits: Vec<LimitReport>,
     /// Requests and refusals over time; none when there was no request.
@@ -80,17 +48,21 @@ pub struct OverTime {
     pub bucket: Duration,
     /// Requests in each part.
     pub requests: Vec<u64>,
-    /// Refusals in each part, for every limit.
+    /// Refusals in each part, for every limit or policy.
     pub refused: Vec<Vec<u64>>,
 }
 
-/// A line that could not be understood.
-#[derive(Debug, Serialize)]
-pub struct MalformedLine {
-    /// The line's number, from 1.
-    pub line: u64,
-    /// What is wrong with it.
-    pub reason: String,
+impl OverTime {
+    pub(super) fn of(series: &Series) -> OverTime {
+        let view = series.view(MOST_BUCKETS);
+        let mut rows = view.rows.into_iter();
+        OverTime {
+            from: timestamp(view.start),
+            bucket: Duration::from_nanos(view.width),
+            requests: rows.next().unwrap_or_default(),
+            refused: rows.collect(),
+        }
+    }
 }
 
 /// What one limit would have done.
@@ -165,7 +137,7 @@ impl LimitReport {
         if report.limits.iter().all(|limit| limit.algorithm == AlgorithmName::Gcra) {
             self.limit.clone()
         } else {
-            format!("{}\n{}", self.limit, self.algorithm.name())
+            format!("{}\n{}", self.limit, self.algorithm.option())
         }
     }
 
@@ -175,15 +147,9 @@ impl LimitReport {
     }
 }
 
-/// What the limits did.
-pub(super) struct Summary {
-    pub(super) limits: Vec<LimitReport>,
-    pub(super) most_refused: Vec<KeyRow>,
-    pub(super) over_time: Option<OverTime>,
-}
-
 /// One report for each limit, the rows for their common table, and all of it over time.
-pub(super) fn summarize(simulation: &Simulation, keys: &KeyTable, has_cost: bool) -> Summary {
+pub(super) fn summarize(log: LogSummary, simulation: &Simulation, keys: &KeyTable) -> Report {
+    let has_cost = log.cost_field.is_some();
     let texts = keys.texts();
     let mut shown: Vec<KeyId> = Vec::new();
     let mut limits = Vec::new();
@@ -209,10 +175,7 @@ pub(super) fn summarize(simulation: &Simulation, keys: &KeyTable, has_cost: bool
             }),
             keys: keys.len(),
             keys_refused: refused.len(),
-            longest_refusal: match limit.longest_refusal() {
-                LongestRefusal::Lasted(time) => Some(time),
-                LongestRefusal::Endless => None,
-            },
+            longest_refusal: limit.longest_refusal().time(),
             forgotten: limit.forgotten(),
             top_refused: top_refused.collect(),
         });
@@ -220,19 +183,9 @@ pub(super) fn summarize(simulation: &Simulation, keys: &KeyTable, has_cost: bool
     }
     shown.sort_unstable();
     shown.dedup();
-    let over_time = (requests > 0).then(|| over_time(simulation.over_time()));
-    Summary { limits, most_refused: rows(simulation, &shown, &texts), over_time }
-}
-
-fn over_time(series: &Series) -> OverTime {
-    let view = series.view(MOST_BUCKETS);
-    let mut rows = view.rows.into_iter();
-    OverTime {
-        from: timestamp(view.start),
-        bucket: Duration::from_nanos(view.width),
-        requests: rows.next().unwrap_or_default(),
-        refused: rows.collect(),
-    }
+    let series = simulation.over_time().clone();
+    let over_time = (requests > 0).then(|| OverTime::of(&series));
+    Report { log, limits, over_time, series, most_refused: rows(simulation, &shown, &texts) }
 }
 
 /// Every key that `limit` refused, the most refused first; of equals the one with fewer requests, then the one
@@ -263,7 +216,10 @@ fn as_seconds<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S:
 }
 
 #[expect(clippy::ref_option, reason = "the signature that serde calls")]
-fn as_optional_seconds<S: Serializer>(time: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn as_optional_seconds<S: Serializer>(
+    time: &Option<Duration>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     time.map(rounded_seconds).serialize(serializer)
 }
 
@@ -272,11 +228,6 @@ fn rounded_seconds(time: Duration) -> f64 {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
-fn as_name<S: Serializer>(format: &Format, serializer: S) -> Result<S::Ok, S::Error> {
-    format.name().serialize(serializer)
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
 fn as_algorithm<S: Serializer>(algorithm: &AlgorithmName, serializer: S) -> Result<S::Ok, S::Error> {
-    algorithm.name().serialize(serializer)
+    algorithm.option().serialize(serializer)
 }

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use super::ReplayError;
-use super::algorithm::{AlgorithmName, AnyLimiter};
+use super::algorithm::AnyLimiter;
+use super::error::ReplayError;
 use super::fields::Entry;
 use super::key_table::KeyId;
+use super::refusals::{LongestRefusal, RefusalRow};
 use super::series::Series;
 use super::time::UnixNanos;
+use crate::policy::AlgorithmName;
 use crate::{Clock, ManualClock, Quota};
 
 /// One limit in one algorithm: a column of the report.
@@ -103,18 +105,7 @@ pub(super) struct SimulatedLimit {
 #[derive(Clone, Copy, Debug, Default)]
 struct KeyTally {
     refused: u64,
-    /// When the refusals began that no admission has ended yet.
-    refused_since: Option<UnixNanos>,
-}
-
-/// The longest time for which a key was refused without a break: from the first refusal of a row until the key
-/// would have been let in again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum LongestRefusal {
-    /// So long; zero when nothing was refused.
-    Lasted(Duration),
-    /// The limit lets nothing in, ever.
-    Endless,
+    row: RefusalRow,
 }
 
 impl SimulatedLimit {
@@ -125,7 +116,7 @@ impl SimulatedLimit {
             admitted: 0,
             tokens_admitted: 0,
             too_large: 0,
-            longest_refusal: LongestRefusal::Lasted(Duration::ZERO),
+            longest_refusal: LongestRefusal::NONE,
             keys: Vec::new(),
         })
     }
@@ -138,22 +129,17 @@ impl SimulatedLimit {
         let Err(denied) = self.limiter.check_n(key, cost) else {
             self.admitted += 1;
             self.tokens_admitted = self.tokens_admitted.saturating_add(cost);
-            tally.refused_since = None;
+            tally.row.admitted();
             return true;
         };
         tally.refused += 1;
-        let since = tally.refused_since.unwrap_or(time);
-        let refusal = match denied.retry_after() {
-            Some(wait) => LongestRefusal::Lasted(Duration::from_nanos(time - since).saturating_add(wait)),
-            None if denied.limit() == 0 => LongestRefusal::Endless,
+        let wait = denied.retry_after();
+        if wait.is_none() && denied.limit() > 0 {
             // The request is to blame, and not what the key did before: it says nothing of how long others must wait.
-            None => {
-                self.too_large += 1;
-                return false;
-            }
-        };
-        tally.refused_since = Some(since);
-        self.longest_refusal = self.longest_refusal.max(refusal);
+            self.too_large += 1;
+            return false;
+        }
+        self.longest_refusal = self.longest_refusal.max(tally.row.refused(time, wait));
         false
     }
 

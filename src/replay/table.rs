@@ -2,14 +2,13 @@
 
 use std::io::{self, Write};
 use std::ops::Range;
-use std::time::Duration;
 
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
 
-use super::chart::write_chart;
-use super::format::Format;
+use super::chart::{MOST_BARS, write_chart};
+use super::log_table::{log_hints, write_log, write_malformed};
 use super::report::{LimitReport, Report};
-use super::text::{count, date, duration, number, printable, share, shorten};
+use super::text::{count, duration, number, printable, share, shorten};
 
 /// One rule under the header.
 const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
@@ -29,47 +28,24 @@ const KEY_WIDTH: std::ops::RangeInclusive<usize> = 24..=56;
 ///
 /// What `out` returns.
 pub fn write_table(report: &Report, out: &mut impl Write) -> io::Result<()> {
-    write_summary(report, out)?;
-    if report.requests > 0 {
+    write_log(&report.log, out)?;
+    if report.log.requests > 0 {
         for range in side_by_side(report) {
             writeln!(out, "\n{}", limits_table(report, range).trim_fmt())?;
         }
-        write_chart(report, out)?;
+        let names: Vec<String> = report.limits.iter().map(|limit| limit.name(report)).collect();
+        write_chart(&report.series.view(MOST_BARS), &names, out)?;
     }
     if !report.most_refused.is_empty() {
         for range in side_by_side(report) {
             writeln!(out, "\n{}", keys_table(report, range).trim_fmt())?;
         }
     }
-    write_malformed(report, out)?;
+    write_malformed(&report.log, out)?;
     for hint in hints(report) {
         writeln!(out, "\nhint: {hint}")?;
     }
     Ok(())
-}
-
-fn write_summary(report: &Report, out: &mut impl Write) -> io::Result<()> {
-    let file = if report.file == "-" { "standard input".to_owned() } else { printable(&report.file) };
-    writeln!(out, "log    {file}")?;
-    write!(out, "format {}", report.format)?;
-    if let Some(field) = &report.time_field {
-        write!(out, ", time from {}", printable(field))?;
-    }
-    if let Some(field) = &report.cost_field {
-        write!(out, ", cost from {}", printable(field))?;
-    }
-    let requests = if report.requests == 1 { "request" } else { "requests" };
-    let header = if report.format == Format::Csv { "1 header, " } else { "" };
-    write!(out, "\nlines  {}: {header}{} {requests}", number(report.lines), number(report.requests))?;
-    if report.blank > 0 {
-        write!(out, ", {} blank", number(report.blank))?;
-    }
-    writeln!(out, ", {} malformed, {} late", number(report.malformed), number(report.late))?;
-    if let (Some(from), Some(to)) = (report.from, report.to) {
-        let span = from.duration_until(to).unsigned_abs();
-        writeln!(out, "time   {} to {} UTC ({})", date(from), date(to), duration(span))?;
-    }
-    if report.key.is_empty() { Ok(()) } else { writeln!(out, "key    {}", printable(&report.key)) }
 }
 
 /// The limits of each table.
@@ -121,12 +97,23 @@ fn new_table(
     rows: impl IntoIterator<Item = Vec<String>>,
 ) -> Table {
     header.extend(report.limits[range].iter().map(|limit| limit.heading(report)));
-    let mut table = Table::new();
-    table.load_style(STYLE).set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(header).add_rows(rows);
+    number_table(header, rows)
+}
+
+/// A table whose first column is text, and all others numbers.
+pub(super) fn number_table(header: Vec<String>, rows: impl IntoIterator<Item = Vec<String>>) -> Table {
+    let mut table = plain_table(header, rows);
+    table.set_content_arrangement(ContentArrangement::Disabled);
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
     }
+    table
+}
+
+/// A table with one rule under the header.
+pub(super) fn plain_table(header: Vec<String>, rows: impl IntoIterator<Item = Vec<String>>) -> Table {
+    let mut table = Table::new();
+    table.load_style(STYLE).set_header(header).add_rows(rows);
     table
 }
 
@@ -139,34 +126,11 @@ fn key_width(report: &Report, range: Range<usize>) -> usize {
     WIDTH.saturating_sub("requests".len() + 2 * GAP + others).clamp(*KEY_WIDTH.start(), *KEY_WIDTH.end())
 }
 
-fn write_malformed(report: &Report, out: &mut impl Write) -> io::Result<()> {
-    if report.malformed == 0 {
-        return Ok(());
-    }
-    writeln!(out, "\nmalformed lines")?;
-    for line in &report.malformed_lines {
-        writeln!(out, "  line {}: {}", line.line, printable(&line.reason))?;
-    }
-    let more = report.malformed - report.malformed_lines.len() as u64;
-    if more > 0 {
-        writeln!(out, "  and {} more", number(more))?;
-    }
-    Ok(())
-}
-
 /// What the reader may want to do next, when there is something to do.
 fn hints(report: &Report) -> Vec<String> {
-    let mut hints = Vec::new();
-    if report.lines == 0 {
-        hints.push("the log is empty".to_owned());
-    } else if report.requests == 0 {
-        hints.push(nothing_understood(report.format).to_owned());
-    } else if report.limits.iter().all(|limit| limit.refused == 0) {
-        hints.push("no request would have been refused: try a smaller --limit".to_owned());
-    }
-    if report.late > 0 {
-        hints.push(late_hint(report));
-    }
+    let none_refused = report.limits.iter().all(|limit| limit.refused == 0);
+    let smaller = none_refused.then_some("no request would have been refused: try a smaller --limit");
+    let mut hints = log_hints(&report.log, smaller);
     if report.limits.iter().any(|limit| limit.tokens.is_some_and(|tokens| tokens.too_large > 0)) {
         hints.push(
             "what costs more than a limit gives at once is never let in: give it a larger burst".to_owned(),
@@ -179,30 +143,4 @@ fn hints(report: &Report) -> Vec<String> {
         );
     }
     hints
-}
-
-fn nothing_understood(format: Format) -> &'static str {
-    match format {
-        Format::Clf => {
-            "no line is in Common or Combined Log Format: host ident user [time] \"request\" status bytes; \
-             JSON lines and CSV can be read too, see --format"
-        }
-        Format::Json => {
-            "no line is a JSON object with the fields that are needed: put each object on a line of its own, as \
-             jq -c . or jq -c '.[]' does, and name the fields with --time-field and --key-field"
-        }
-        Format::Csv => "the log has no record below its header that can be read",
-    }
-}
-
-fn late_hint(report: &Report) -> String {
-    const DAY: Duration = Duration::from_secs(86_400);
-    let delay = report.longest_delay;
-    // Lines within the span are late only when more were held than fit; a longer span would not help then.
-    if delay > DAY || delay <= report.reorder {
-        return format!("late lines were up to {} out of order: sort the log by time first", duration(delay));
-    }
-    // Up to the next whole second.
-    let seconds = delay.as_secs() + u64::from(delay.subsec_nanos() > 0);
-    format!("--reorder {seconds}s would put the late lines in their place")
 }

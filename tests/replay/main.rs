@@ -1,11 +1,15 @@
-//! `tollgate replay`, from the command line to what it prints.
+//! The command `tollgate`, from the command line to what it prints.
 #![cfg(feature = "cli")]
 #![allow(clippy::unwrap_used, reason = "in helpers of tests, too, to fail is to panic")]
 
+mod against;
+mod attributes;
+mod check_config;
 mod formats;
 mod golden;
 #[cfg(target_os = "linux")]
 mod memory;
+mod policies;
 
 use std::fs;
 use std::io::Write as _;
@@ -39,9 +43,10 @@ fn small_log() -> Vec<String> {
     lines
 }
 
-/// Runs `tollgate replay` with `input` on standard input.
+/// Runs `tollgate replay` in the folder of [`file`]s, with `input` on standard input.
 fn run(args: &[&str], input: &[u8]) -> Output {
     let mut child = Command::new(env!("CARGO_BIN_EXE_tollgate"))
+        .current_dir(env!("CARGO_TARGET_TMPDIR"))
         .arg("replay")
         .args(args)
         .stdin(Stdio::piped())

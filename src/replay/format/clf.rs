@@ -1,7 +1,10 @@
 //! [`LogLine`]: what a replay needs of one line in Common or Combined Log Format.
 
+use std::borrow::Cow;
+
 use super::super::fields::Entry;
 use super::super::key::KeyBy;
+use super::super::policies::push_attribute;
 use super::super::time::{UnixNanos, parse_clf_time};
 use super::line_error::{LineError, excerpt};
 
@@ -24,6 +27,8 @@ pub struct LogLine<'a> {
     pub method: &'a [u8],
     /// The request's target without its query string; absent like the method.
     pub path: &'a [u8],
+    /// The response's status: three digits.
+    pub status: &'a [u8],
     /// The size of the response; 0 when absent.
     pub bytes: u64,
 }
@@ -39,27 +44,55 @@ impl<'a> LogLine<'a> {
         let (time, rest) = split_once(rest, b"] ").ok_or(LineError::NoTime)?;
         let time = parse_clf_time(time).map_err(|error| LineError::clf_time(time, error))?;
         let (request, rest) = split_quoted(rest).ok_or(LineError::NoRequest)?;
-        let bytes = parse_response(rest)?;
+        let (status, bytes) = parse_response(rest)?;
         let (method, path) = split_request(request).unwrap_or((ABSENT, ABSENT));
-        Ok(LogLine { host, user, time, method, path, bytes })
+        Ok(LogLine { host, user, time, method, path, status, bytes })
     }
 }
 
 /// How lines in Common or Combined Log Format are read.
 #[derive(Clone, Debug)]
-pub(in super::super) struct ClfLines {
-    /// What each request is counted by.
-    pub(super) key: KeyBy,
-    /// Whether a request costs the bytes of its response instead of 1.
-    pub(super) cost_bytes: bool,
+pub(in super::super) enum ClfLines {
+    Key {
+        /// What each request is counted by.
+        key: KeyBy,
+        /// Whether a request costs the bytes of its response instead of 1.
+        cost_bytes: bool,
+    },
+    /// By the attributes with these names.
+    Attributes(Vec<String>),
 }
 
 impl ClfLines {
-    /// Reads one line, and writes its key over what is in `key`.
+    /// Reads one line, and writes its key, or its attributes, over what is in `key`.
     pub(super) fn read(&self, line: &[u8], key: &mut Vec<u8>) -> Result<Entry, LineError> {
         let line = LogLine::parse(line)?;
-        self.key.write(&line, key);
-        Ok(Entry { time: line.time, cost: if self.cost_bytes { line.bytes } else { 1 } })
+        match self {
+            ClfLines::Key { key: by, cost_bytes } => {
+                by.write(&line, key);
+                Ok(Entry { time: line.time, cost: if *cost_bytes { line.bytes } else { 1 } })
+            }
+            ClfLines::Attributes(names) => {
+                key.clear();
+                for name in names {
+                    push_attribute(name, &attribute(&line, name), key);
+                }
+                Ok(Entry { time: line.time, cost: 1 })
+            }
+        }
+    }
+}
+
+/// What a line says of an attribute; nothing of those that the format has no place for.
+fn attribute<'a>(line: &LogLine<'a>, name: &str) -> Cow<'a, [u8]> {
+    match name {
+        "ip" => Cow::Borrowed(line.host),
+        "user" => Cow::Borrowed(line.user),
+        "route" => Cow::Borrowed(line.path),
+        "method" => Cow::Borrowed(line.method),
+        "status" => Cow::Borrowed(line.status),
+        "bytes" => Cow::Owned(line.bytes.to_string().into_bytes()),
+        _ => Cow::Borrowed(ABSENT),
     }
 }
 
@@ -92,8 +125,8 @@ fn is_address(text: &[u8]) -> bool {
     str::from_utf8(text).is_ok_and(|text| text.parse::<std::net::IpAddr>().is_ok())
 }
 
-/// The bytes of ` status bytes`, with anything after them.
-fn parse_response(text: &[u8]) -> Result<u64, LineError> {
+/// The fields of ` status bytes`, with anything after them.
+fn parse_response(text: &[u8]) -> Result<(&[u8], u64), LineError> {
     let mut fields = text.strip_prefix(b" ").unwrap_or(text).split(|byte| *byte == b' ');
     let status = fields.next().unwrap_or_default();
     if status.len() != 3 || !is_number(status) {
@@ -101,10 +134,10 @@ fn parse_response(text: &[u8]) -> Result<u64, LineError> {
     }
     let bytes = fields.next().unwrap_or_default();
     if bytes == ABSENT {
-        return Ok(0);
+        return Ok((status, 0));
     }
     let number = is_number(bytes).then(|| str::from_utf8(bytes).ok()?.parse().ok()).flatten();
-    number.ok_or_else(|| LineError::Bytes(excerpt(bytes)))
+    number.map(|bytes| (status, bytes)).ok_or_else(|| LineError::Bytes(excerpt(bytes)))
 }
 
 fn is_number(text: &[u8]) -> bool {
@@ -174,6 +207,7 @@ mod tests {
             time: 1_431_857_103_000_000_000,
             method: b"GET",
             path: b"/a/b.png",
+            status: b"200",
             bytes: 203_023,
         };
         let common = COMBINED.split(" \"http").next().unwrap();

@@ -23,8 +23,8 @@ pub struct CsvRecords {
     /// How many fields a record has.
     count: usize,
     roles: Roles,
-    /// Where the field of each role stands in a record.
-    columns: Vec<usize>,
+    /// Where the field of each role stands in a record; none where records lack it.
+    columns: Vec<Option<usize>>,
     fields: Vec<u8>,
     ends: Vec<usize>,
 }
@@ -60,8 +60,8 @@ impl CsvRecords {
             same.or_else(|| columns.iter().position(|column| column.eq_ignore_ascii_case(name)))
         };
         let settled =
-            records.roles.settle(|role| role.candidates().iter().position(|name| at(name).is_some()));
-        records.columns = records.roles.iter().filter_map(|role| at(role.field())).collect();
+            records.roles.settle(|_, role| role.candidates().iter().position(|name| at(name).is_some()));
+        records.columns = records.roles.iter().map(|role| at(role.field())).collect();
         records.count = columns.len();
         // A record with one field more than it should have still fits, and so can be told from a longer one.
         records.ends.truncate(columns.len() + 2);
@@ -86,7 +86,8 @@ impl CsvRecords {
         if found != self.count {
             return Err(LineError::FieldCount { found, expected: self.count });
         }
-        self.roles.entry(|role| Ok(Cow::Borrowed(self.field(self.columns[role]))), key)
+        let field = |role: usize| self.columns[role].map_or(&b""[..], |column| self.field(column));
+        self.roles.entry(|role| Ok(Cow::Borrowed(field(role))), key)
     }
 
     /// Reads a record that spans lines, as [`read`](CsvRecords::read) does.

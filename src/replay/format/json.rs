@@ -40,46 +40,51 @@ impl JsonLines {
         if !line.trim_ascii_start().starts_with(b"{") {
             return Err(LineError::NotAnObject);
         }
-        if !self.settled {
-            self.settle(line)?;
-        }
-        let paths: Vec<Wanted<'_>> = wanted(self.roles.iter().map(Role::field));
-        let mut found = vec![None; paths.len()];
-        pick(line, &paths, &mut found)?;
-        for (role, value) in self.roles.iter().zip(&found) {
-            if value.is_none() {
-                return Err(role.missing());
-            }
-        }
-        let text = |position: usize| match found[position] {
-            Some(value) => text(value).ok_or_else(|| self.not_a_value(position)),
-            None => Err(self.not_a_value(position)),
-        };
-        self.roles.entry(text, key)
-    }
-
-    /// Takes those names that have a value on this line.
-    fn settle(&mut self, line: &[u8]) -> Result<(), LineError> {
         let names = self.roles.iter().flat_map(|role| role.candidates().iter().map(|name| &**name));
         let paths: Vec<Wanted<'_>> = wanted(names);
         let mut found = vec![None; paths.len()];
         pick(line, &paths, &mut found)?;
-        let present: Vec<String> = paths
-            .iter()
-            .zip(&found)
-            .filter(|(_, value)| value.is_some_and(|value| value.get() != "null"))
-            .map(|(path, _)| path.rest.to_owned())
-            .collect();
-        self.roles.settle(|role| {
-            role.candidates().iter().position(|name| present.iter().any(|other| other == name))
-        })?;
+        let values = self.settle(&found)?;
+        let text = |position: usize| match values[position] {
+            Some(value) => text(value).ok_or_else(|| self.not_a_value(position)),
+            None => Ok(Cow::Borrowed(&b""[..])),
+        };
+        self.roles.entry(text, key)
+    }
+
+    /// Takes those names that have a value on this line, where it is not known yet which are taken. Gives the value of
+    /// each role.
+    fn settle<'a>(&mut self, found: &[Option<&'a RawValue>]) -> Result<Vec<Option<&'a RawValue>>, LineError> {
+        let mut rest = found;
+        let mut by_role = Vec::new();
+        for role in self.roles.iter() {
+            let (own, others) = rest.split_at(role.candidates().len());
+            by_role.push(own);
+            rest = others;
+        }
+        let choose = |place: usize, role: &Role| {
+            let candidates: &[Option<&RawValue>] = by_role[place];
+            candidates.iter().position(|value| value.is_some_and(|value| may_be(value, role)))
+        };
+        let values = self.roles.iter().zip(0..).map(|(role, place)| by_role[place][choose(place, role)?]);
+        let values = values.collect();
+        self.roles.settle(choose)?;
         self.settled = true;
-        Ok(())
+        Ok(values)
     }
 
     fn not_a_value(&self, position: usize) -> LineError {
         let name = self.roles.iter().nth(position).map_or("", Role::field);
         LineError::NotAValue(name.to_owned())
+    }
+}
+
+/// Whether the value may be what a role takes: a name that is known already may also stand beside nothing.
+fn may_be(value: &RawValue, role: &Role) -> bool {
+    match value.get().as_bytes() {
+        b"null" => role.is_settled() && !role.is_optional(),
+        [b'{' | b'[', ..] => !role.is_optional(),
+        _ => true,
     }
 }
 
@@ -215,6 +220,7 @@ mod tests {
             time: Some(time.to_owned()),
             key: key.split(',').map(str::to_owned).collect(),
             cost: cost.map(str::to_owned),
+            attributes: None,
         })
     }
 
@@ -246,6 +252,22 @@ mod tests {
         assert_eq!(read(&mut lines, line), Ok(one("192.0.2.1")));
         assert_eq!(lines.taken().unwrap().key, ["request.remote_ip"]);
         assert_eq!(read(&mut lines, startup), Err(LineError::NoKnownField { role: "key" }));
+    }
+
+    #[test]
+    fn an_attribute_is_looked_for_until_a_line_has_it() {
+        let attributes = ["ip", "region", "user"].map(str::to_owned).into();
+        let mut lines = JsonLines::new(&FieldNames { attributes: Some(attributes), ..FieldNames::default() });
+        let mut values = Vec::new();
+        for (line, fields) in [
+            (r#"{"ts":1}"#, ["", "region", ""]),
+            (r#"{"ts":1,"user":{"name":null},"ip":"a"}"#, ["ip", "region", ""]),
+            (r#"{"ts":1,"user":{"name":"ann"},"client_ip":"a"}"#, ["ip", "region", "user.name"]),
+            (r#"{"ts":1,"user":"ann","region":[]}"#, ["ip", "region", "user.name"]),
+        ] {
+            lines.read(line.as_bytes(), &mut values).unwrap();
+            assert_eq!(lines.taken().unwrap().key, fields, "{line}");
+        }
     }
 
     #[test]

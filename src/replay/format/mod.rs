@@ -153,9 +153,12 @@ impl From<io::Error> for ReadError {
 }
 
 impl LogReader {
-    /// Reads lines in Common or Combined Log Format.
-    pub(super) fn clf(key: KeyBy, cost_bytes: bool) -> LogReader {
-        LogReader::Clf(ClfLines { key, cost_bytes })
+    /// Reads lines in Common or Combined Log Format: by `key` and cost, or by the attributes that are named.
+    pub(super) fn clf(key: KeyBy, names: &FieldNames) -> LogReader {
+        LogReader::Clf(match &names.attributes {
+            Some(attributes) => ClfLines::Attributes(attributes.clone()),
+            None => ClfLines::Key { key, cost_bytes: names.cost.is_some() },
+        })
     }
 
     /// Reads lines of JSON.
