@@ -96,7 +96,11 @@ impl Decision {
         customer: Option<&Customer>,
     ) {
         let mut unlimited_from = i32::MIN;
-        for place in version.concerned(seen) {
+        for place in &version.candidates(seen) {
+            let place = *place;
+            if !version.concerns(place, seen) {
+                continue;
+            }
             let policy = &*version.policies[place as usize];
             if policy.policy.priority < unlimited_from {
                 break;

@@ -29,7 +29,7 @@ pub use load::{FileError, FileErrorKind};
 pub use lookup::{Customer, Lookup, LookupError};
 pub use matching::{Attributes, Value};
 pub use model::*;
-pub use set::{Builder, PolicySet};
+pub use set::{Builder, LimitStats, PolicySet};
 pub use validate::Invalid;
 pub use verdict::{PolicyMatch, Reason, Standing, Verdict};
 pub use watch::{PolicyReload, WatchError, Watcher, WatcherBuilder, WatcherStats};

@@ -12,6 +12,8 @@ use super::change::Change;
 use super::customers::{Customers, LookupSettings, LookupStats, Source};
 use super::decide::Decision;
 use super::error::PolicyError;
+use super::in_force::PolicyInForce;
+use super::limits::LimitInForce;
 use super::lookup::{Customer, Lookup, LookupError};
 use super::matching::{Attributes, Seen};
 use super::model::{Policies, Policy, State, Timestamp};
@@ -19,6 +21,7 @@ use super::validate::{Invalid, validate};
 use super::verdict::Verdict;
 use super::version::Version;
 use crate::clock::Clock;
+use crate::limiter::Stats;
 
 /// How many versions can be rolled back to, unless it is told otherwise.
 const KEPT_VERSIONS: usize = 16;
@@ -50,6 +53,18 @@ pub struct PolicySet {
 struct History {
     versions: VecDeque<(u64, Arc<Policies>)>,
     newest: u64,
+}
+
+/// Numbers about the keys of a limit, from [`PolicySet::stats`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LimitStats {
+    /// The policy's id.
+    pub policy: String,
+    /// The limit's name, as [`Standing::name`](super::Standing::name).
+    pub limit: String,
+    /// The numbers.
+    pub stats: Stats,
 }
 
 /// Builds a [`PolicySet`].
@@ -152,7 +167,8 @@ impl PolicySet {
     /// Asks all policies in force about a request. It passes all, or none is charged.
     ///
     /// It takes about as long as its limits take, and grows with the policies that the request may concern, not with all there are.
-    #[inline]
+    // Always: a verdict is large, and is then made where the caller keeps it.
+    #[inline(always)]
     pub fn check(&self, attributes: &Attributes<'_>) -> Verdict {
         Verdict::decided(self.in_force(), |version, decision| self.decide(version, attributes, decision))
     }
@@ -203,6 +219,19 @@ impl PolicySet {
     #[must_use]
     pub fn policies(&self) -> Arc<Policies> {
         Arc::clone(&self.current.load().source)
+    }
+
+    /// Numbers about the keys of each limit in force. Reads as much as [`Limiter::stats`](crate::Limiter::stats) of each.
+    #[must_use]
+    pub fn stats(&self) -> Vec<LimitStats> {
+        let version = self.current.load();
+        let limits = version.policies.iter().flat_map(|policy| policy.limits.iter().map(move |limit| (policy, limit)));
+        let stats = |(policy, limit): (&Arc<PolicyInForce>, &LimitInForce)| LimitStats {
+            policy: policy.policy.id.clone(),
+            limit: limit.name.to_string(),
+            stats: limit.stats(),
+        };
+        limits.map(stats).collect()
     }
 
     /// The versions that can be rolled back to, the one in force last.

@@ -59,7 +59,7 @@ pub struct Standing<'v> {
 
 impl Verdict {
     /// What is decided, is decided in place: it is large.
-    #[inline]
+    #[inline(always)]
     pub(super) fn decided(
         version: Guard<Arc<Version>>,
         decide: impl FnOnce(&Version, &mut Decision),

@@ -121,20 +121,24 @@ impl Version {
         tiers.find(|(_, members)| members.iter().any(|member| member.fit(&seen))).map(|(name, _)| &**name)
     }
 
-    /// The places of the policies that concern a request.
+    /// The places of the policies that may concern a request, in order: those that [`concerns`](Version::concerns) says yes to, do.
     #[inline]
-    pub(super) fn concerned(&self, seen: &Seen<'_, '_>) -> Places {
-        let mut places = self.index.candidates(seen);
-        places.retain(|place| {
-            self.index.fits(*place, seen) && !self.policies[*place as usize].passes_over(seen)
-        });
-        if !self.replaces.is_empty() {
-            let all = places.clone();
-            let replaced = |other: u32| {
-                all.iter().any(|place| self.replaces.get(place).is_some_and(|others| others.contains(&other)))
-            };
-            places.retain(|place| !replaced(*place));
-        }
+    pub(super) fn candidates(&self, seen: &Seen<'_, '_>) -> Places {
+        let places = self.index.candidates(seen);
+        if self.replaces.is_empty() { places } else { self.without_replaced(places, seen) }
+    }
+
+    #[inline]
+    pub(super) fn concerns(&self, place: u32, seen: &Seen<'_, '_>) -> bool {
+        self.index.fits(place, seen) && !self.policies[place as usize].passes_over(seen)
+    }
+
+    #[inline(never)]
+    fn without_replaced(&self, mut places: Places, seen: &Seen<'_, '_>) -> Places {
+        places.retain(|place| self.concerns(*place, seen));
+        let replaced: Vec<u32> =
+            places.iter().filter_map(|place| self.replaces.get(place)).flatten().copied().collect();
+        places.retain(|place| !replaced.contains(place));
         places
     }
 }

@@ -11,7 +11,7 @@ use super::pattern::Matcher;
 use super::prefixes::Prefixes;
 
 /// The places of the policies that a request may concern. More are rare.
-pub(in crate::policy) type Places = SmallVec<[u32; 16]>;
+pub(in crate::policy) type Places = SmallVec<[u32; 8]>;
 
 /// Each policy is filed under one of its conditions: under the texts, and the beginnings of texts, that a value must have to fit. Those
 /// that have no such condition (none at all, or only networks and patterns that begin with a wildcard) are asked every time.
@@ -71,7 +71,8 @@ impl Index {
     /// The places of those that may concern a request, in order.
     #[inline]
     pub(in crate::policy) fn candidates(&self, seen: &Seen<'_, '_>) -> Places {
-        let mut places = Places::from_slice(&self.always);
+        let mut places = Places::new();
+        self.always.iter().for_each(|place| places.push(*place));
         for filed in &self.columns {
             match seen.get(&filed.column) {
                 Some(Value::Text(text)) => filed.find(text, &mut places),
