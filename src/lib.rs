@@ -29,6 +29,7 @@
 //! | the next free slot, in advance | [`Limiter::schedule`]; to wait for it `Limiter::until_allowed` (feature `tokio`) |
 //! | what the answers mean | [`Allowed`], [`Denied`], [`Status`] |
 //! | how many at once, not how many in what time | [`concurrency`] |
+//! | limits in files, changed while the program runs | `policy` (feature `policy`) |
 //! | HTTP and gRPC services | `http` (feature `tower`), `grpc` (feature `grpc`) |
 //! | counts, events, and who is refused most | [`observe`] |
 //! | an algorithm of your own | [`Algorithm`] |
@@ -41,12 +42,13 @@
 //!
 //! | feature | adds |
 //! |---|---|
-//! | `cli` | the `tollgate` command: `tollgate replay access.log --limit 60/min` |
+//! | `cli` | the `tollgate` command: `tollgate replay access.log --limit 60/min`, `tollgate check-config policies.toml` |
 //! | `tokio` | waiting: `Limiter::until_allowed`, `ConcurrencyLimit::acquire_within`; `Clock::tokio` |
 //! | `serde` | [`Limiter::snapshot`](Limiter#method.snapshot) and [`Builder::restore`](Builder#method.restore): a restart grants no fresh burst |
 //! | `tower` | HTTP middleware for tower: `http` |
 //! | `axum` | the same, and it knows axum's routes and the addresses of its clients |
 //! | `grpc` | the same for tonic: refusals that gRPC clients understand, limits on the messages of a stream: `grpc` |
+//! | `policy` | limits as configuration: files, live changes, tiers, lookups: `policy` |
 //! | `metrics` | counters, histograms and gauges for the `metrics` facade: `observe::MetricsObserver` |
 //! | `tracing` | an event for refusals, or for some: `observe::TracingObserver` |
 //! | `full` | all of them |

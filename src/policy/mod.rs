@@ -1,4 +1,65 @@
 //! Policies: limits as configuration that changes while the program runs.
+//!
+//! A [`Policy`] says which requests it concerns, by what they are told apart, and what their limits are. A [`PolicySet`] holds those in force and is asked
+//! about each request's [`Attributes`]; the [`Verdict`] says whether it may go on, and where it stands at every limit.
+//!
+//! ```
+//! use tollgate::policy::{Attributes, Format, Policies, PolicySet};
+//!
+//! const FILE: &str = r#"
+//! [[policy]]
+//! id = "issue-cards"
+//! scope = ["user"]
+//! match = { route = "/cards/issue", method = "POST", tier = "free" }
+//! limits = [{ algorithm = "gcra", limit = "5/min", burst = 10 }, { algorithm = "sliding_log", limit = "100/day" }]
+//! concurrency = 4
+//!
+//! [[policy]]
+//! id = "per-client"
+//! scope = "ip"
+//! limit = "600/min"
+//! "#;
+//!
+//! let set = PolicySet::new();
+//! set.apply(Policies::parse(FILE, Format::Toml)?)?;
+//!
+//! let request = Attributes::new()
+//!     .user("alice")
+//!     .tier("free")
+//!     .route("/cards/issue")
+//!     .method("POST")
+//!     .ip([192, 0, 2, 1].into());
+//! let verdict = set.check(&request);
+//! assert!(verdict.is_allowed());
+//! let names: Vec<_> = verdict.limits().map(|standing| standing.name()).collect();
+//! assert_eq!(names, ["issue-cards/1", "issue-cards/2", "issue-cards/at-once", "per-client"]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What is asked
+//!
+//! All policies that concern a request are asked, those of the highest [priority](Policy::priority) first, and the request passes all their limits or is charged
+//! by none. A policy concerns a request if all its [conditions](Conditions) are true, none of its [`allow`](Policy::allow) lists is, and no other
+//! policy that concerns the request [replaces](Policy::replaces) it. One that is [`unlimited`](Amount::Unlimited) keeps those of lower priority from being asked; one
+//! that [blocks](Amount::Block), or has the request on its [`deny`](Policy::deny) list, refuses it. Policies that only watch ([`shadow`](Policy::shadow),
+//! [`enforce_percent`](Policy::enforce_percent)) are asked once all others have let the request through, and refuse nothing.
+//!
+//! # What a change does
+//!
+//! [`PolicySet::apply`] puts other policies in force, wholly or not at all. Limits that stay as they are keep what every key has spent, and so do those of which only
+//! the rate, the burst or the number changes: a debt keeps its meaning, in tokens. Others begin anew, and the [`Change`] says which and why. Nobody who asks ever
+//! waits for a change, and a verdict is wholly of one version: what was begun under a version is decided by it, as of the moment at which it ended.
+//!
+//! | to | see |
+//! |---|---|
+//! | read a file, or all that is wrong with it | [`Policies::read`], [`FileError`]; `tollgate check-config FILE` |
+//! | follow a file as it changes | [`PolicySet::watch`] |
+//! | change one policy in code, or take a change back | [`PolicySet::upsert`], [`remove`](PolicySet::remove), [`transition`](PolicySet::transition), [`rollback`](PolicySet::rollback) |
+//! | give single customers a tier or a limit of their own | [`Policy::overrides`], [`Tier`], [`Builder::lookup`] |
+//! | put policies in front of a service | `http::Builder::policies` (feature `tower`) |
+//! | see what a file would have done to a log | `tollgate replay LOG --policy FILE --against OTHER` (feature `cli`) |
+//! | bring the configuration of envoyproxy/ratelimit | [`Policies::from_envoy`], [`Descriptor`] |
+//! | complete and check files in an editor | [`Policies::json_schema`] |
 
 #[cfg(feature = "tower")]
 mod asking;
