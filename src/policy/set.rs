@@ -228,7 +228,7 @@ impl PolicySet {
         let mut history = self.history.lock();
         let old = self.current.load_full();
         let policies = change(&old.source)?;
-        let mut problems = validate(&policies, Some(&[]));
+        let mut problems = validate(&policies, true, Some(&[]));
         if checks_transitions {
             problems.extend(transitions(&old.source, &policies));
         }

@@ -1,6 +1,6 @@
 //! Whether policies make sense: what their types cannot say.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::fmt;
 
 use super::matching::{CompiledConditions, LONGEST_PATTERN};
@@ -44,17 +44,15 @@ impl fmt::Display for Invalid {
 impl std::error::Error for Invalid {}
 
 /// All that is wrong with these policies, for a set with these backends, if they are known yet.
-pub(super) fn validate(policies: &Policies, backends: Option<&[&str]>) -> Vec<Invalid> {
+///
+/// If they are not all there are, because others could not be read, no other is asked for.
+pub(super) fn validate(policies: &Policies, are_all: bool, backends: Option<&[&str]>) -> Vec<Invalid> {
     let mut all = Findings { found: Vec::new(), policy: String::new(), path: String::new() };
-    let mut places: HashMap<&str, usize> = HashMap::new();
+    let mut ids: HashSet<&str> = HashSet::new();
     for (place, policy) in policies.policy.iter().enumerate() {
         all.begin(&policy.id, format!("policy[{place}]"));
-        match places.get(policy.id.as_str()) {
-            Some(first) => {
-                let (first, place) = (first + 1, place + 1);
-                all.add("id", format!("is the id of policies {first} and {place}: give one of them another"));
-            }
-            None => drop(places.insert(&policy.id, place)),
+        if !ids.insert(&policy.id) {
+            all.add("id", "is the id of another policy above, too: give one of them another id");
         }
         check_policy(policy, backends, &mut all);
     }
@@ -63,9 +61,9 @@ pub(super) fn validate(policies: &Policies, backends: Option<&[&str]>) -> Vec<In
         for (index, other) in policy.replaces.iter().enumerate() {
             let field = format!("replaces[{index}]");
             if *other == policy.id {
-                all.add(field, "a policy cannot replace itself");
-            } else if !places.contains_key(other.as_str()) {
-                all.add(field, format!("there is no policy \"{other}\""));
+                all.add(field, "a policy cannot replace itself: leave it out");
+            } else if are_all && !ids.contains(other.as_str()) {
+                all.add(field, format!("there is no policy {other:?}: correct the id, or leave it out"));
             }
         }
     }
@@ -83,7 +81,7 @@ pub(super) fn validate(policies: &Policies, backends: Option<&[&str]>) -> Vec<In
                 all.add(&field, "has no conditions, and would be everybody: say who is meant");
             }
             if member.iter().any(|(attribute, _)| attribute == "tier") {
-                all.add(format!("{field}.tier"), "who belongs to a tier cannot depend on the tier");
+                all.add(format!("{field}.tier"), "who belongs to a tier cannot depend on a tier: name users, or other attributes");
             }
             all.conditions(&field, member);
         }
@@ -127,7 +125,7 @@ fn check_policy(policy: &Policy, backends: Option<&[&str]>, all: &mut Findings) 
 fn check_id(id: &str, all: &mut Findings) {
     let wrong = id.chars().find(|character| !matches!(character, 'a'..='z' | 'A'..='Z' | '0'..='9' | '-' | '_' | '.' | ':' | '/'));
     if id.is_empty() {
-        all.add("id", "is empty: give the policy a name");
+        all.add("id", "is empty: give the policy an id");
     } else if id.len() > LONGEST_ID {
         all.add("id", format!("is {} bytes long: at most {LONGEST_ID}", id.len()));
     } else if let Some(wrong) = wrong {
@@ -137,6 +135,9 @@ fn check_id(id: &str, all: &mut Findings) {
 
 fn check_scope(scope: &Scope, all: &mut Findings) {
     for (index, attribute) in scope.attributes().enumerate() {
+        if attribute == Scope::GLOBAL {
+            all.add(format!("scope[{index}]"), "\"global\" is no attribute: leave it out");
+        }
         all.attribute(format!("scope[{index}]"), attribute);
     }
 }
@@ -146,7 +147,7 @@ fn check_limits(policy: &Policy, max_keys: usize, all: &mut Findings) {
     for (index, limit) in policy.limits.iter().enumerate() {
         let field = format!("limits[{index}]");
         if word(limit) && (policy.limits.len() > 1 || policy.concurrency.is_some()) {
-            all.add(format!("{field}.limit"), format!("{} stands alone: leave out the other limits", limit.limit));
+            all.add(format!("{field}.limit"), format!("{} stands alone: leave out the other limits, and concurrency", limit.limit));
         }
         if limit.name.as_ref().is_some_and(|name| !is_name(name)) {
             all.add(format!("{field}.name"), "use 1 to 32 printable ASCII characters: header fields carry it");
@@ -179,6 +180,10 @@ fn check_overrides(policy: &Policy, all: &mut Findings) {
             all.add(format!("{field}.match"), "has no conditions, and would be everybody: say who is meant");
         }
         all.conditions(&format!("{field}.match"), &other.matches);
+        if let Amount::Count(count) = other.limit {
+            all.add(format!("{field}.limit"), format!("in what time? Write \"{count}/min\""));
+            continue;
+        }
         let limit = Limit { burst: other.burst, ..Limit::new(other.limit) };
         if let Err((part, message)) = limit.quota() {
             all.add(format!("{field}.{part}"), message);

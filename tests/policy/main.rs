@@ -1,4 +1,8 @@
 //! Policies: what they decide, and what becomes of it when they change.
 #![cfg(feature = "policy")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "in helpers of tests, too, to fail is to panic")]
 
 mod decisions;
+mod files;
+mod golden;
+mod schema;

@@ -4,10 +4,12 @@ use jsonc_parser::ast::{Array, Object, Value};
 use jsonc_parser::common::Ranged;
 use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
 
+use super::format::Format;
 use super::lines::Lines;
 use super::node::{Entry, Kind, MAX_DEPTH, Node, too_deep};
 use super::problem::{Place, Problem, Problems};
 use super::toml::too_large;
+use super::wording::plain;
 
 /// Plain JSON: all that the crate allows beyond it is off.
 const STRICT: ParseOptions = ParseOptions {
@@ -28,15 +30,15 @@ pub(super) fn parse(text: &str, problems: &mut Problems) -> Option<Node> {
     let lines = Lines::new(text);
     let problem = match parse_to_ast(text, &CollectOptions::default(), &STRICT) {
         Ok(parsed) => match (parsed.value, beyond_json(text)) {
+            (None, _) => Problem::at(Place::START, "the file is empty: write at least {}"),
             (Some(value), None) => {
                 let mut reader = Reader { lines: &lines, problems, sound: true };
                 let root = reader.value(&value, 1);
                 return reader.sound.then_some(root);
             }
-            (_, Some(problem)) => problem,
-            (None, None) => Problem::at(Place::START, "the file is empty: write at least {}"),
+            (Some(_), Some(problem)) => problem,
         },
-        Err(error) => Problem::at(lines.place(error.range().start), error.kind().to_string()),
+        Err(error) => Problem::at(lines.place(error.range().start), plain(Format::Json, &error.kind().to_string())),
     };
     problems.note(problem);
     None
@@ -52,7 +54,7 @@ fn beyond_json(text: &str) -> Option<Problem> {
     let message = error.to_string();
     // The place stands in the problem.
     let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(message, _)| message);
-    Some(Problem::at(place, message))
+    Some(Problem::at(place, plain(Format::Json, message)))
 }
 
 struct Reader<'a> {

@@ -59,9 +59,27 @@ impl Tree {
         let policies = entries.get(list).filter(|entry| entry.key == POLICIES)?;
         let Kind::List(policies) = &policies.value.kind else { return None };
         match policies.get(number)?.entry("id").map(|id| &id.value.kind) {
-            Some(Kind::Text(id)) => Some(id.clone()),
+            Some(Kind::Text(id)) if !id.is_empty() => Some(id.clone()),
             _ => Some(format!("number {}", number + 1)),
         }
+    }
+
+    /// The policy that a place of the file is in.
+    pub(super) fn policy_at(&self, place: Place) -> Option<String> {
+        let mut last = (Place::START, None);
+        for (list, child) in self.root.children().enumerate() {
+            let elements = match &child.kind {
+                Kind::List(elements) => elements.as_slice(),
+                _ => &[],
+            };
+            let own = std::iter::once((child.place, None));
+            let elements = elements.iter().enumerate().map(|(number, element)| (element.place, Some((list, number))));
+            for begun in own.chain(elements).filter(|(start, _)| *start <= place) {
+                last = if begun.0 >= last.0 { begun } else { last };
+            }
+        }
+        let (list, number) = last.1?;
+        self.policy(list, number)
     }
 
     /// The path of these positions from the one at `start` on, as the file has it.

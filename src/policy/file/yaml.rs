@@ -6,10 +6,12 @@ use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Span, StrInput};
 
 use super::MAX_BYTES;
 use super::core_schema::resolve;
+use super::format::Format;
 use super::lines::Lines;
 use super::node::{Entry, Kind, MAX_DEPTH, Node, too_deep};
 use super::problem::{Place, Problem, Problems};
 use super::toml::too_large;
+use super::wording::plain;
 
 /// The root of a text, or nothing if it is not to be read. The first error of syntax ends the reading.
 pub(super) fn parse(text: &str, problems: &mut Problems) -> Option<Node> {
@@ -55,7 +57,7 @@ impl<'a> Reader<'a> {
     fn next(&mut self) -> Parsed<(Event<'a>, Place)> {
         match self.parser.next_event() {
             Some(Ok((event, Span { start, .. }))) => Ok((event, place(&start))),
-            Some(Err(error)) => Err(Problem::at(place(error.marker()), error.info())),
+            Some(Err(error)) => Err(Problem::at(place(error.marker()), plain(Format::Yaml, error.info()))),
             None => Ok((Event::StreamEnd, Place::START)),
         }
     }
@@ -94,7 +96,7 @@ impl<'a> Reader<'a> {
             _ => (0, false),
         };
         if tagged {
-            return Err(Problem::at(place, "tags (!…) are not allowed: leave it out"));
+            return Err(Problem::at(place, "tags (!…) are not allowed: leave it out, and put text in quotes"));
         }
         let node = match event {
             Event::Alias(anchor) => return self.alias(anchor, place, depth),
@@ -135,7 +137,7 @@ impl<'a> Reader<'a> {
         if self.expanded > MAX_BYTES {
             return Err(Problem::at(
                 place,
-                format!("the file's aliases (*…) make more than {MAX_BYTES} bytes of it"),
+                format!("the file's aliases (*…) make more than {MAX_BYTES} bytes of it: use fewer"),
             ));
         }
         Ok(())

@@ -140,7 +140,7 @@ impl Limit {
 
     fn window(&self) -> Result<Duration, (&'static str, String)> {
         let Some(window) = &self.window else {
-            return Err(("limit", "in what time? Write \"100/min\", or a window beside it".to_owned()));
+            return Err(("limit", format!("in what time? Write \"{}/min\", or a window beside it", self.limit)));
         };
         match format!("1/{window}").parse::<Quota>() {
             Ok(quota) if !window.contains("burst") => Ok(quota.period()),
@@ -206,8 +206,8 @@ impl Visitor<'_> for AmountVisitor {
     }
 
     fn visit_i64<E: de::Error>(self, count: i64) -> Result<Amount, E> {
-        let count = u64::try_from(count);
-        count.map(Amount::Count).map_err(|_| E::custom("a limit cannot be below 0"))
+        let below = |_| E::custom(format_args!("{count} is below 0: use a whole number of at least 0"));
+        u64::try_from(count).map(Amount::Count).map_err(below)
     }
 }
 
