@@ -6,7 +6,9 @@ use std::fmt;
 use super::matching::{CompiledConditions, LONGEST_PATTERN};
 use super::model::{Amount, Conditions, CostRule, Limit, Policies, Policy, Scope, State};
 use super::limits::LimitSpec;
+use crate::build_error::BuildError;
 use crate::limiter::{DEFAULT_MAX_KEYS, check_max_keys};
+use crate::quota::Excerpt;
 
 /// The longest id, in bytes: as long as a name that header fields carry.
 const LONGEST_ID: usize = 64;
@@ -63,7 +65,7 @@ pub(super) fn validate(policies: &Policies, are_all: bool, backends: Option<&[&s
             if *other == policy.id {
                 all.add(field, "a policy cannot replace itself: leave it out");
             } else if are_all && !ids.contains(other.as_str()) {
-                all.add(field, format!("there is no policy {other:?}: correct the id, or leave it out"));
+                all.add(field, format!("there is no policy {:?}: correct the id, or leave it out", Excerpt::of(other)));
             }
         }
     }
@@ -112,7 +114,7 @@ fn check_policy(policy: &Policy, backends: Option<&[&str]>, all: &mut Findings) 
             [] => "none was handed in".to_owned(),
             names => format!("there is {}", names.join(", ")),
         };
-        all.add("backend", format!("\"{backend}\" is not known: {known}"));
+        all.add("backend", format!("{:?} is not known: {known}", Excerpt::of(backend)));
     }
     let max_keys = policy.max_keys.unwrap_or(DEFAULT_MAX_KEYS);
     if let Err(error) = check_max_keys(max_keys) {
@@ -157,7 +159,7 @@ fn check_limits(policy: &Policy, max_keys: usize, all: &mut Findings) {
             Ok(None) => {}
             Ok(Some(quota)) => {
                 if let Err(error) = LimitSpec::new(limit.algorithm, quota).check(max_keys) {
-                    all.add(format!("{field}.limit"), error.to_string());
+                    all.add(format!("{field}.limit"), unbuilt(limit, &error));
                 }
             }
         }
@@ -165,6 +167,16 @@ fn check_limits(policy: &Policy, max_keys: usize, all: &mut Findings) {
     let nothing = policy.limits.is_empty() && policy.concurrency.is_none() && policy.deny.is_empty();
     if nothing && policy.state != State::Draft {
         all.add("limits", "there is nothing to enforce: add a limit, a concurrency cap or a deny list, or make it a draft");
+    }
+}
+
+/// Why a limit cannot be built, for somebody who has its file before him.
+fn unbuilt(limit: &Limit, error: &BuildError) -> String {
+    match error {
+        BuildError::LimitTooLarge { limit: count, max } => {
+            format!("{count} is too large for {}: use at most {max}, a longer window, or gcra", limit.algorithm)
+        }
+        other => other.to_string(),
     }
 }
 
@@ -211,7 +223,7 @@ impl Findings {
 
     fn attribute(&mut self, field: impl AsRef<str>, name: &str) {
         if name.is_empty() || name.len() > LONGEST_PATTERN || name.chars().any(char::is_control) {
-            self.add(field, format!("{name:?} is no name for an attribute: use 1 to {LONGEST_PATTERN} printable characters"));
+            self.add(field, format!("{:?} is no name for an attribute: use 1 to {LONGEST_PATTERN} printable characters", Excerpt::of(name)));
         }
     }
 

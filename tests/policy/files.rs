@@ -102,7 +102,7 @@ fn conditions() -> impl Strategy<Value = Conditions> {
 }
 
 fn quotas() -> impl Strategy<Value = Quota> {
-    let period = prop::sample::select(vec![1, 1_000, 1_500_000_000, 60_000_000_000, 86_400_000_000_000]);
+    let period = prop::sample::select(vec![1_000_000, 1_500_000_000, 60_000_000_000, 86_400_000_000_000]);
     let parts = (0..10_000_u64, period, prop::option::of(0..100_u64));
     parts.prop_map(|(count, nanos, burst)| {
         let quota = Quota::new(count, std::time::Duration::from_nanos(nanos)).unwrap();
@@ -122,7 +122,9 @@ fn limits() -> impl Strategy<Value = Limit> {
     let window = prop::sample::select(vec!["1s", "15min", "7d"]);
     (algorithm, quotas(), prop::option::of((0..1_000_u64, window)), prop::option::of(0..100_u64)).prop_map(
         |(algorithm, quota, counted, burst)| {
-            let quota = if algorithm.has_burst() { quota } else { quota.burst(quota.count()) };
+            // Windows have no burst, and of a millisecond no room for more.
+            let plain = Quota::new(quota.count() % 500, quota.period()).unwrap();
+            let quota = if algorithm.has_burst() { quota } else { plain };
             let mut limit = Limit::of(algorithm, quota);
             if let Some((count, window)) = counted {
                 limit.limit = Amount::Count(count);

@@ -64,7 +64,12 @@ impl Error for Failure {
     }
 
     fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Failure {
-        Failure::new(format!("expected {}, found {}", wanted(expected, found), seen(found)))
+        let (wanted, seen) = (wanted(expected, found), seen(found));
+        let advice = match found {
+            Unexpected::Map if wanted == "a list" => ": begin it with a dash in YAML, with [[…]] in TOML, or put it in [ ]",
+            _ => "",
+        };
+        Failure::new(format!("expected {wanted}, found {seen}{advice}"))
     }
 
     fn invalid_value(found: Unexpected<'_>, expected: &dyn Expected) -> Failure {

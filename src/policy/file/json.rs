@@ -47,10 +47,14 @@ pub(super) fn parse(text: &str, problems: &mut Problems) -> Option<Node> {
 /// What the crate still takes for JSON and is none, like a line break within a text.
 fn beyond_json(text: &str) -> Option<Problem> {
     let error = serde_json::from_str::<serde_json::Value>(text).err()?;
-    let place = Place {
-        line: u32::try_from(error.line()).unwrap_or(u32::MAX),
-        column: u32::try_from(error.column()).unwrap_or(u32::MAX),
+    // A line break that must not be there counts as column 0 of the line that it begins.
+    let lines_above = error.line().saturating_sub(1);
+    let (line, column) = match error.column() {
+        0 => (lines_above, text.lines().nth(lines_above.saturating_sub(1)).map_or(0, |line| line.chars().count()) + 1),
+        column => (error.line(), column),
     };
+    let number = |number: usize| u32::try_from(number).unwrap_or(u32::MAX).max(1);
+    let place = Place { line: number(line), column: number(column) };
     let message = error.to_string();
     // The place stands in the problem.
     let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(message, _)| message);

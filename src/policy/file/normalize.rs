@@ -14,12 +14,6 @@ pub(super) const LIMITS: &str = "limits";
 pub(super) fn normalize(tree: &mut Tree, problems: &mut Problems) {
     let Kind::Table(entries) = &mut tree.root.kind else { return };
     let Some(position) = entries.iter().position(|entry| entry.key == POLICIES) else { return };
-    if matches!(entries[position].value.kind, Kind::Table(_)) {
-        let place = entries[position].place;
-        let message = "is one policy, not a list: write [[policy]] in TOML, [ ] around it in JSON, a dash before it in YAML";
-        problems.note(tree.problem(&[position], place, message.into()));
-        return tree.remove(&[position]);
-    }
     let Kind::List(policies) = &mut entries[position].value.kind else { return };
     let mut doubled = Vec::new();
     for (number, policy) in policies.iter_mut().enumerate() {

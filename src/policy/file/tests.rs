@@ -172,7 +172,7 @@ limits = []
             "line 14: policy number 2, limits[1].algorithm: \"leaky\" is not known: use gcra, token_bucket",
             "line 16: policy number 2, limits[1].burst: expected a whole number from 0 to 255, found the number 256",
             "line 18: policy number 3, id: expected text in quotes, found the number 7",
-            "line 19: policy number 3, limits: expected a list, found a table",
+            "line 19: policy number 3, limits: expected a list, found a table: begin it with a dash in YAML, with [[…]] in TOML, or put it in [ ]",
             "line 20: policy number 3, tags.\"a b\": expected a whole number, found the number 1.5",
             "line 21: tier[0]: missing field \"name\"",
             "line 23: tier[1].name: expected text in quotes, found false",

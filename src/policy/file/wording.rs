@@ -46,7 +46,7 @@ const YAML: &[Wording] = &[
     ("expected '-' indicator", "the line fits neither the list above nor what holds it: indent it as its neighbours are"),
     ("did not find expected key", "the line fits neither the keys above nor what holds them: indent it as its neighbours are"),
     ("simple key expect", "a key has no value: write a colon and a space after it, here or on the line above"),
-    ("mapping values are not allowed", "a colon makes no key here: put the text in quotes, or see the line above"),
+    ("mapping values are not allowed", "a colon cannot stand here: is one missing on the line above? If it is part of a text, put that in quotes"),
     ("block sequence entries are not allowed", "a dash begins no list here: indent it, or put the text in quotes"),
     ("unknown anchor", "an alias (*…) needs its anchor (&…) above it: if it is no alias, put the text in quotes"),
     ("scanning an anchor or alias", "* and & have a meaning of their own in YAML: put the text in quotes"),

@@ -68,7 +68,8 @@ impl<'a> Reader<'a> {
             match self.next()? {
                 (Event::StreamEnd, _) => {
                     // A file without any value, as in TOML.
-                    return Ok(root.unwrap_or_else(|| Node::new(Place::START, Kind::Table(Vec::new()))));
+                    let value = root.filter(|root: &Node| root.kind != Kind::Null);
+                    return Ok(value.unwrap_or_else(|| Node::new(Place::START, Kind::Table(Vec::new()))));
                 }
                 (Event::DocumentStart(_), place) if root.is_some() => {
                     return Err(Problem::at(
@@ -158,6 +159,9 @@ impl<'a> Reader<'a> {
         loop {
             let (key, key_place) = match self.next()? {
                 (Event::MappingEnd, _) => return Ok(Node::table(place, entries, self.problems)),
+                (Event::Scalar(key, ScalarStyle::Plain, ..), place) if key == "<<" => {
+                    return Err(Problem::at(place, "tables cannot be merged (<<): write the fields out"));
+                }
                 (Event::Scalar(key, _, 0, None), place) => (key.into_owned(), place),
                 (_, place) => {
                     return Err(Problem::at(place, "a key must be text, without anchors, aliases and tags"));

@@ -8,7 +8,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::quota::{Quota, QuotaError};
+use crate::quota::{Excerpt, Quota, QuotaError};
 
 /// The rule by which a limit counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -144,7 +144,11 @@ impl Limit {
         };
         match format!("1/{window}").parse::<Quota>() {
             Ok(quota) if !window.contains("burst") => Ok(quota.period()),
-            _ => Err(("window", format!("\"{window}\" is not a time: write it as 30s, 1min, 2h or 7d"))),
+            Err(error @ QuotaError::Period { .. }) => Err(("window", error.to_string())),
+            _ => {
+                let window = Excerpt::of(window);
+                Err(("window", format!("{window:?} is not a time: write it as 30s, 1min, 2h or 7d")))
+            }
         }
     }
 

@@ -8,6 +8,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::quota::Excerpt;
+
 /// A time, written as RFC 3339 has it: `2026-11-21T14:30:00Z`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(jiff::Timestamp);
@@ -55,7 +57,7 @@ impl Visitor<'_> for TimestampVisitor {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Timestamp, E> {
-        let wrong = |_| E::custom(format_args!("{text:?} is not a time with its zone: write it as 2026-11-21T14:30:00Z"));
+        let wrong = |_| E::custom(format_args!("{:?} is not a time with its zone: write it as 2026-11-21T14:30:00Z", Excerpt::of(text)));
         text.parse().map(Timestamp).map_err(wrong)
     }
 }
