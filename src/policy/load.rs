@@ -92,7 +92,8 @@ impl Policies {
         let limit = schema_for!(Limit);
         // One limit may stand beside the id.
         let flat = limit.get("properties").and_then(|properties| properties.as_object()).cloned();
-        let policy = schema.pointer_mut("/$defs/Policy/properties").and_then(|properties| properties.as_object_mut());
+        let policy =
+            schema.pointer_mut("/$defs/Policy/properties").and_then(|properties| properties.as_object_mut());
         if let (Some(flat), Some(policy)) = (flat, policy) {
             policy.extend(flat.into_iter().filter(|(field, _)| FLAT.contains(&field.as_str())));
         }

@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 use std::fmt;
 
+use super::limits::LimitSpec;
 use super::matching::{CompiledConditions, LONGEST_PATTERN};
 use super::model::{Amount, Conditions, CostRule, Limit, Policies, Policy, Scope, State};
-use super::limits::LimitSpec;
 use crate::build_error::BuildError;
 use crate::limiter::{DEFAULT_MAX_KEYS, check_max_keys};
 use crate::quota::Excerpt;
@@ -65,7 +65,10 @@ pub(super) fn validate(policies: &Policies, are_all: bool, backends: Option<&[&s
             if *other == policy.id {
                 all.add(field, "a policy cannot replace itself: leave it out");
             } else if are_all && !ids.contains(other.as_str()) {
-                all.add(field, format!("there is no policy {:?}: correct the id, or leave it out", Excerpt::of(other)));
+                all.add(
+                    field,
+                    format!("there is no policy {:?}: correct the id, or leave it out", Excerpt::of(other)),
+                );
             }
         }
     }
@@ -83,7 +86,10 @@ pub(super) fn validate(policies: &Policies, are_all: bool, backends: Option<&[&s
                 all.add(&field, "has no conditions, and would be everybody: say who is meant");
             }
             if member.iter().any(|(attribute, _)| attribute == "tier") {
-                all.add(format!("{field}.tier"), "who belongs to a tier cannot depend on a tier: name users, or other attributes");
+                all.add(
+                    format!("{field}.tier"),
+                    "who belongs to a tier cannot depend on a tier: name users, or other attributes",
+                );
             }
             all.conditions(&field, member);
         }
@@ -125,7 +131,9 @@ fn check_policy(policy: &Policy, backends: Option<&[&str]>, all: &mut Findings) 
 }
 
 fn check_id(id: &str, all: &mut Findings) {
-    let wrong = id.chars().find(|character| !matches!(character, 'a'..='z' | 'A'..='Z' | '0'..='9' | '-' | '_' | '.' | ':' | '/'));
+    let wrong = id.chars().find(
+        |character| !matches!(character, 'a'..='z' | 'A'..='Z' | '0'..='9' | '-' | '_' | '.' | ':' | '/'),
+    );
     if id.is_empty() {
         all.add("id", "is empty: give the policy an id");
     } else if id.len() > LONGEST_ID {
@@ -149,10 +157,16 @@ fn check_limits(policy: &Policy, max_keys: usize, all: &mut Findings) {
     for (index, limit) in policy.limits.iter().enumerate() {
         let field = format!("limits[{index}]");
         if word(limit) && (policy.limits.len() > 1 || policy.concurrency.is_some()) {
-            all.add(format!("{field}.limit"), format!("{} stands alone: leave out the other limits, and concurrency", limit.limit));
+            all.add(
+                format!("{field}.limit"),
+                format!("{} stands alone: leave out the other limits, and concurrency", limit.limit),
+            );
         }
         if limit.name.as_ref().is_some_and(|name| !is_name(name)) {
-            all.add(format!("{field}.name"), "use 1 to 32 printable ASCII characters: header fields carry it");
+            all.add(
+                format!("{field}.name"),
+                "use 1 to 32 printable ASCII characters: header fields carry it",
+            );
         }
         match limit.quota() {
             Err((part, message)) => all.add(format!("{field}.{part}"), message),
@@ -166,7 +180,10 @@ fn check_limits(policy: &Policy, max_keys: usize, all: &mut Findings) {
     }
     let nothing = policy.limits.is_empty() && policy.concurrency.is_none() && policy.deny.is_empty();
     if nothing && policy.state != State::Draft {
-        all.add("limits", "there is nothing to enforce: add a limit, a concurrency cap or a deny list, or make it a draft");
+        all.add(
+            "limits",
+            "there is nothing to enforce: add a limit, a concurrency cap or a deny list, or make it a draft",
+        );
     }
 }
 
@@ -174,7 +191,10 @@ fn check_limits(policy: &Policy, max_keys: usize, all: &mut Findings) {
 fn unbuilt(limit: &Limit, error: &BuildError) -> String {
     match error {
         BuildError::LimitTooLarge { limit: count, max } => {
-            format!("{count} is too large for {}: use at most {max}, a longer window, or gcra", limit.algorithm)
+            format!(
+                "{count} is too large for {}: use at most {max}, a longer window, or gcra",
+                limit.algorithm
+            )
         }
         other => other.to_string(),
     }
@@ -223,7 +243,13 @@ impl Findings {
 
     fn attribute(&mut self, field: impl AsRef<str>, name: &str) {
         if name.is_empty() || name.len() > LONGEST_PATTERN || name.chars().any(char::is_control) {
-            self.add(field, format!("{:?} is no name for an attribute: use 1 to {LONGEST_PATTERN} printable characters", Excerpt::of(name)));
+            self.add(
+                field,
+                format!(
+                    "{:?} is no name for an attribute: use 1 to {LONGEST_PATTERN} printable characters",
+                    Excerpt::of(name)
+                ),
+            );
         }
     }
 
@@ -231,7 +257,10 @@ impl Findings {
         for (attribute, patterns) in conditions.iter() {
             self.attribute(format!("{field}.{attribute}"), attribute);
             if patterns.is_empty() {
-                self.add(format!("{field}.{attribute}"), "is an empty list, which nothing fits: leave it out, or use \"*\"");
+                self.add(
+                    format!("{field}.{attribute}"),
+                    "is an empty list, which nothing fits: leave it out, or use \"*\"",
+                );
             }
         }
         if let Err((attribute, place, message)) = CompiledConditions::new(conditions) {

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use proptest::prelude::*;
 use tollgate::Quota;
 use tollgate::policy::{
-    AlgorithmName, Amount, Conditions, CostRule, Format, Limit, Missing, OnFailure, Override, Percent, Policies, Policy,
-    Scope, State, Tier,
+    AlgorithmName, Amount, Conditions, CostRule, Format, Limit, Missing, OnFailure, Override, Percent,
+    Policies, Policy, Scope, State, Tier,
 };
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/policy/sound");
@@ -88,7 +88,23 @@ fn a_file_that_is_not_there_is_told_by_its_name() {
 
 fn words() -> impl Strategy<Value = String> {
     // Texts that one of the formats writes in its own way.
-    let odd = ["*", "**", "a\\\\b", "#", "yes", "1", "", " ", "ä\u{2028}", "\"", "'", "a: b", "- c", "\n", "\u{7f}"];
+    let odd = [
+        "*",
+        "**",
+        "a\\\\b",
+        "#",
+        "yes",
+        "1",
+        "",
+        " ",
+        "ä\u{2028}",
+        "\"",
+        "'",
+        "a: b",
+        "- c",
+        "\n",
+        "\u{7f}",
+    ];
     prop_oneof![prop::sample::select(odd.to_vec()).prop_map(String::from), "[a-z/*.]{1,8}"]
 }
 
@@ -178,7 +194,10 @@ fn policies() -> impl Strategy<Value = Policies> {
             policy.id = format!("policy-{number}");
         }
         let mut policies = Policies::from(all);
-        policies.tier = tier.map(|name| Tier::new(name, [Conditions::new().with("user", ["acme"])])).into_iter().collect();
+        policies.tier = tier
+            .map(|name| Tier::new(name, [Conditions::new().with("user", ["acme"])]))
+            .into_iter()
+            .collect();
         policies
     })
 }

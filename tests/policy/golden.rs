@@ -56,7 +56,8 @@ fn answer(file: &Path) -> String {
 }
 
 fn broken_files() -> Vec<PathBuf> {
-    let is_hidden = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+    let is_hidden =
+        |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
     let is_expected = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "expected");
     let mut files: Vec<_> = paths().filter(|path| !is_hidden(path) && !is_expected(path)).collect();
     files.sort();

@@ -10,7 +10,8 @@ fn schema() -> Value {
 /// The words that a field may have.
 fn words(definition: &str) -> Vec<String> {
     let found = schema()["$defs"][definition].clone();
-    let of_variants = |variants: &Vec<Value>| variants.iter().map(|variant| variant["const"].clone()).collect();
+    let of_variants =
+        |variants: &Vec<Value>| variants.iter().map(|variant| variant["const"].clone()).collect();
     let words: Vec<Value> = found["oneOf"].as_array().map_or_else(Vec::new, of_variants);
     words.iter().map(|word| word.as_str().unwrap().to_owned()).collect()
 }
@@ -19,7 +20,9 @@ fn words(definition: &str) -> Vec<String> {
 fn a_policy_has_its_fields_and_those_of_a_flat_limit_and_no_others() {
     let schema = schema();
     let policy = &schema["$defs"]["Policy"];
-    for field in ["id", "match", "scope", "limits", "algorithm", "limit", "window", "burst", "enforce_percent"] {
+    for field in
+        ["id", "match", "scope", "limits", "algorithm", "limit", "window", "burst", "enforce_percent"]
+    {
         assert!(policy["properties"][field].is_object(), "{field}");
     }
     assert_eq!(policy["additionalProperties"], false);
@@ -55,9 +58,12 @@ fn the_words_of_the_schema_are_those_that_files_may_have() {
         words("AlgorithmName"),
         ["gcra", "token_bucket", "leaky_bucket", "fixed_window", "sliding_window", "sliding_log"]
     );
-    for (definition, field) in
-        [("AlgorithmName", "algorithm"), ("State", "state"), ("Missing", "missing"), ("OnFailure", "on_failure")]
-    {
+    for (definition, field) in [
+        ("AlgorithmName", "algorithm"),
+        ("State", "state"),
+        ("Missing", "missing"),
+        ("OnFailure", "on_failure"),
+    ] {
         let words = words(definition);
         assert!(words.len() > 2, "{definition}");
         for word in words {

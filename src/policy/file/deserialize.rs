@@ -229,8 +229,12 @@ mod tests {
 
     #[test]
     fn a_table_is_not_a_list_of_its_values() {
-        let shape = table("Square", list([1]));
-        assert_eq!(to::<Shape>(&shape), Err("expected a table, found a list".into()));
+        #[derive(Debug, Deserialize, PartialEq)]
+        struct Square {
+            side: u64,
+        }
+        assert_eq!(to(&table("side", node(Kind::Unsigned(7)))), Ok(Square { side: 7 }));
+        assert_eq!(to::<Square>(&list([7])), Err("expected a table, found a list".into()));
     }
 
     #[test]

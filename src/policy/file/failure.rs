@@ -66,7 +66,9 @@ impl Error for Failure {
     fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Failure {
         let (wanted, seen) = (wanted(expected, found), seen(found));
         let advice = match found {
-            Unexpected::Map if wanted == "a list" => ": begin it with a dash in YAML, with [[…]] in TOML, or put it in [ ]",
+            Unexpected::Map if wanted == "a list" => {
+                ": begin it with a dash in YAML, with [[…]] in TOML, or put it in [ ]"
+            }
             _ => "",
         };
         Failure::new(format!("expected {wanted}, found {seen}{advice}"))
@@ -118,7 +120,8 @@ pub(super) fn is_like(name: &str, known: &str) -> bool {
     let is_comparable = name.len() <= 3 * known.len();
     let name = name.to_lowercase();
     is_comparable
-        && (strsim::osa_distance(&name, known) <= (known.chars().count() / 3).max(1) || begins_as(&name, known))
+        && (strsim::osa_distance(&name, known) <= (known.chars().count() / 3).max(1)
+            || begins_as(&name, known))
 }
 
 /// Whether a name begins as the known one, but for its last letter: `matches` for `match`, `policies` for `policy`.

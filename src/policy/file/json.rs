@@ -38,7 +38,9 @@ pub(super) fn parse(text: &str, problems: &mut Problems) -> Option<Node> {
             }
             (Some(_), Some(problem)) => problem,
         },
-        Err(error) => Problem::at(lines.place(error.range().start), plain(Format::Json, &error.kind().to_string())),
+        Err(error) => {
+            Problem::at(lines.place(error.range().start), plain(Format::Json, &error.kind().to_string()))
+        }
     };
     problems.note(problem);
     None
@@ -50,7 +52,10 @@ fn beyond_json(text: &str) -> Option<Problem> {
     // A line break that must not be there counts as column 0 of the line that it begins.
     let lines_above = error.line().saturating_sub(1);
     let (line, column) = match error.column() {
-        0 => (lines_above, text.lines().nth(lines_above.saturating_sub(1)).map_or(0, |line| line.chars().count()) + 1),
+        0 => (
+            lines_above,
+            text.lines().nth(lines_above.saturating_sub(1)).map_or(0, |line| line.chars().count()) + 1,
+        ),
         column => (error.line(), column),
     };
     let number = |number: usize| u32::try_from(number).unwrap_or(u32::MAX).max(1);

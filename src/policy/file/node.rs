@@ -135,7 +135,10 @@ pub(super) fn given_twice(key: &str, first_line: u32, place: Place) -> Problem {
 
 /// Too deep a value.
 pub(super) fn too_deep(place: Place) -> Problem {
-    Problem::at(place, format!("more than {MAX_DEPTH} lists and tables stand in one another here: make it flatter"))
+    Problem::at(
+        place,
+        format!("more than {MAX_DEPTH} lists and tables stand in one another here: make it flatter"),
+    )
 }
 
 /// A text of the file as messages show it: shortened to 60 characters, which still fit on a line with the rest.

@@ -84,7 +84,9 @@ fn take_out(tree: &mut Tree, part: &[usize], failure: Failure, problems: &mut Pr
         let meant = nearest(&entry.key, FLAT).filter(|_| tree.is_field_of_policy(&steps));
         let message = match meant {
             Some(_) => Failure::unknown_field(&entry.key, FLAT).to_string(),
-            None if tree.is_field_of_policy(&steps) && !message.ends_with('?') => format!("{message}, {}", FLAT.join(", ")),
+            None if tree.is_field_of_policy(&steps) && !message.ends_with('?') => {
+                format!("{message}, {}", FLAT.join(", "))
+            }
             None => message,
         };
         problems.note(tree.problem(&steps, entry.place, message));

@@ -73,7 +73,8 @@ impl Tree {
                 _ => &[],
             };
             let own = std::iter::once((child.place, None));
-            let elements = elements.iter().enumerate().map(|(number, element)| (element.place, Some((list, number))));
+            let elements =
+                elements.iter().enumerate().map(|(number, element)| (element.place, Some((list, number))));
             for begun in own.chain(elements).filter(|(start, _)| *start <= place) {
                 last = if begun.0 >= last.0 { begun } else { last };
             }

@@ -97,7 +97,10 @@ impl<'a> Reader<'a> {
             _ => (0, false),
         };
         if tagged {
-            return Err(Problem::at(place, "tags (!…) are not allowed: leave it out, and put text in quotes"));
+            return Err(Problem::at(
+                place,
+                "tags (!…) are not allowed: leave it out, and put text in quotes",
+            ));
         }
         let node = match event {
             Event::Alias(anchor) => return self.alias(anchor, place, depth),

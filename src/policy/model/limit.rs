@@ -140,7 +140,10 @@ impl Limit {
 
     fn window(&self) -> Result<Duration, (&'static str, String)> {
         let Some(window) = &self.window else {
-            return Err(("limit", format!("in what time? Write \"{}/min\", or a window beside it", self.limit)));
+            return Err((
+                "limit",
+                format!("in what time? Write \"{}/min\", or a window beside it", self.limit),
+            ));
         };
         match format!("1/{window}").parse::<Quota>() {
             Ok(quota) if !window.contains("burst") => Ok(quota.period()),
@@ -194,7 +197,9 @@ impl Visitor<'_> for AmountVisitor {
     type Value = Amount;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a limit as \"5/min\", \"unlimited\", \"block\", or a whole number with a window beside it")
+        f.write_str(
+            "a limit as \"5/min\", \"unlimited\", \"block\", or a whole number with a window beside it",
+        )
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Amount, E> {

@@ -57,7 +57,12 @@ impl Visitor<'_> for TimestampVisitor {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Timestamp, E> {
-        let wrong = |_| E::custom(format_args!("{:?} is not a time with its zone: write it as 2026-11-21T14:30:00Z", Excerpt::of(text)));
+        let wrong = |_| {
+            E::custom(format_args!(
+                "{:?} is not a time with its zone: write it as 2026-11-21T14:30:00Z",
+                Excerpt::of(text)
+            ))
+        };
         text.parse().map(Timestamp).map_err(wrong)
     }
 }
