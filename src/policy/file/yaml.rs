@@ -28,10 +28,23 @@ pub(super) fn parse(text: &str, problems: &mut Problems) -> Option<Node> {
     match reader.document() {
         Ok(root) => Some(root),
         Err(problem) => {
-            problems.note(problem);
+            problems.note(within(text, problem));
             None
         }
     }
+}
+
+/// The parser takes the end of a text that lacks its last line break for another line.
+fn within(text: &str, problem: Problem) -> Problem {
+    // YAML has line breaks of three kinds.
+    let lines = text.split(['\n', '\r']).count() - text.matches("\r\n").count();
+    let lines = u32::try_from(lines).unwrap_or(u32::MAX);
+    if problem.line <= lines {
+        return problem;
+    }
+    let last = text.rsplit(['\n', '\r']).next().unwrap_or_default();
+    let column = u32::try_from(last.chars().count()).unwrap_or(u32::MAX).saturating_add(1);
+    Problem { line: lines, column, ..problem }
 }
 
 struct Reader<'a> {

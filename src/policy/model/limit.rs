@@ -15,18 +15,18 @@ use crate::quota::{Excerpt, Quota, QuotaError};
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum AlgorithmName {
-    /// [`Gcra`](crate::Gcra).
+    /// [`Gcra`](crate::Gcra): tokens come back one by one, evenly.
     #[default]
     Gcra,
     /// [`TokenBucket`](crate::TokenBucket), refilled evenly.
     TokenBucket,
     /// [`LeakyBucket`](crate::LeakyBucket), with room for a burst: one request goes, and the others wait.
     LeakyBucket,
-    /// [`FixedWindow`](crate::FixedWindow).
+    /// [`FixedWindow`](crate::FixedWindow): so many in every minute, hour or day of the clock.
     FixedWindow,
-    /// [`SlidingWindow`](crate::SlidingWindow).
+    /// [`SlidingWindow`](crate::SlidingWindow): so many in any window, if they come evenly.
     SlidingWindow,
-    /// [`SlidingLog`](crate::SlidingLog).
+    /// [`SlidingLog`](crate::SlidingLog): so many in any window, exactly.
     SlidingLog,
 }
 
