@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use tollgate::Quota;
 use tollgate::policy::{
     AlgorithmName, Amount, Conditions, CostRule, Format, Limit, Missing, OnFailure, Override, Percent,
-    Policies, Policy, Scope, State, Tier,
+    Policies, Policy, PolicySet, Scope, State, Tier,
 };
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/policy/sound");
@@ -18,6 +18,16 @@ fn the_same_policies_read_equal_from_toml_json_and_yaml() {
     assert_eq!(toml.policy.len(), 6);
     assert_eq!(toml, json);
     assert_eq!(toml, yaml);
+}
+
+#[test]
+fn a_file_of_envoys_rate_limit_service_makes_policies_that_can_be_applied_and_written() {
+    let text = std::fs::read_to_string(format!("{FOLDER}/messaging.envoy.yaml")).unwrap();
+    let policies = Policies::from_envoy(&text).unwrap();
+    assert_eq!(policies.policy.len(), 5);
+    PolicySet::new().apply(policies.clone()).unwrap();
+    let toml = toml::to_string(&policies).unwrap();
+    assert_eq!(Policies::parse(&toml, Format::Toml).unwrap(), policies, "{toml}");
 }
 
 #[test]
