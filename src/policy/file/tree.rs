@@ -1,5 +1,7 @@
 //! [`Tree`]: all values of a file, and how a place in it is named.
 
+use std::iter;
+
 use super::node::{Entry, Kind, Node};
 use super::problem::{Place, Problem};
 
@@ -66,20 +68,13 @@ impl Tree {
 
     /// The policy that a place of the file is in.
     pub(super) fn policy_at(&self, place: Place) -> Option<String> {
-        let mut last = (Place::START, None);
-        for (list, child) in self.root.children().enumerate() {
-            let elements = match &child.kind {
-                Kind::List(elements) => elements.as_slice(),
-                _ => &[],
-            };
-            let own = std::iter::once((child.place, None));
-            let elements =
-                elements.iter().enumerate().map(|(number, element)| (element.place, Some((list, number))));
-            for begun in own.chain(elements).filter(|(start, _)| *start <= place) {
-                last = if begun.0 >= last.0 { begun } else { last };
-            }
-        }
-        let (list, number) = last.1?;
+        let begins = self.root.children().enumerate().flat_map(|(list, child)| {
+            let elements = child.children().enumerate();
+            let elements = elements.map(move |(number, element)| (element.place, Some((list, number))));
+            iter::once((child.place, None)).chain(elements)
+        });
+        let (_, policy) = begins.filter(|(start, _)| *start <= place).max_by_key(|(start, _)| *start)?;
+        let (list, number) = policy?;
         self.policy(list, number)
     }
 

@@ -23,32 +23,34 @@ pub(super) fn parse(text: &str, problems: &mut Problems) -> Option<Node> {
         problems.note(Problem::at(place, "a control character stands here: delete it"));
         return None;
     }
-    let mut reader =
-        Reader { parser: Parser::new_from_str(text), anchors: HashMap::new(), expanded: 0, problems };
+    let mut reader = Reader {
+        parser: Parser::new_from_str(text),
+        end: end(text),
+        anchors: HashMap::new(),
+        expanded: 0,
+        problems,
+    };
     match reader.document() {
         Ok(root) => Some(root),
         Err(problem) => {
-            problems.note(within(text, problem));
+            problems.note(problem);
             None
         }
     }
 }
 
-/// The parser takes the end of a text that lacks its last line break for another line.
-fn within(text: &str, problem: Problem) -> Problem {
-    // YAML has line breaks of three kinds.
+/// Where a text ends. YAML has line breaks of three kinds.
+fn end(text: &str) -> Place {
     let lines = text.split(['\n', '\r']).count() - text.matches("\r\n").count();
-    let lines = u32::try_from(lines).unwrap_or(u32::MAX);
-    if problem.line <= lines {
-        return problem;
-    }
     let last = text.rsplit(['\n', '\r']).next().unwrap_or_default();
-    let column = u32::try_from(last.chars().count()).unwrap_or(u32::MAX).saturating_add(1);
-    Problem { line: lines, column, ..problem }
+    let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    Place { line: number(lines), column: number(last.chars().count()).saturating_add(1) }
 }
 
 struct Reader<'a> {
     parser: Parser<'a, StrInput<'a>>,
+    /// The parser takes the end of a text that lacks its last line break for another line.
+    end: Place,
     /// What aliases can stand for.
     anchors: HashMap<usize, Anchored>,
     /// The bytes that aliases have made, as [`Node::weight`] counts them.
@@ -69,8 +71,10 @@ impl<'a> Reader<'a> {
     /// The next event that says something.
     fn next(&mut self) -> Parsed<(Event<'a>, Place)> {
         match self.parser.next_event() {
-            Some(Ok((event, Span { start, .. }))) => Ok((event, place(&start))),
-            Some(Err(error)) => Err(Problem::at(place(error.marker()), plain(Format::Yaml, error.info()))),
+            Some(Ok((event, Span { start, .. }))) => Ok((event, place(&start).min(self.end))),
+            Some(Err(error)) => {
+                Err(Problem::at(place(error.marker()).min(self.end), plain(Format::Yaml, error.info())))
+            }
             None => Ok((Event::StreamEnd, Place::START)),
         }
     }
