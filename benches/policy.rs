@@ -148,14 +148,15 @@ impl<const COUNT: usize, const RELOADS: bool, K: Key> Subject<K> for Set<COUNT, 
         let set = Arc::new(PolicySet::new());
         let policies = policies(COUNT, quota(setup)?, setup.max_keys);
         set.apply(policies.clone())?;
-        let reloading = RELOADS.then(|| {
-            let (set, done) = (Arc::clone(&set), Arc::new(AtomicBool::new(false)));
-            let until = Arc::clone(&done);
-            let thread = thread::spawn(move || {
-                while !until.load(Ordering::Relaxed) && set.apply(policies.clone()).is_ok() {}
+        let reloading =
+            RELOADS.then(|| {
+                let (set, done) = (Arc::clone(&set), Arc::new(AtomicBool::new(false)));
+                let until = Arc::clone(&done);
+                let thread = thread::spawn(move || {
+                    while !until.load(Ordering::Relaxed) && set.apply(policies.clone()).is_ok() {}
+                });
+                Reloading { done, thread: Some(thread) }
             });
-            Reloading { done, thread: Some(thread) }
-        });
         Ok(Set { set, reloading })
     }
 

@@ -352,7 +352,7 @@ impl fmt::Display for QuotaError {
             QuotaError::Syntax { text, problem } => {
                 write!(
                     f,
-                    "quota \"{text}\" is not understood: {problem}; write it like 10/s, 5/2s or 1000/h burst 50"
+                    "quota {text:?} is not understood: {problem}; write it like 10/s, 5/2s or 1000/h burst 50"
                 )
             }
             QuotaError::TooFastForLimiter { quota } => write!(

@@ -16,7 +16,12 @@ fuzz_target!(|log: &[u8]| {
         limits: vec!["2/min".parse().unwrap()],
         algorithms: ALGORITHMS.iter().map(|name| name.parse().unwrap()).collect(),
         max_keys: 100,
-        reading: Reading { format: None, key: None, fields: FieldNames::default(), reorder: Duration::from_secs(1) },
+        reading: Reading {
+            format: None,
+            key: None,
+            fields: FieldNames::default(),
+            reorder: Duration::from_secs(1),
+        },
     };
     let report = match replay("log", log, &options, &Progress::hidden()) {
         Ok(report) => report,

@@ -4,10 +4,12 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+use std::str::Utf8Error;
 
+use schemars::transform::{RecursiveTransform, Transform as _};
 use schemars::{Schema, schema_for};
 
-use super::file::{self, Format, MAX_BYTES, Problem, UnknownFormat};
+use super::file::{self, FLAT, Format, MAX_BYTES, Problem, UnknownFormat};
 use super::model::{Limit, Policies};
 use super::validate::validate;
 
@@ -55,10 +57,8 @@ impl Policies {
     /// ```
     pub fn parse(text: &str, format: Format) -> Result<Policies, FileError> {
         let mut read = file::read::<Policies>(text, format);
-        if read.problems.is_empty()
-            && let Some(policies) = &read.value
-        {
-            for invalid in validate(policies, None) {
+        if let Some(policies) = &read.value {
+            for invalid in validate(policies, read.problems.is_empty(), None) {
                 read.note(&invalid.path, invalid.message);
             }
         }
@@ -78,9 +78,9 @@ impl Policies {
     /// [`FileError`], as [`parse`](Policies::parse), or if it cannot be read.
     pub fn read(path: impl AsRef<Path>) -> Result<Policies, FileError> {
         let path = path.as_ref();
-        let text = read_text(path)
+        let bytes = read_bytes(path)
             .map_err(|error| FileError { file: Some(path.to_owned()), kind: FileErrorKind::Io(error) })?;
-        parse_file(path, &text)
+        parse_file(path, &bytes)
     }
 
     /// The JSON Schema of a file, for editors: generated from the types.
@@ -93,23 +93,51 @@ impl Policies {
         let policy =
             schema.pointer_mut("/$defs/Policy/properties").and_then(|properties| properties.as_object_mut());
         if let (Some(flat), Some(policy)) = (flat, policy) {
-            policy.extend(flat.into_iter().filter(|(field, _)| field != "name"));
+            policy.extend(flat.into_iter().filter(|(field, _)| FLAT.contains(&field.as_str())));
         }
+        RecursiveTransform(describe_for_files).transform(&mut schema);
         schema
     }
 }
 
-/// The text of a file. One that is too large is not read to its end: its length is told as a problem then.
-pub(super) fn read_text(path: &Path) -> io::Result<String> {
-    let mut text = String::new();
-    File::open(path)?.take(MAX_BYTES as u64 + 1).read_to_string(&mut text)?;
-    Ok(text)
+/// Leaves of a description, which is the documentation of a type for programmers, what readers of a schema need: the
+/// first paragraph, without links.
+fn describe_for_files(schema: &mut Schema) {
+    let Some(serde_json::Value::String(description)) = schema.get_mut("description") else { return };
+    let first = description.split("\n\n").next().unwrap_or_default();
+    let mut plain = String::with_capacity(first.len());
+    let mut rest = first;
+    // A link is `[text](target)` or `[text]`.
+    while let Some((before, (text, after))) =
+        rest.split_once("[`").and_then(|(before, link)| Some((before, link.split_once("`]")?)))
+    {
+        plain.extend([before, text]);
+        let target = after.strip_prefix('(').and_then(|target| target.split_once(')'));
+        rest = target.map_or(after, |(_, after)| after);
+    }
+    plain.push_str(rest);
+    *description = plain.replace('\n', " ");
 }
 
-/// Reads the text of a file.
-pub(super) fn parse_file(path: &Path, text: &str) -> Result<Policies, FileError> {
+/// What a file has. One that is too large is not read to its end: its length is told as a problem then.
+pub(super) fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// A file that is no text, and where that shows.
+fn not_utf_8(bytes: &[u8], error: Utf8Error) -> FileErrorKind {
+    let before = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
+    let problem = Problem::at_end(&before, "a byte here is not UTF-8: save the file in that encoding");
+    FileErrorKind::Problems { problems: vec![problem], omitted: 0 }
+}
+
+/// Reads what a file has.
+pub(super) fn parse_file(path: &Path, bytes: &[u8]) -> Result<Policies, FileError> {
     let error = |kind| FileError { file: Some(path.to_owned()), kind };
     let format = Format::of_path(path).map_err(|unknown| error(FileErrorKind::Format(unknown)))?;
+    let text = std::str::from_utf8(bytes).map_err(|wrong| error(not_utf_8(bytes, wrong)))?;
     Policies::parse(text, format).map_err(|failed| error(failed.kind))
 }
 
@@ -129,14 +157,15 @@ impl fmt::Display for FileError {
         let file = self.file.as_ref().map(|file| format!("{}: ", file.display())).unwrap_or_default();
         match &self.kind {
             FileErrorKind::Io(error) => write!(f, "{file}cannot be read: {error}"),
-            FileErrorKind::Format(error) => write!(f, "{file}{error}"),
+            // It names the file itself.
+            FileErrorKind::Format(error) => error.fmt(f),
             FileErrorKind::Problems { problems, omitted } => {
                 for (place, problem) in problems.iter().enumerate() {
                     let between = if place == 0 { "" } else { "\n" };
                     write!(f, "{between}{file}{problem}")?;
                 }
                 if *omitted > 0 {
-                    write!(f, "\n{file}and {omitted} problems more")?;
+                    write!(f, "\n{file}and {omitted} more problems")?;
                 }
                 Ok(())
             }

@@ -225,7 +225,8 @@ impl PolicySet {
     #[must_use]
     pub fn stats(&self) -> Vec<LimitStats> {
         let version = self.current.load();
-        let limits = version.policies.iter().flat_map(|policy| policy.limits.iter().map(move |limit| (policy, limit)));
+        let limits =
+            version.policies.iter().flat_map(|policy| policy.limits.iter().map(move |limit| (policy, limit)));
         let stats = |(policy, limit): (&Arc<PolicyInForce>, &LimitInForce)| LimitStats {
             policy: policy.policy.id.clone(),
             limit: limit.name.to_string(),
@@ -341,7 +342,7 @@ impl PolicySet {
         let mut history = self.history.lock();
         let old = self.current.load_full();
         let policies = change(&old.source)?;
-        let mut problems = validate(&policies, Some(&[]));
+        let mut problems = validate(&policies, true, Some(&[]));
         if checks_transitions {
             problems.extend(transitions(&old.source, &policies));
         }

@@ -1,12 +1,14 @@
 //! Whether policies make sense: what their types cannot say.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::fmt;
 
+use super::limits::LimitSpec;
 use super::matching::{CompiledConditions, LONGEST_PATTERN};
 use super::model::{Amount, Conditions, CostRule, Limit, Policies, Policy, Scope, State};
-use super::limits::LimitSpec;
+use crate::build_error::BuildError;
 use crate::limiter::{DEFAULT_MAX_KEYS, check_max_keys};
+use crate::quota::Excerpt;
 
 /// The longest id, in bytes: as long as a name that header fields carry.
 const LONGEST_ID: usize = 64;
@@ -44,17 +46,15 @@ impl fmt::Display for Invalid {
 impl std::error::Error for Invalid {}
 
 /// All that is wrong with these policies, for a set with these backends, if they are known yet.
-pub(super) fn validate(policies: &Policies, backends: Option<&[&str]>) -> Vec<Invalid> {
+///
+/// If they are not all there are, because others could not be read, no other is asked for.
+pub(super) fn validate(policies: &Policies, are_all: bool, backends: Option<&[&str]>) -> Vec<Invalid> {
     let mut all = Findings { found: Vec::new(), policy: String::new(), path: String::new() };
-    let mut places: HashMap<&str, usize> = HashMap::new();
+    let mut ids: HashSet<&str> = HashSet::new();
     for (place, policy) in policies.policy.iter().enumerate() {
         all.begin(&policy.id, format!("policy[{place}]"));
-        match places.get(policy.id.as_str()) {
-            Some(first) => {
-                let (first, place) = (first + 1, place + 1);
-                all.add("id", format!("is the id of policies {first} and {place}: give one of them another"));
-            }
-            None => drop(places.insert(&policy.id, place)),
+        if !ids.insert(&policy.id) {
+            all.add("id", "is the id of another policy above, too: give one of them another id");
         }
         check_policy(policy, backends, &mut all);
     }
@@ -63,9 +63,12 @@ pub(super) fn validate(policies: &Policies, backends: Option<&[&str]>) -> Vec<In
         for (index, other) in policy.replaces.iter().enumerate() {
             let field = format!("replaces[{index}]");
             if *other == policy.id {
-                all.add(field, "a policy cannot replace itself");
-            } else if !places.contains_key(other.as_str()) {
-                all.add(field, format!("there is no policy \"{other}\""));
+                all.add(field, "a policy cannot replace itself: leave it out");
+            } else if are_all && !ids.contains(other.as_str()) {
+                all.add(
+                    field,
+                    format!("there is no policy {:?}: correct the id, or leave it out", Excerpt::of(other)),
+                );
             }
         }
     }
@@ -83,7 +86,10 @@ pub(super) fn validate(policies: &Policies, backends: Option<&[&str]>) -> Vec<In
                 all.add(&field, "has no conditions, and would be everybody: say who is meant");
             }
             if member.iter().any(|(attribute, _)| attribute == "tier") {
-                all.add(format!("{field}.tier"), "who belongs to a tier cannot depend on the tier");
+                all.add(
+                    format!("{field}.tier"),
+                    "who belongs to a tier cannot depend on a tier: name users, or other attributes",
+                );
             }
             all.conditions(&field, member);
         }
@@ -114,7 +120,7 @@ fn check_policy(policy: &Policy, backends: Option<&[&str]>, all: &mut Findings) 
             [] => "none was handed in".to_owned(),
             names => format!("there is {}", names.join(", ")),
         };
-        all.add("backend", format!("\"{backend}\" is not known: {known}"));
+        all.add("backend", format!("{:?} is not known: {known}", Excerpt::of(backend)));
     }
     let max_keys = policy.max_keys.unwrap_or(DEFAULT_MAX_KEYS);
     if let Err(error) = check_max_keys(max_keys) {
@@ -125,9 +131,11 @@ fn check_policy(policy: &Policy, backends: Option<&[&str]>, all: &mut Findings) 
 }
 
 fn check_id(id: &str, all: &mut Findings) {
-    let wrong = id.chars().find(|character| !matches!(character, 'a'..='z' | 'A'..='Z' | '0'..='9' | '-' | '_' | '.' | ':' | '/'));
+    let wrong = id.chars().find(
+        |character| !matches!(character, 'a'..='z' | 'A'..='Z' | '0'..='9' | '-' | '_' | '.' | ':' | '/'),
+    );
     if id.is_empty() {
-        all.add("id", "is empty: give the policy a name");
+        all.add("id", "is empty: give the policy an id");
     } else if id.len() > LONGEST_ID {
         all.add("id", format!("is {} bytes long: at most {LONGEST_ID}", id.len()));
     } else if let Some(wrong) = wrong {
@@ -137,6 +145,9 @@ fn check_id(id: &str, all: &mut Findings) {
 
 fn check_scope(scope: &Scope, all: &mut Findings) {
     for (index, attribute) in scope.attributes().enumerate() {
+        if attribute == Scope::GLOBAL {
+            all.add(format!("scope[{index}]"), "\"global\" is no attribute: leave it out");
+        }
         all.attribute(format!("scope[{index}]"), attribute);
     }
 }
@@ -146,24 +157,46 @@ fn check_limits(policy: &Policy, max_keys: usize, all: &mut Findings) {
     for (index, limit) in policy.limits.iter().enumerate() {
         let field = format!("limits[{index}]");
         if word(limit) && (policy.limits.len() > 1 || policy.concurrency.is_some()) {
-            all.add(format!("{field}.limit"), format!("{} stands alone: leave out the other limits", limit.limit));
+            all.add(
+                format!("{field}.limit"),
+                format!("{} stands alone: leave out the other limits, and concurrency", limit.limit),
+            );
         }
         if limit.name.as_ref().is_some_and(|name| !is_name(name)) {
-            all.add(format!("{field}.name"), "use 1 to 32 printable ASCII characters: header fields carry it");
+            all.add(
+                format!("{field}.name"),
+                "use 1 to 32 printable ASCII characters: header fields carry it",
+            );
         }
         match limit.quota() {
             Err((part, message)) => all.add(format!("{field}.{part}"), message),
             Ok(None) => {}
             Ok(Some(quota)) => {
                 if let Err(error) = LimitSpec::new(limit.algorithm, quota).check(max_keys) {
-                    all.add(format!("{field}.limit"), error.to_string());
+                    all.add(format!("{field}.limit"), unbuilt(limit, &error));
                 }
             }
         }
     }
     let nothing = policy.limits.is_empty() && policy.concurrency.is_none() && policy.deny.is_empty();
     if nothing && policy.state != State::Draft {
-        all.add("limits", "there is nothing to enforce: add a limit, a concurrency cap or a deny list, or make it a draft");
+        all.add(
+            "limits",
+            "there is nothing to enforce: add a limit, a concurrency cap or a deny list, or make it a draft",
+        );
+    }
+}
+
+/// Why a limit cannot be built, for somebody who has its file before him.
+fn unbuilt(limit: &Limit, error: &BuildError) -> String {
+    match error {
+        BuildError::LimitTooLarge { limit: count, max } => {
+            format!(
+                "{count} is too large for {}: use at most {max}, a longer window, or gcra",
+                limit.algorithm
+            )
+        }
+        other => other.to_string(),
     }
 }
 
@@ -179,6 +212,10 @@ fn check_overrides(policy: &Policy, all: &mut Findings) {
             all.add(format!("{field}.match"), "has no conditions, and would be everybody: say who is meant");
         }
         all.conditions(&format!("{field}.match"), &other.matches);
+        if let Amount::Count(count) = other.limit {
+            all.add(format!("{field}.limit"), format!("in what time? Write \"{count}/min\""));
+            continue;
+        }
         let limit = Limit { burst: other.burst, ..Limit::new(other.limit) };
         if let Err((part, message)) = limit.quota() {
             all.add(format!("{field}.{part}"), message);
@@ -206,7 +243,13 @@ impl Findings {
 
     fn attribute(&mut self, field: impl AsRef<str>, name: &str) {
         if name.is_empty() || name.len() > LONGEST_PATTERN || name.chars().any(char::is_control) {
-            self.add(field, format!("{name:?} is no name for an attribute: use 1 to {LONGEST_PATTERN} printable characters"));
+            self.add(
+                field,
+                format!(
+                    "{:?} is no name for an attribute: use 1 to {LONGEST_PATTERN} printable characters",
+                    Excerpt::of(name)
+                ),
+            );
         }
     }
 
@@ -214,7 +257,10 @@ impl Findings {
         for (attribute, patterns) in conditions.iter() {
             self.attribute(format!("{field}.{attribute}"), attribute);
             if patterns.is_empty() {
-                self.add(format!("{field}.{attribute}"), "is an empty list, which nothing fits: leave it out, or use \"*\"");
+                self.add(
+                    format!("{field}.{attribute}"),
+                    "is an empty list, which nothing fits: leave it out, or use \"*\"",
+                );
             }
         }
         if let Err((attribute, place, message)) = CompiledConditions::new(conditions) {

@@ -3,10 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "in helpers of tests, too, to fail is to panic")]
 
 mod decisions;
+mod files;
+mod golden;
+mod lookups;
 #[path = "../model/mod.rs"]
 mod model;
 mod model_set;
-mod lookups;
 mod reloads_observed;
+mod schema;
 mod versions;
 mod watching;

@@ -2,7 +2,7 @@
 
 use serde::Deserializer;
 use serde::de::value::{BorrowedStrDeserializer, MapAccessDeserializer};
-use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Unexpected, Visitor};
 use serde::forward_to_deserialize_any;
 
 use super::failure::Failure;
@@ -77,9 +77,22 @@ impl<'de> Deserializer<'de> for Value<'de> {
         }
     }
 
+    /// Serde would take a list for the fields in their order.
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Failure> {
+        if matches!(self.node.kind, Kind::List(_)) {
+            return Err(Failure::invalid_type(Unexpected::Seq, &visitor));
+        }
+        self.deserialize_any(visitor)
+    }
+
     forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple
-        tuple_struct map struct identifier ignored_any
+        tuple_struct map identifier ignored_any
     }
 }
 
@@ -204,7 +217,7 @@ mod tests {
         assert_eq!(to(&node(Kind::Text("Point".into()))), Ok(Shape::Point));
         assert_eq!(to(&table("Circle", number())), Ok(Shape::Circle(7)));
         assert_eq!(to(&table("Square", table("side", number()))), Ok(Shape::Square { side: 7 }));
-        assert_eq!(to::<Shape>(&number()), Err("expected text, found the number 7".into()));
+        assert_eq!(to::<Shape>(&number()), Err("expected text in quotes, found the number 7".into()));
     }
 
     #[test]
@@ -212,6 +225,16 @@ mod tests {
         assert_eq!(to(&list([1, 2])), Ok((1, 2)));
         assert!(to::<(u64, u64)>(&list([1])).is_err());
         assert_eq!(to::<(u64, u64)>(&list([1, 2, 3])), Err("expected fewer, found 3 elements".into()));
+    }
+
+    #[test]
+    fn a_table_is_not_a_list_of_its_values() {
+        #[derive(Debug, Deserialize, PartialEq)]
+        struct Square {
+            side: u64,
+        }
+        assert_eq!(to(&table("side", node(Kind::Unsigned(7)))), Ok(Square { side: 7 }));
+        assert_eq!(to::<Square>(&list([7])), Err("expected a table, found a list".into()));
     }
 
     #[test]

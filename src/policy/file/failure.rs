@@ -64,7 +64,14 @@ impl Error for Failure {
     }
 
     fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Failure {
-        Failure::new(format!("expected {}, found {}", wanted(expected, found), seen(found)))
+        let (wanted, seen) = (wanted(expected, found), seen(found));
+        let advice = match found {
+            Unexpected::Map if wanted == "a list" => {
+                ": begin it with a dash in YAML, with [[…]] in TOML, or put it in [ ]"
+            }
+            _ => "",
+        };
+        Failure::new(format!("expected {wanted}, found {seen}{advice}"))
     }
 
     fn invalid_value(found: Unexpected<'_>, expected: &dyn Expected) -> Failure {
@@ -107,11 +114,20 @@ pub(super) fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     like.min_by_key(|known| strsim::osa_distance(name, known))
 }
 
-/// Whether one name is a slip in writing another: one letter in three may differ.
+/// Whether one name is a slip in writing another: one letter in three may differ, or more at the end.
 pub(super) fn is_like(name: &str, known: &str) -> bool {
     // The distance takes the product of both lengths to find, and at three times the length it is too far anyway.
     let is_comparable = name.len() <= 3 * known.len();
-    is_comparable && strsim::osa_distance(&name.to_lowercase(), known) <= (known.chars().count() / 3).max(1)
+    let name = name.to_lowercase();
+    is_comparable
+        && (strsim::osa_distance(&name, known) <= (known.chars().count() / 3).max(1)
+            || begins_as(&name, known))
+}
+
+/// Whether a name begins as the known one, but for its last letter: `matches` for `match`, `policies` for `policy`.
+fn begins_as(name: &str, known: &str) -> bool {
+    // Shorter names are the beginning of too many others.
+    known.len() >= 4 && known.get(..known.len() - 1).is_some_and(|beginning| name.starts_with(beginning))
 }
 
 /// What serde calls a type, in the words of configuration.
@@ -123,14 +139,14 @@ fn wanted(expected: &dyn Expected, found: Unexpected<'_>) -> String {
     }
     let words = match expected.as_str() {
         "f32" | "f64" => "a number",
-        "a string" | "a borrowed string" | "variant identifier" | "field identifier" => "text",
+        "a string" | "a borrowed string" | "variant identifier" | "field identifier" => "text in quotes",
         "a character" => "one character",
         "a boolean" => "true or false",
         "a sequence" => "a list",
         "a map" => "a table",
         "unit" => "nothing",
         _ if expected.starts_with("struct ") => "a table",
-        _ if expected.starts_with("enum ") => "text",
+        _ if expected.starts_with("enum ") => "text in quotes",
         own => own,
     };
     words.to_owned()
@@ -173,7 +189,7 @@ mod tests {
 
     #[test]
     fn a_name_is_taken_for_a_slip_if_a_third_of_its_letters_differ_at_most() {
-        for slip in ["brust", "burts", "bursts", "Burst", "burs"] {
+        for slip in ["brust", "burts", "bursts", "Burst", "burs", "burst_size"] {
             assert!(is_like(slip, "burst"), "{slip}");
         }
         for other in ["window", "bt", "", &"burst".repeat(1_000)] {

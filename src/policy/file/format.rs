@@ -11,7 +11,7 @@ pub enum Format {
     Toml,
     /// JSON as in RFC 8259: no comments, no trailing commas.
     Json,
-    /// YAML 1.2 with the core schema: `yes` is text. One document, no tags; aliases are allowed.
+    /// YAML 1.2 with the core schema: `yes` is text. One document, no tags, no merging by `<<`; aliases are allowed.
     Yaml,
 }
 

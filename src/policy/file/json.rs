@@ -4,10 +4,12 @@ use jsonc_parser::ast::{Array, Object, Value};
 use jsonc_parser::common::Ranged;
 use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
 
+use super::format::Format;
 use super::lines::Lines;
 use super::node::{Entry, Kind, MAX_DEPTH, Node, too_deep};
 use super::problem::{Place, Problem, Problems};
 use super::toml::too_large;
+use super::wording::plain;
 
 /// Plain JSON: all that the crate allows beyond it is off.
 const STRICT: ParseOptions = ParseOptions {
@@ -28,15 +30,17 @@ pub(super) fn parse(text: &str, problems: &mut Problems) -> Option<Node> {
     let lines = Lines::new(text);
     let problem = match parse_to_ast(text, &CollectOptions::default(), &STRICT) {
         Ok(parsed) => match (parsed.value, beyond_json(text)) {
+            (None, _) => Problem::at(Place::START, "the file is empty: write at least {}"),
             (Some(value), None) => {
                 let mut reader = Reader { lines: &lines, problems, sound: true };
                 let root = reader.value(&value, 1);
                 return reader.sound.then_some(root);
             }
-            (_, Some(problem)) => problem,
-            (None, None) => Problem::at(Place::START, "the file is empty: write at least {}"),
+            (Some(_), Some(problem)) => problem,
         },
-        Err(error) => Problem::at(lines.place(error.range().start), error.kind().to_string()),
+        Err(error) => {
+            Problem::at(lines.place(error.range().start), plain(Format::Json, &error.kind().to_string()))
+        }
     };
     problems.note(problem);
     None
@@ -45,14 +49,21 @@ pub(super) fn parse(text: &str, problems: &mut Problems) -> Option<Node> {
 /// What the crate still takes for JSON and is none, like a line break within a text.
 fn beyond_json(text: &str) -> Option<Problem> {
     let error = serde_json::from_str::<serde_json::Value>(text).err()?;
-    let place = Place {
-        line: u32::try_from(error.line()).unwrap_or(u32::MAX),
-        column: u32::try_from(error.column()).unwrap_or(u32::MAX),
+    // A line break that must not be there counts as column 0 of the line that it begins.
+    let lines_above = error.line().saturating_sub(1);
+    let (line, column) = match error.column() {
+        0 => (
+            lines_above,
+            text.lines().nth(lines_above.saturating_sub(1)).map_or(0, |line| line.chars().count()) + 1,
+        ),
+        column => (error.line(), column),
     };
+    let number = |number: usize| u32::try_from(number).unwrap_or(u32::MAX).max(1);
+    let place = Place { line: number(line), column: number(column) };
     let message = error.to_string();
     // The place stands in the problem.
     let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(message, _)| message);
-    Some(Problem::at(place, message))
+    Some(Problem::at(place, plain(Format::Json, message)))
 }
 
 struct Reader<'a> {

@@ -17,6 +17,7 @@ mod repair;
 mod tests;
 mod toml;
 mod tree;
+mod wording;
 mod yaml;
 
 use std::{io, thread};
@@ -24,6 +25,7 @@ use std::{io, thread};
 use serde::de::DeserializeOwned;
 
 pub use format::{Format, UnknownFormat};
+pub(crate) use normalize::FLAT;
 pub use problem::Problem;
 pub(crate) use tree::Tree;
 
@@ -72,6 +74,7 @@ pub(crate) fn read<T: DeserializeOwned>(text: &str, format: Format) -> Read<T> {
     let mut tree = Tree { root: Node::new(Place::START, Kind::Table(Vec::new())) };
     if let Some(root) = parse(text, format, &mut problems) {
         tree.root = root;
+        problems.assign(&tree);
         normalize::normalize(&mut tree, &mut problems);
         value = repair::deserialize(&mut tree, &mut problems);
     }

@@ -46,21 +46,21 @@ impl Node {
     }
 
     /// A table of these entries. Of those with the same key the first stays; the others are problems.
-    pub(super) fn table(place: Place, mut entries: Vec<Entry>, problems: &mut Problems) -> Node {
+    pub(super) fn table(table: Place, mut entries: Vec<Entry>, problems: &mut Problems) -> Node {
         let mut first = HashMap::with_capacity(entries.len());
         let unique: Vec<bool> = entries
             .iter()
             .map(|entry| {
                 let place = *first.entry(entry.key.as_str()).or_insert(entry.place);
                 if place != entry.place {
-                    problems.note(given_twice(&entry.key, place.line, entry.place));
+                    problems.note_key(given_twice(&entry.key, place.line, entry.place), table);
                 }
                 place == entry.place
             })
             .collect();
         let mut unique = unique.into_iter();
         entries.retain(|_| unique.next().unwrap_or(true));
-        Node::new(place, Kind::Table(entries))
+        Node::new(table, Kind::Table(entries))
     }
 
     pub(super) fn is_removed(&self) -> bool {
@@ -125,17 +125,20 @@ impl Node {
 
 /// A key that its table has already.
 pub(super) fn given_twice(key: &str, first_line: u32, place: Place) -> Problem {
-    let message = format!(
-        "{} is given twice, on line {first_line} and on line {}: leave one out",
-        quoted(key),
-        place.line
-    );
+    let lines = match place.line {
+        line if line == first_line => format!("on line {line}"),
+        line => format!("on line {first_line} and on line {line}"),
+    };
+    let message = format!("{} is given twice, {lines}: leave one out", quoted(key));
     Problem::at(place, message)
 }
 
 /// Too deep a value.
 pub(super) fn too_deep(place: Place) -> Problem {
-    Problem::at(place, format!("more than {MAX_DEPTH} lists and tables stand in one another"))
+    Problem::at(
+        place,
+        format!("more than {MAX_DEPTH} lists and tables stand in one another here: make it flatter"),
+    )
 }
 
 /// A text of the file as messages show it: shortened to 60 characters, which still fit on a line with the rest.

@@ -5,7 +5,7 @@ use super::problem::{Place, Problems};
 use super::tree::{POLICIES, Tree};
 
 /// The fields of a limit that may stand beside `id`.
-pub(super) const FLAT: &[&str] = &["algorithm", "limit", "window", "burst"];
+pub(crate) const FLAT: &[&str] = &["algorithm", "limit", "window", "burst"];
 
 /// Where a policy's limits are.
 pub(super) const LIMITS: &str = "limits";

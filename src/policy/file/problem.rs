@@ -2,6 +2,10 @@
 
 use std::fmt;
 
+use super::lines::Lines;
+use super::node::quoted;
+use super::tree::Tree;
+
 /// One thing that is wrong in a file, and where it stands.
 ///
 /// Its `Display` is one line: `line 12: policy "issue-cards", limits[1].burst: expected a whole number, found text "x"`.
@@ -28,6 +32,11 @@ impl Problem {
         Problem { line, column, policy: None, field: String::new(), message: message.into() }
     }
 
+    /// Something wrong right behind this beginning of a file.
+    pub(crate) fn at_end(beginning: &str, message: impl Into<String>) -> Problem {
+        Problem::at(Lines::new(beginning).place(beginning.len()), message)
+    }
+
     /// Something wrong with the file as a whole.
     pub(crate) fn whole(message: impl Into<String>) -> Problem {
         Problem::at(Place { line: 0, column: 0 }, message)
@@ -42,7 +51,7 @@ impl fmt::Display for Problem {
         match self.policy.as_deref() {
             // An id has no blanks, so this is never one.
             Some(number) if number.starts_with("number ") => write!(f, "policy {number}")?,
-            Some(id) => write!(f, "policy {id:?}")?,
+            Some(id) => write!(f, "policy {}", quoted(id))?,
             None => {}
         }
         if self.policy.is_some() && !self.field.is_empty() {
@@ -76,6 +85,8 @@ impl Place {
 #[derive(Debug, Default)]
 pub(super) struct Problems {
     kept: Vec<Problem>,
+    /// Of some of them, the tables they are about.
+    tables: Vec<(usize, Place)>,
     found: usize,
 }
 
@@ -88,6 +99,22 @@ impl Problems {
         self.found += 1;
         if self.kept.len() < Problems::KEPT {
             self.kept.push(problem);
+        }
+    }
+
+    /// The same of a key of the table that begins at a place: which policy that is in shows when all is read.
+    pub(super) fn note_key(&mut self, problem: Problem, table: Place) {
+        self.tables.push((self.kept.len(), table));
+        self.tables.truncate(Problems::KEPT);
+        self.note(problem);
+    }
+
+    /// Names the policies of the keys noted.
+    pub(super) fn assign(&mut self, tree: &Tree) {
+        for (position, table) in self.tables.drain(..) {
+            if let Some(problem) = self.kept.get_mut(position) {
+                problem.policy = tree.policy_at(table);
+            }
         }
     }
 

@@ -82,7 +82,13 @@ fn take_out(tree: &mut Tree, part: &[usize], failure: Failure, problems: &mut Pr
     if let Some(entry) = key {
         // Of a policy's fields serde does not know those of its flat limit.
         let meant = nearest(&entry.key, FLAT).filter(|_| tree.is_field_of_policy(&steps));
-        let message = meant.map_or(message, |_| Failure::unknown_field(&entry.key, FLAT).to_string());
+        let message = match meant {
+            Some(_) => Failure::unknown_field(&entry.key, FLAT).to_string(),
+            None if tree.is_field_of_policy(&steps) && !message.ends_with('?') => {
+                format!("{message}, {}", FLAT.join(", "))
+            }
+            None => message,
+        };
         problems.note(tree.problem(&steps, entry.place, message));
     } else if !(follows(node, missing) || node.flat && follows_outside(tree, &steps, missing)) {
         problems.note(tree.problem(&steps, node.place, message));

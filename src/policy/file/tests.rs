@@ -164,18 +164,18 @@ limits = []
             "line 1: version: expected a whole number, found text \"one\"",
             "line 2: colour: unknown field \"colour\": use version, policy, tier",
             "line 5: policy \"cards\", brust: unknown field \"brust\": did you mean \"burst\"?",
-            "line 7: policy \"cards\", window: expected text, found the number 60",
+            "line 7: policy \"cards\", window: expected text in quotes, found the number 60",
             "line 8: policy number 2: missing field \"id\"",
             "line 9: policy number 2, enabled: expected true or false, found text \"yes\"",
             "line 11: policy number 2, limits[0].limit: expected a whole number of at least 0, found the number -5",
             "line 13: policy number 2, limits[1]: missing field \"limit\"",
             "line 14: policy number 2, limits[1].algorithm: \"leaky\" is not known: use gcra, token_bucket",
             "line 16: policy number 2, limits[1].burst: expected a whole number from 0 to 255, found the number 256",
-            "line 18: policy number 3, id: expected text, found the number 7",
-            "line 19: policy number 3, limits: expected a list, found a table",
+            "line 18: policy number 3, id: expected text in quotes, found the number 7",
+            "line 19: policy number 3, limits: expected a list, found a table: begin it with a dash in YAML, with [[…]] in TOML, or put it in [ ]",
             "line 20: policy number 3, tags.\"a b\": expected a whole number, found the number 1.5",
             "line 21: tier[0]: missing field \"name\"",
-            "line 23: tier[1].name: expected text, found false",
+            "line 23: tier[1].name: expected text in quotes, found false",
         ]
     );
     let left = file(text, Format::Toml).value.unwrap();
@@ -257,7 +257,7 @@ fn keys_given_twice_are_problems_with_both_lines() {
         ("policy:\n- id: a\n  id: b\n  limits: []", Format::Yaml),
     ] {
         let read = file(text, format);
-        assert_eq!(problems(text, format), [format!("line 3: \"id\" {message}")], "{format}");
+        assert_eq!(problems(text, format), [format!("line 3: policy \"a\": \"id\" {message}")], "{format}");
         assert_eq!(read.value.unwrap().policy[0].id, "a", "{format}");
     }
     assert_eq!(problems("\n[a]\n[a] # again\n", Format::Toml)[..1], [format!("line 3: \"a\" {message}")]);
@@ -270,10 +270,10 @@ fn several_errors_of_toml_syntax_are_shown() {
         problems(text, Format::Toml),
         [
             "line 1: a value is missing here",
-            "line 2: unclosed array table, expected `]`",
+            "line 2: the header is not closed: write ]] at its end",
             "line 4: text must stand in quotes",
-            "line 5: invalid basic string, expected `\"`",
-            "line 7: key with no value, expected `=`",
+            "line 5: text begins with \" here and does not end on the line: write \" at its end",
+            "line 7: a key stands here without a value: write `key = value`",
         ]
     );
 }

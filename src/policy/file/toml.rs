@@ -5,9 +5,11 @@ use std::ops::Range;
 use ::toml::Spanned;
 use ::toml::de::{DeInteger, DeTable, DeValue, Error};
 
+use super::format::Format;
 use super::lines::Lines;
 use super::node::{Entry, Kind, MAX_DEPTH, Node, given_twice, quoted, too_deep};
 use super::problem::{Place, Problem, Problems};
+use super::wording::plain;
 
 /// The crate's message at a value that is none.
 const UNQUOTED: &str = "string values must be quoted, expected literal string";
@@ -103,25 +105,28 @@ impl Reader<'_> {
     fn note(&mut self, text: &str, root: &Node, error: &Error) {
         let span = error.span().unwrap_or(0..0);
         let place = self.lines.place(span.start);
-        let problem = if error.message() == "duplicate key" {
+        if error.message() == "duplicate key" {
             if self.problems.found() >= Problems::KEPT {
                 // It will only be counted, and the search for its pair walks the file.
                 return self.problems.note(Problem::at(place, error.message()));
             }
             let key = text.get(span.clone()).unwrap_or_default();
-            let first = header_before(text, place.line).or_else(|| key_before(root, key, place));
-            first.map(|line| given_twice(key.trim_matches(['"', '\'']), line, place))
+            let of_header = header_before(text, place.line).map(|line| (line, Place::START));
+            let first = of_header.or_else(|| key_before(root, key, place));
+            if let Some((line, table)) = first {
+                let problem = given_twice(key.trim_matches(['"', '\'']), line, place);
+                return self.problems.note_key(problem, table);
+            }
         } else {
             self.sound = false;
-            None
-        };
+        }
         let message = match error.message() {
             // The crate says so of nothing at all, too.
-            UNQUOTED if span.is_empty() => "a value is missing here",
-            UNQUOTED => "text must stand in quotes",
-            message => message,
+            UNQUOTED if span.is_empty() => "a value is missing here".to_owned(),
+            UNQUOTED => "text must stand in quotes".to_owned(),
+            message => plain(Format::Toml, message),
         };
-        self.problems.note(problem.unwrap_or_else(|| Problem::at(place, message)));
+        self.problems.note(Problem::at(place, message));
     }
 }
 
@@ -145,12 +150,13 @@ fn header(line: &str) -> Option<&str> {
     line.starts_with('[').then_some(line)
 }
 
-/// The line of the nearest key of that name above: the crate does not say where the first one of a pair stands.
-fn key_before(node: &Node, key: &str, before: Place) -> Option<u32> {
+/// The line of the nearest key of that name above, and where its table begins: the crate does not say where the first
+/// one of a pair stands.
+fn key_before(node: &Node, key: &str, before: Place) -> Option<(u32, Place)> {
     let own = match &node.kind {
         Kind::Table(entries) => {
             let same = entries.iter().filter(|entry| entry.place < before && entry.key == key);
-            same.map(|entry| entry.place.line).max()
+            same.map(|entry| (entry.place.line, node.place)).max()
         }
         _ => None,
     };

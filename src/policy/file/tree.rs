@@ -1,5 +1,7 @@
 //! [`Tree`]: all values of a file, and how a place in it is named.
 
+use std::iter;
+
 use super::node::{Entry, Kind, Node};
 use super::problem::{Place, Problem};
 
@@ -59,9 +61,21 @@ impl Tree {
         let policies = entries.get(list).filter(|entry| entry.key == POLICIES)?;
         let Kind::List(policies) = &policies.value.kind else { return None };
         match policies.get(number)?.entry("id").map(|id| &id.value.kind) {
-            Some(Kind::Text(id)) => Some(id.clone()),
+            Some(Kind::Text(id)) if !id.is_empty() => Some(id.clone()),
             _ => Some(format!("number {}", number + 1)),
         }
+    }
+
+    /// The policy that a place of the file is in.
+    pub(super) fn policy_at(&self, place: Place) -> Option<String> {
+        let begins = self.root.children().enumerate().flat_map(|(list, child)| {
+            let elements = child.children().enumerate();
+            let elements = elements.map(move |(number, element)| (element.place, Some((list, number))));
+            iter::once((child.place, None)).chain(elements)
+        });
+        let (_, policy) = begins.filter(|(start, _)| *start <= place).max_by_key(|(start, _)| *start)?;
+        let (list, number) = policy?;
+        self.policy(list, number)
     }
 
     /// The path of these positions from the one at `start` on, as the file has it.

@@ -6,10 +6,12 @@ use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Span, StrInput};
 
 use super::MAX_BYTES;
 use super::core_schema::resolve;
+use super::format::Format;
 use super::lines::Lines;
 use super::node::{Entry, Kind, MAX_DEPTH, Node, too_deep};
 use super::problem::{Place, Problem, Problems};
 use super::toml::too_large;
+use super::wording::plain;
 
 /// The root of a text, or nothing if it is not to be read. The first error of syntax ends the reading.
 pub(super) fn parse(text: &str, problems: &mut Problems) -> Option<Node> {
@@ -21,8 +23,13 @@ pub(super) fn parse(text: &str, problems: &mut Problems) -> Option<Node> {
         problems.note(Problem::at(place, "a control character stands here: delete it"));
         return None;
     }
-    let mut reader =
-        Reader { parser: Parser::new_from_str(text), anchors: HashMap::new(), expanded: 0, problems };
+    let mut reader = Reader {
+        parser: Parser::new_from_str(text),
+        end: end(text),
+        anchors: HashMap::new(),
+        expanded: 0,
+        problems,
+    };
     match reader.document() {
         Ok(root) => Some(root),
         Err(problem) => {
@@ -32,8 +39,18 @@ pub(super) fn parse(text: &str, problems: &mut Problems) -> Option<Node> {
     }
 }
 
+/// Where a text ends. YAML has line breaks of three kinds.
+fn end(text: &str) -> Place {
+    let lines = text.split(['\n', '\r']).count() - text.matches("\r\n").count();
+    let last = text.rsplit(['\n', '\r']).next().unwrap_or_default();
+    let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    Place { line: number(lines), column: number(last.chars().count()).saturating_add(1) }
+}
+
 struct Reader<'a> {
     parser: Parser<'a, StrInput<'a>>,
+    /// The parser takes the end of a text that lacks its last line break for another line.
+    end: Place,
     /// What aliases can stand for.
     anchors: HashMap<usize, Anchored>,
     /// The bytes that aliases have made, as [`Node::weight`] counts them.
@@ -54,8 +71,10 @@ impl<'a> Reader<'a> {
     /// The next event that says something.
     fn next(&mut self) -> Parsed<(Event<'a>, Place)> {
         match self.parser.next_event() {
-            Some(Ok((event, Span { start, .. }))) => Ok((event, place(&start))),
-            Some(Err(error)) => Err(Problem::at(place(error.marker()), error.info())),
+            Some(Ok((event, Span { start, .. }))) => Ok((event, place(&start).min(self.end))),
+            Some(Err(error)) => {
+                Err(Problem::at(place(error.marker()).min(self.end), plain(Format::Yaml, error.info())))
+            }
             None => Ok((Event::StreamEnd, Place::START)),
         }
     }
@@ -66,7 +85,8 @@ impl<'a> Reader<'a> {
             match self.next()? {
                 (Event::StreamEnd, _) => {
                     // A file without any value, as in TOML.
-                    return Ok(root.unwrap_or_else(|| Node::new(Place::START, Kind::Table(Vec::new()))));
+                    let value = root.filter(|root: &Node| root.kind != Kind::Null);
+                    return Ok(value.unwrap_or_else(|| Node::new(Place::START, Kind::Table(Vec::new()))));
                 }
                 (Event::DocumentStart(_), place) if root.is_some() => {
                     return Err(Problem::at(
@@ -94,7 +114,10 @@ impl<'a> Reader<'a> {
             _ => (0, false),
         };
         if tagged {
-            return Err(Problem::at(place, "tags (!…) are not allowed: leave it out"));
+            return Err(Problem::at(
+                place,
+                "tags (!…) are not allowed: leave it out, and put text in quotes",
+            ));
         }
         let node = match event {
             Event::Alias(anchor) => return self.alias(anchor, place, depth),
@@ -135,7 +158,7 @@ impl<'a> Reader<'a> {
         if self.expanded > MAX_BYTES {
             return Err(Problem::at(
                 place,
-                format!("the file's aliases (*…) make more than {MAX_BYTES} bytes of it"),
+                format!("the file's aliases (*…) make more than {MAX_BYTES} bytes of it: use fewer"),
             ));
         }
         Ok(())
@@ -156,6 +179,9 @@ impl<'a> Reader<'a> {
         loop {
             let (key, key_place) = match self.next()? {
                 (Event::MappingEnd, _) => return Ok(Node::table(place, entries, self.problems)),
+                (Event::Scalar(key, ScalarStyle::Plain, ..), place) if key == "<<" => {
+                    return Err(Problem::at(place, "tables cannot be merged (<<): write the fields out"));
+                }
                 (Event::Scalar(key, _, 0, None), place) => (key.into_owned(), place),
                 (_, place) => {
                     return Err(Problem::at(place, "a key must be text, without anchors, aliases and tags"));

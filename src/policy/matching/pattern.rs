@@ -9,6 +9,7 @@ use regex_lite::Regex;
 
 use super::attributes::{Column, Value};
 use crate::policy::model::Pattern;
+use crate::quota::Excerpt;
 
 /// The longest pattern, in bytes: longer than any route that people write, and short enough that none makes much work.
 pub(in crate::policy) const LONGEST_PATTERN: usize = 1_024;
@@ -74,7 +75,7 @@ impl Matcher {
             return Ok(());
         }
         if column.is_method() && text.chars().any(|character| character.is_ascii_lowercase()) {
-            return Err(format!("methods are written in capitals: {}", text.to_uppercase()));
+            return Err(format!("methods are written in capitals: {:?}", Excerpt::of(&text.to_uppercase())));
         }
         match parse(text, column.is_route())? {
             Parsed::Text(text) => self.texts.push(text.into()),
@@ -136,7 +137,9 @@ impl Glob {
 fn network(text: &str) -> Result<IpNet, String> {
     let address = || text.parse::<IpAddr>().ok().map(|address| IpNet::from(address.to_canonical()));
     let network = text.parse::<IpNet>().ok().map(|network| network.trunc()).or_else(address);
-    network.ok_or_else(|| format!("\"{text}\" is no address and no network: write 192.0.2.7 or 10.0.0.0/8"))
+    network.ok_or_else(|| {
+        format!("{:?} is no address and no network: write 192.0.2.7 or 10.0.0.0/8", Excerpt::of(text))
+    })
 }
 
 enum Parsed {
@@ -158,7 +161,9 @@ fn parse(text: &str, slashes: bool) -> Result<Parsed, String> {
                 rest = Some(if across { Rest::Anything } else { Rest::Segment });
                 continue;
             }
-            '\\' => characters.next().ok_or("a backslash at the end says nothing: write \\\\ for a backslash")?,
+            '\\' => {
+                characters.next().ok_or("a backslash at the end says nothing: write \\\\ for a backslash")?
+            }
             literal => literal,
         };
         if wildcards == 0 {

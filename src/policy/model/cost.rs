@@ -53,7 +53,7 @@ impl<'de> Visitor<'de> for CostVisitor {
     type Value = CostRule;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a whole number, or a table as { attribute = \"tokens\", otherwise = 1 }")
+        f.write_str("a whole number, or a table with attribute and otherwise")
     }
 
     fn visit_u64<E: de::Error>(self, cost: u64) -> Result<CostRule, E> {
@@ -61,8 +61,8 @@ impl<'de> Visitor<'de> for CostVisitor {
     }
 
     fn visit_i64<E: de::Error>(self, cost: i64) -> Result<CostRule, E> {
-        let cost = u64::try_from(cost);
-        cost.map(CostRule::Fixed).map_err(|_| E::custom("a cost cannot be below 0"))
+        let below = |_| E::custom(format_args!("{cost} is below 0: use a whole number of at least 0"));
+        u64::try_from(cost).map(CostRule::Fixed).map_err(below)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, table: A) -> Result<CostRule, A::Error> {

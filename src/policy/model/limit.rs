@@ -8,25 +8,25 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::quota::{Quota, QuotaError};
+use crate::quota::{Excerpt, Quota, QuotaError};
 
 /// The rule by which a limit counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum AlgorithmName {
-    /// [`Gcra`](crate::Gcra).
+    /// [`Gcra`](crate::Gcra): tokens come back one by one, evenly.
     #[default]
     Gcra,
     /// [`TokenBucket`](crate::TokenBucket), refilled evenly.
     TokenBucket,
     /// [`LeakyBucket`](crate::LeakyBucket), with room for a burst: one request goes, and the others wait.
     LeakyBucket,
-    /// [`FixedWindow`](crate::FixedWindow).
+    /// [`FixedWindow`](crate::FixedWindow): so many in every minute, hour or day of the clock.
     FixedWindow,
-    /// [`SlidingWindow`](crate::SlidingWindow).
+    /// [`SlidingWindow`](crate::SlidingWindow): so many in any window, if they come evenly.
     SlidingWindow,
-    /// [`SlidingLog`](crate::SlidingLog).
+    /// [`SlidingLog`](crate::SlidingLog): so many in any window, exactly.
     SlidingLog,
 }
 
@@ -140,11 +140,18 @@ impl Limit {
 
     fn window(&self) -> Result<Duration, (&'static str, String)> {
         let Some(window) = &self.window else {
-            return Err(("limit", "in what time? Write \"100/min\", or a window beside it".to_owned()));
+            return Err((
+                "limit",
+                format!("in what time? Write \"{}/min\", or a window beside it", self.limit),
+            ));
         };
         match format!("1/{window}").parse::<Quota>() {
             Ok(quota) if !window.contains("burst") => Ok(quota.period()),
-            _ => Err(("window", format!("\"{window}\" is not a time: write it as 30s, 1min, 2h or 7d"))),
+            Err(error @ QuotaError::Period { .. }) => Err(("window", error.to_string())),
+            _ => {
+                let window = Excerpt::of(window);
+                Err(("window", format!("{window:?} is not a time: write it as 30s, 1min, 2h or 7d")))
+            }
         }
     }
 
@@ -190,7 +197,9 @@ impl Visitor<'_> for AmountVisitor {
     type Value = Amount;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a limit as \"5/min\", \"unlimited\", \"block\", or a whole number with a window beside it")
+        f.write_str(
+            "a limit as \"5/min\", \"unlimited\", \"block\", or a whole number with a window beside it",
+        )
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Amount, E> {
@@ -206,8 +215,8 @@ impl Visitor<'_> for AmountVisitor {
     }
 
     fn visit_i64<E: de::Error>(self, count: i64) -> Result<Amount, E> {
-        let count = u64::try_from(count);
-        count.map(Amount::Count).map_err(|_| E::custom("a limit cannot be below 0"))
+        let below = |_| E::custom(format_args!("{count} is below 0: use a whole number of at least 0"));
+        u64::try_from(count).map(Amount::Count).map_err(below)
     }
 }
 

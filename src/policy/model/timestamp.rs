@@ -5,7 +5,10 @@ use std::fmt;
 use std::time::SystemTime;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, Serialize, de::Error};
+use serde::de::{Error, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::quota::Excerpt;
 
 /// A time, written as RFC 3339 has it: `2026-11-21T14:30:00Z`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -40,9 +43,27 @@ impl Serialize for Timestamp {
 
 impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
-        let text = Cow::<str>::deserialize(deserializer)?;
-        let wrong = || D::Error::custom(format_args!("\"{text}\" is not a time: write it as 2026-11-21T14:30:00Z"));
-        text.parse().map(Timestamp).map_err(|_| wrong())
+        deserializer.deserialize_str(TimestampVisitor)
+    }
+}
+
+struct TimestampVisitor;
+
+impl Visitor<'_> for TimestampVisitor {
+    type Value = Timestamp;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a time as \"2026-11-21T14:30:00Z\"")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Timestamp, E> {
+        let wrong = |_| {
+            E::custom(format_args!(
+                "{:?} is not a time with its zone: write it as 2026-11-21T14:30:00Z",
+                Excerpt::of(text)
+            ))
+        };
+        text.parse().map(Timestamp).map_err(wrong)
     }
 }
 

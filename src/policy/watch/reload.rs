@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 
 use super::WatchError;
 use crate::observe::Observer;
-use crate::policy::load::read_text;
+use crate::policy::load::read_bytes;
 use crate::policy::load::{self, FileError, FileErrorKind};
 use crate::policy::{Change, PolicySet};
 
@@ -85,7 +85,7 @@ pub(super) struct Reloader {
     observer: Arc<dyn Observer>,
     status: Arc<Status>,
     /// What was read last, whatever became of it.
-    seen: Result<String, io::ErrorKind>,
+    seen: Result<Vec<u8>, io::ErrorKind>,
 }
 
 impl Reloader {
@@ -108,8 +108,8 @@ impl Reloader {
 
     /// Whether the file is other than it was read last.
     pub(super) fn sees_change(&self) -> bool {
-        match (read_text(&self.file), &self.seen) {
-            (Ok(text), Ok(seen)) => text != *seen,
+        match (read_bytes(&self.file), &self.seen) {
+            (Ok(bytes), Ok(seen)) => bytes != *seen,
             (Err(error), Err(seen)) => error.kind() != *seen,
             _ => true,
         }
@@ -128,10 +128,10 @@ impl Reloader {
     }
 
     fn apply(&mut self) -> Result<Change, WatchError> {
-        let policies = match read_text(&self.file) {
-            Ok(text) => {
-                let policies = load::parse_file(&self.file, &text);
-                self.seen = Ok(text);
+        let policies = match read_bytes(&self.file) {
+            Ok(bytes) => {
+                let policies = load::parse_file(&self.file, &bytes);
+                self.seen = Ok(bytes);
                 policies
             }
             Err(error) => {

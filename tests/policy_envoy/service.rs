@@ -1,16 +1,12 @@
 //! Envoy's rate limit service and the imported policies: random configurations, random requests.
-#![cfg(feature = "policy")]
-#![allow(clippy::unwrap_used, reason = "in helpers of tests, too, to fail is to panic")]
-
-mod envoy_evaluate;
-mod envoy_reference;
 
 use std::collections::HashMap;
 
-use envoy_evaluate::concerned;
-use envoy_reference::{Asked, Rule, yaml};
 use proptest::prelude::*;
 use tollgate::policy::{Attributes, Descriptor, Policies, PolicySet};
+
+use crate::evaluate::concerned;
+use crate::reference::{self, Asked, Rule, yaml};
 
 /// Three levels of lists.
 fn rules() -> impl Strategy<Value = Vec<Rule>> {
@@ -62,7 +58,7 @@ proptest! {
         set.apply(policies.clone()).unwrap();
         let (mut counters, mut cache_keys) = (HashMap::new(), HashMap::new());
         for entries in requests {
-            let expected = envoy_reference::get_limit(&rules, &entries);
+            let expected = reference::get_limit(&rules, &entries);
             let found = concerned(&policies, &Descriptor::new("d", entries.clone()));
             let names: Vec<_> = found.iter().map(|(policy, _)| policy.name.as_deref()).collect();
             let expected_name: Vec<_> = expected.iter().map(|chosen| Some(chosen.name.as_str())).collect();

@@ -1,11 +1,8 @@
 //! Configurations of Envoy's rate limit service, one for each thing that its README shows, and what becomes of them.
-#![cfg(feature = "policy")]
-#![allow(clippy::unwrap_used, reason = "in helpers of tests, too, to fail is to panic")]
 
-mod envoy_evaluate;
-
-use envoy_evaluate::concerned;
 use tollgate::policy::{Descriptor, Policies, Policy};
+
+use crate::evaluate::concerned;
 
 /// What concerns a request, as `id: limit for key`.
 fn outcome<const N: usize>(policies: &Policies, domain: &str, entries: [(&str, &str); N]) -> String {
