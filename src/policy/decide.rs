@@ -43,6 +43,14 @@ enum Source {
     Customer(u32),
 }
 
+/// What counts for a request of a policy's rates.
+#[derive(Clone, Copy, Debug)]
+enum Rates {
+    Own,
+    Other(Source),
+    None,
+}
+
 /// What became of a request at a limit.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Fate {
@@ -108,7 +116,7 @@ impl Decision {
             if policy.is_plain && customer.is_none() {
                 self.matched.push(Matched { policy: place, shadow: false, refused: false });
                 let (tag, cost) = (policy.tag(hasher, seen), policy.cost(seen));
-                self.holds |= self.enforced.add(policy, place, None, tag, cost);
+                self.holds |= self.enforced.add(policy, place, Rates::Own, tag, cost);
             } else if let Some(why) = self.ask_in_full(policy, place, hasher, seen, customer) {
                 self.refused = Some(why);
                 return;
@@ -140,25 +148,25 @@ impl Decision {
         if why.is_some() {
             return why.filter(|_| !shadow);
         }
-        let source = match instead {
+        let rates = match instead {
             _ if policy.word == Word::Unlimited => return None,
-            Instead::Nothing => None,
-            Instead::Override(place) => Some(Some(Source::Override(place))),
+            Instead::Nothing => Rates::Own,
+            Instead::Override(place) => Rates::Other(Source::Override(place)),
             Instead::Customer(limit) => {
                 self.customers.push(*limit);
                 // There are no more than policies.
                 let place = u32::try_from(self.customers.len() - 1).unwrap_or(u32::MAX);
-                Some(Some(Source::Customer(place)))
+                Rates::Other(Source::Customer(place))
             }
-            Instead::Unlimited | Instead::Block => Some(None),
+            Instead::Unlimited | Instead::Block => Rates::None,
         };
         let (tag, cost) = (policy.tag(hasher, seen), policy.cost(seen));
         if shadow {
             let mut group = Group::default();
-            self.holds |= group.add(policy, place, source, tag, cost);
+            self.holds |= group.add(policy, place, rates, tag, cost);
             self.watched.push(group);
         } else {
-            self.holds |= self.enforced.add(policy, place, source, tag, cost);
+            self.holds |= self.enforced.add(policy, place, rates, tag, cost);
         }
         None
     }
@@ -170,7 +178,9 @@ impl Decision {
             let refused = !group.take(version, &self.customers);
             let policy = group.asked.first().map(|asked| asked.policy);
             let matched = self.matched.iter_mut().find(|matched| Some(matched.policy) == policy);
-            matched.into_iter().for_each(|matched| matched.refused = refused);
+            if let Some(matched) = matched {
+                matched.refused = refused;
+            }
         }
     }
 
@@ -228,25 +238,18 @@ fn limit_of<'v>(
 impl Group {
     /// Adds the limits of a policy, or the one that counts in place of its rates if there is such, and says whether one of them holds places.
     #[inline]
-    fn add(
-        &mut self,
-        policy: &PolicyInForce,
-        place: u32,
-        instead: Option<Option<Source>>,
-        tag: u64,
-        cost: u64,
-    ) -> bool {
+    fn add(&mut self, policy: &PolicyInForce, place: u32, rates: Rates, tag: u64, cost: u64) -> bool {
         let mut holds = false;
         for (limit, own) in policy.limits.iter().zip(0..) {
             // How many are under way at once is a limit of the service, not of the customer.
             let held = limit.holds();
-            if held || instead.is_none() {
+            if held || matches!(rates, Rates::Own) {
                 let cost = if held { 1 } else { cost };
                 self.asked.push(Asked { source: Source::Own(own), policy: place, tag, cost });
                 holds |= held;
             }
         }
-        if let Some(Some(source)) = instead {
+        if let Rates::Other(source) = rates {
             self.asked.push(Asked { source, policy: place, tag, cost });
         }
         holds

@@ -210,7 +210,7 @@ impl Hash for ScopeKey<'_, '_, '_> {
     #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {
         for column in self.scope {
-            match self.seen.get(column).map(|value| value.in_scope()) {
+            match self.seen.get(column).map(Value::in_scope) {
                 None => state.write_u8(0),
                 Some(Value::Text(text)) => {
                     state.write_u8(1);

@@ -4,14 +4,13 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use super::algorithms::WithAlgorithm;
 use super::model::AlgorithmName;
-use crate::algorithm::{
-    FixedWindow, Gcra, LeakyBucket, PerCall, SlidingLog, SlidingWindow, Start, Succeed, TokenBucket,
-};
+use crate::algorithm::{PerCall, Start, Succeed};
 use crate::build_error::BuildError;
 use crate::clock::Clock;
 use crate::concurrency::KeyedConcurrencyLimit;
-use crate::limiter::{Engine, Gate, SharedLimit, Stats};
+use crate::limiter::{Gate, SharedLimit, Stats};
 use crate::quota::Quota;
 
 /// What a limit is told to do.
@@ -74,17 +73,7 @@ impl LimitSpec {
     /// Whether it can be built for so many keys.
     pub(super) fn check(self, max_keys: usize) -> Result<(), BuildError> {
         let LimitSpec::Rate { algorithm, quota } = self else { return Ok(()) };
-        fn begins(mut algorithm: impl Engine, max_keys: usize) -> Result<(), BuildError> {
-            algorithm.begin(Start::default(), max_keys)
-        }
-        let (count, period) = (quota.count(), quota.period());
-        match algorithm {
-            AlgorithmName::FixedWindow => begins(FixedWindow::new(count, period), max_keys),
-            AlgorithmName::SlidingWindow => begins(SlidingWindow::new(count, period), max_keys),
-            AlgorithmName::SlidingLog => begins(SlidingLog::new(count, period), max_keys),
-            // Every quota fits.
-            AlgorithmName::Gcra | AlgorithmName::TokenBucket | AlgorithmName::LeakyBucket => Ok(()),
-        }
+        algorithm.build(quota, Begin { max_keys })
     }
 
     /// With no keys yet.
@@ -99,7 +88,7 @@ impl LimitSpec {
                 let max = usize::try_from(places).unwrap_or(usize::MAX);
                 (Arc::new(KeyedConcurrencyLimit::builder(max).max_keys(max_keys).build()?), None)
             }
-            LimitSpec::Rate { algorithm, quota } => build_rate(algorithm, quota, max_keys, clock)?,
+            LimitSpec::Rate { algorithm, quota } => algorithm.build(quota, Fresh { max_keys, clock })?,
         };
         Ok(LimitInForce { name, spec: self, gate: LimitGate::Own(counting), window })
     }
@@ -120,35 +109,33 @@ impl LimitSpec {
     }
 }
 
-type Built = (Arc<dyn Counting>, Option<Duration>);
-
-fn build_rate(
-    algorithm: AlgorithmName,
-    quota: Quota,
+/// Whether a limiter could be built.
+struct Begin {
     max_keys: usize,
-    clock: &Clock,
-) -> Result<Built, BuildError> {
-    let (count, period, burst) = (quota.count(), quota.period(), quota.capacity());
-    match algorithm {
-        AlgorithmName::Gcra => counting(Gcra::new(quota), max_keys, clock),
-        AlgorithmName::TokenBucket => {
-            counting(TokenBucket::new(burst).refill(count, period), max_keys, clock)
-        }
-        AlgorithmName::LeakyBucket => {
-            // With a queue of any length one request may go, but a burst of zero admits none.
-            let rate = if burst == 0 { Quota::per_second(0) } else { quota };
-            counting(LeakyBucket::new(rate, burst.saturating_sub(1)), max_keys, clock)
-        }
-        AlgorithmName::FixedWindow => counting(FixedWindow::new(count, period), max_keys, clock),
-        AlgorithmName::SlidingWindow => counting(SlidingWindow::new(count, period), max_keys, clock),
-        AlgorithmName::SlidingLog => counting(SlidingLog::new(count, period), max_keys, clock),
+}
+
+impl WithAlgorithm for Begin {
+    type Output = Result<(), BuildError>;
+
+    fn with<A: Succeed + 'static>(self, mut algorithm: A) -> Result<(), BuildError> {
+        algorithm.begin(Start::default(), self.max_keys)
     }
 }
 
-fn counting<A: Succeed + 'static>(algorithm: A, max_keys: usize, clock: &Clock) -> Result<Built, BuildError> {
-    let limit = SharedLimit::new(algorithm, max_keys, clock.clone())?;
-    let window = limit.refill_time();
-    Ok((Arc::new(limit), window))
+/// A limit with no keys yet, and its window.
+struct Fresh<'c> {
+    max_keys: usize,
+    clock: &'c Clock,
+}
+
+impl WithAlgorithm for Fresh<'_> {
+    type Output = Result<(Arc<dyn Counting>, Option<Duration>), BuildError>;
+
+    fn with<A: Succeed + 'static>(self, algorithm: A) -> Self::Output {
+        let limit = SharedLimit::new(algorithm, self.max_keys, self.clock.clone())?;
+        let window = limit.refill_time();
+        Ok((Arc::new(limit), window))
+    }
 }
 
 /// The keys of those who have a limit of their own. Most policies have none such, and then no table.

@@ -62,6 +62,8 @@
 //! | complete and check files in an editor | [`Policies::json_schema`] |
 
 #[cfg(feature = "tower")]
+mod algorithms;
+#[cfg(feature = "tower")]
 mod asking;
 mod change;
 mod customers;
@@ -81,6 +83,8 @@ mod verdict;
 mod version;
 mod watch;
 
+#[cfg(feature = "cli")]
+pub(crate) use algorithms::WithAlgorithm;
 pub use change::{Change, Restart, Restarted};
 pub use customers::{LookupSettings, LookupStats};
 pub use envoy::{Descriptor, EnvoyError};

@@ -264,15 +264,12 @@ impl PolicySet {
                 let mut all = old.clone();
                 let now = Timestamp::now();
                 let mut policy = Policy { updated: Some(now), ..policy };
-                match all.policy.iter_mut().find(|other| other.id == policy.id) {
-                    Some(other) => {
-                        policy.created = policy.created.or(other.created);
-                        *other = policy;
-                    }
-                    None => {
-                        policy.created = policy.created.or(Some(now));
-                        all.policy.push(policy);
-                    }
+                if let Some(other) = all.policy.iter_mut().find(|other| other.id == policy.id) {
+                    policy.created = policy.created.or(other.created);
+                    *other = policy;
+                } else {
+                    policy.created = policy.created.or(Some(now));
+                    all.policy.push(policy);
                 }
                 Ok(all)
             },

@@ -24,10 +24,13 @@ pub(super) struct Version {
     /// The names of all attributes that may make a difference, each once.
     #[cfg_attr(not(feature = "tower"), expect(dead_code, reason = "the middleware's"))]
     pub(super) attributes: Box<[Box<str>]>,
-    tiers: Box<[(Box<str>, Box<[CompiledConditions]>)]>,
+    tiers: Box<[TierInForce]>,
     /// Those that keep what keys have spent, by their ids.
     kept: HashMap<String, Arc<PolicyInForce>>,
 }
+
+/// A tier's name, and who belongs to it.
+type TierInForce = (Box<str>, Box<[CompiledConditions]>);
 
 /// Why there can be no such version, although it is valid.
 #[derive(Debug)]
@@ -172,14 +175,13 @@ fn plan(
             continue;
         }
         let place = left.iter().position(|old| old.spec.can_become(spec));
-        *plan = Some(match place {
-            Some(place) => Plan::Change(left.remove(place).clone(), name, spec),
-            None => {
-                if same_keys.is_some() {
-                    change.restarted(&policy.id, Some(&name), Restart::OtherKind);
-                }
-                Plan::Ready(spec.build(name, max_keys, clock).map_err(Unbuilt::Limit)?)
+        *plan = Some(if let Some(place) = place {
+            Plan::Change(left.remove(place).clone(), name, spec)
+        } else {
+            if same_keys.is_some() {
+                change.restarted(&policy.id, Some(&name), Restart::OtherKind);
             }
+            Plan::Ready(spec.build(name, max_keys, clock).map_err(Unbuilt::Limit)?)
         });
     }
     let per_call = match same_keys {

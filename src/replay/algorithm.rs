@@ -4,11 +4,9 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::key_table::KeyId;
-use crate::policy::AlgorithmName;
-use crate::{
-    Allowed, BuildError, Clock, Denied, Engine, FixedWindow, Gcra, LeakyBucket, Limiter, Quota, SlidingLog,
-    SlidingWindow, TokenBucket,
-};
+use crate::algorithm::Succeed;
+use crate::policy::{AlgorithmName, WithAlgorithm};
+use crate::{Allowed, BuildError, Clock, Denied, Engine, Limiter, Quota};
 
 const ALL: [AlgorithmName; 6] = [
     AlgorithmName::Gcra,
@@ -26,34 +24,27 @@ impl AlgorithmName {
     }
 
     /// A limiter with this algorithm.
-    pub(super) fn build(
+    pub(super) fn limiter(
         self,
         quota: Quota,
         max_keys: usize,
         clock: Clock,
     ) -> Result<Box<dyn AnyLimiter>, BuildError> {
-        fn boxed<A: Engine + 'static>(
-            algorithm: A,
-            max_keys: usize,
-            clock: Clock,
-        ) -> Result<Box<dyn AnyLimiter>, BuildError> {
-            Ok(Box::new(Limiter::builder(algorithm).max_keys(max_keys).clock(clock).build()?))
-        }
-        let (count, period, burst) = (quota.count(), quota.period(), quota.capacity());
-        match self {
-            AlgorithmName::Gcra => boxed(Gcra::new(quota), max_keys, clock),
-            AlgorithmName::TokenBucket => {
-                boxed(TokenBucket::new(burst).refill(count, period), max_keys, clock)
-            }
-            AlgorithmName::LeakyBucket => {
-                // With a queue of any length one request may go, but a burst of zero admits none.
-                let rate = if burst == 0 { Quota::per_second(0) } else { quota };
-                boxed(LeakyBucket::new(rate, burst.saturating_sub(1)), max_keys, clock)
-            }
-            AlgorithmName::FixedWindow => boxed(FixedWindow::new(count, period), max_keys, clock),
-            AlgorithmName::SlidingWindow => boxed(SlidingWindow::new(count, period), max_keys, clock),
-            AlgorithmName::SlidingLog => boxed(SlidingLog::new(count, period), max_keys, clock),
-        }
+        self.build(quota, Boxed { max_keys, clock })
+    }
+}
+
+/// Makes a limiter of an algorithm.
+struct Boxed {
+    max_keys: usize,
+    clock: Clock,
+}
+
+impl WithAlgorithm for Boxed {
+    type Output = Result<Box<dyn AnyLimiter>, BuildError>;
+
+    fn with<A: Succeed + 'static>(self, algorithm: A) -> Self::Output {
+        Ok(Box::new(Limiter::builder(algorithm).max_keys(self.max_keys).clock(self.clock).build()?))
     }
 }
 
@@ -109,7 +100,7 @@ mod tests {
     /// How many of ten requests at one moment are admitted.
     fn admitted(algorithm: AlgorithmName, quota: &str) -> usize {
         let (clock, _hand) = Clock::manual();
-        let limiter = algorithm.build(quota.parse().unwrap(), 100, clock).unwrap();
+        let limiter = algorithm.limiter(quota.parse().unwrap(), 100, clock).unwrap();
         (0..10).filter(|_| limiter.check_n(7, 1).is_ok()).count()
     }
 

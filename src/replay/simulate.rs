@@ -22,7 +22,7 @@ pub(super) struct Plan {
 
 impl Plan {
     fn build(&self, clock: Clock) -> Result<Box<dyn AnyLimiter>, ReplayError> {
-        let built = self.algorithm.build(self.quota, self.max_keys, clock);
+        let built = self.algorithm.limiter(self.quota, self.max_keys, clock);
         built.map_err(|error| ReplayError::Build { quota: self.quota, algorithm: self.algorithm, error })
     }
 }

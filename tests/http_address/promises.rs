@@ -68,10 +68,6 @@ fn no_proxy() -> impl Strategy<Value = IpAddr> {
     address().prop_filter("no proxy", |address| !is_proxy(address.to_canonical()))
 }
 
-fn no_proxy() -> impl Strategy<Value = IpAddr> {
-    address().prop_filter("no proxy", |address| !is_proxy(address.to_canonical()))
-}
-
 /// An element of `Forwarded` as a proxy may write it: `for` anywhere among other parameters, in quotes, with needless escapes.
 fn element(address: IpAddr) -> impl Strategy<Value = String> {
     let other =

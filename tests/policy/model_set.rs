@@ -305,7 +305,7 @@ fn key(policy: &Policy, request: &Request) -> Key {
 enum Op {
     Apply(Vec<Policy>),
     Again,
-    Upsert(Policy),
+    Upsert(Box<Policy>),
     Remove(usize),
     Transition(usize, State),
     Rollback(usize),
@@ -394,7 +394,9 @@ fn policies() -> impl Strategy<Value = Vec<Policy>> {
         let mut some: Vec<_> =
             all.filter(|(place, _)| which & (1 << place) > 0).map(|(_, policy)| policy).collect();
         let ids: Vec<_> = some.iter().map(|policy| policy.id.clone()).collect();
-        some.iter_mut().for_each(|policy| policy.replaces.retain(|id| ids.contains(id)));
+        for policy in &mut some {
+            policy.replaces.retain(|id| ids.contains(id));
+        }
         some
     })
 }
@@ -408,7 +410,7 @@ fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         2 => policies().prop_map(Op::Apply),
         1 => Just(Op::Again),
-        1 => prop::sample::select(&IDS).prop_flat_map(policy).prop_map(Op::Upsert),
+        1 => prop::sample::select(&IDS).prop_flat_map(policy).prop_map(|policy| Op::Upsert(Box::new(policy))),
         1 => (0..4_usize).prop_map(Op::Remove),
         2 => (0..4_usize, a_state()).prop_map(|(place, state)| Op::Transition(place, state)),
         1 => (0..6_usize).prop_map(Op::Rollback),
@@ -451,7 +453,7 @@ impl Pair {
                 prop_assert!(change.is_empty() && change.restarted.is_empty(), "{change}");
                 self.changed(change.version, policies);
             }
-            Op::Upsert(policy) => self.upsert(policy)?,
+            Op::Upsert(policy) => self.upsert(*policy)?,
             Op::Remove(place) => {
                 let id = IDS[place];
                 let policies: Vec<_> =
@@ -551,7 +553,7 @@ fn said_by(verdict: &Verdict) -> Vec<Told> {
     verdict.limits().map(one).collect()
 }
 
-fn wrong(error: PolicyError) -> TestCaseError {
+fn wrong(error: impl std::fmt::Display) -> TestCaseError {
     TestCaseError::fail(error.to_string())
 }
 

@@ -99,7 +99,9 @@ fn the_same_policies_in_a_loop_change_no_decision() {
             })
         });
         let checks: Vec<_> = checks.collect();
-        checks.into_iter().for_each(|check| check.join().unwrap());
+        for check in checks {
+            check.join().unwrap();
+        }
         done.store(true, Ordering::Relaxed);
     });
     // Two that meet at the last token may both be refused by `check_all`'s look at the other limits, never admitted.
@@ -165,7 +167,7 @@ fn a_key_that_would_wait_an_hour_waits_one_new_interval_after_the_limit_is_raise
     let interval = Duration::from_secs(360);
     let wait = set.check(&anyone).retry_after().unwrap();
     assert_eq!(wait, interval);
-    hand.advance(wait - Duration::from_nanos(1));
+    hand.advance(wait.saturating_sub(Duration::from_nanos(1)));
     assert!(!set.check(&anyone).is_allowed());
     hand.advance(Duration::from_nanos(1));
     assert!(set.check(&anyone).is_allowed());
@@ -187,7 +189,7 @@ fn a_lower_limit_is_in_force_at_the_next_check_and_its_waits_are_true() {
         assert_eq!(refused.binding().unwrap().limit(), 3, "{algorithm}");
         let wait = refused.retry_after().unwrap();
         assert!(wait > Duration::ZERO, "{algorithm}");
-        hand.advance(wait - Duration::from_nanos(1));
+        hand.advance(wait.saturating_sub(Duration::from_nanos(1)));
         assert!(!set.check(&anyone).is_allowed(), "{algorithm}: not before");
         hand.advance(Duration::from_nanos(1));
         assert!(set.check(&anyone).is_allowed(), "{algorithm}: but then");

@@ -23,11 +23,17 @@ pub(in crate::policy) struct Index {
     left: Vec<CompiledConditions>,
 }
 
+/// Whole texts, each with the places of the policies that it leads to.
+type Texts = HashMap<Box<str>, Vec<u32>, RandomState>;
+
+/// Beginnings of texts, each with the place of a policy that it leads to.
+type Beginnings = Vec<(Box<str>, u32)>;
+
 /// The policies that are filed under one attribute.
 #[derive(Clone, Debug)]
 struct Filed {
     column: Column,
-    texts: HashMap<Box<str>, Vec<u32>, RandomState>,
+    texts: Texts,
     prefixes: Prefixes,
 }
 
@@ -35,8 +41,7 @@ impl Index {
     pub(in crate::policy) fn new<'c>(all: impl Iterator<Item = &'c CompiledConditions> + Clone) -> Index {
         let crowds = Crowds::of(all.clone());
         let mut always = Vec::new();
-        let mut filed: BTreeMap<&Column, (HashMap<Box<str>, Vec<u32>, RandomState>, Vec<(Box<str>, u32)>)> =
-            BTreeMap::new();
+        let mut filed: BTreeMap<&Column, (Texts, Beginnings)> = BTreeMap::new();
         let mut left = Vec::new();
         for (place, conditions) in (0..).zip(all) {
             let Some((column, matcher)) = crowds.best(conditions) else {
@@ -72,7 +77,7 @@ impl Index {
     #[inline]
     pub(in crate::policy) fn candidates(&self, seen: &Seen<'_, '_>) -> Places {
         let mut places = Places::new();
-        self.always.iter().for_each(|place| places.push(*place));
+        push_all(&self.always, &mut places);
         for filed in &self.columns {
             match seen.get(&filed.column) {
                 Some(Value::Text(text)) => filed.find(text, &mut places),
@@ -92,11 +97,19 @@ impl Filed {
     #[inline]
     fn find(&self, text: &str, places: &mut Places) {
         if let Some(found) = self.texts.get(text) {
-            found.iter().for_each(|place| places.push(*place));
+            push_all(found, places);
         }
         if !self.prefixes.is_empty() {
             self.prefixes.of(text, |place| places.push(place));
         }
+    }
+}
+
+/// One by one: there are few, for which it is faster than as a slice.
+#[inline]
+fn push_all(more: &[u32], places: &mut Places) {
+    for place in more {
+        places.push(*place);
     }
 }
 
@@ -117,7 +130,9 @@ impl<'c> Crowds<'c> {
             let keys = matcher.leads().into_iter().flat_map(keys).map(|(text, _)| text);
             crowds.entry(column).or_default().extend(keys);
         }
-        crowds.values_mut().for_each(|texts| texts.sort_unstable());
+        for texts in crowds.values_mut() {
+            texts.sort_unstable();
+        }
         Crowds(crowds)
     }
 
