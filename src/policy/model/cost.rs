@@ -22,12 +22,21 @@ pub enum CostRule {
 /// A cost that an attribute says.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct AttributeCost {
     /// The attribute, whose value is a whole number.
     pub attribute: String,
     /// The cost if the request has no such attribute, or it is no number; default 1.
     #[serde(default = "one")]
     pub otherwise: u64,
+}
+
+impl AttributeCost {
+    /// What this attribute says, or else `otherwise`.
+    #[must_use]
+    pub fn new(attribute: impl Into<String>, otherwise: u64) -> AttributeCost {
+        AttributeCost { attribute: attribute.into(), otherwise }
+    }
 }
 
 fn one() -> u64 {
