@@ -139,7 +139,11 @@ impl FixedWindow {
 
 #[cfg(feature = "policy")]
 impl super::Succeed for FixedWindow {
-    fn succeed(&self, quota: crate::Quota, now: impl FnOnce() -> u64) -> Result<(FixedWindow, u64), BuildError> {
+    fn succeed(
+        &self,
+        quota: crate::Quota,
+        now: impl FnOnce() -> u64,
+    ) -> Result<(FixedWindow, u64), BuildError> {
         let limit = LiveLimit::new(quota.count());
         limit.check(self.most())?;
         Ok((FixedWindow { limit, ..*self }, now()))

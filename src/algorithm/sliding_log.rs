@@ -190,7 +190,11 @@ impl SlidingLog {
 
 #[cfg(feature = "policy")]
 impl super::Succeed for SlidingLog {
-    fn succeed(&self, quota: crate::Quota, now: impl FnOnce() -> u64) -> Result<(SlidingLog, u64), BuildError> {
+    fn succeed(
+        &self,
+        quota: crate::Quota,
+        now: impl FnOnce() -> u64,
+    ) -> Result<(SlidingLog, u64), BuildError> {
         let limit = LiveLimit::new(quota.count());
         limit.check(self.most())?;
         Ok((SlidingLog { limit, ..*self }, now()))

@@ -153,7 +153,11 @@ impl SlidingWindow {
 
 #[cfg(feature = "policy")]
 impl super::Succeed for SlidingWindow {
-    fn succeed(&self, quota: crate::Quota, now: impl FnOnce() -> u64) -> Result<(SlidingWindow, u64), BuildError> {
+    fn succeed(
+        &self,
+        quota: crate::Quota,
+        now: impl FnOnce() -> u64,
+    ) -> Result<(SlidingWindow, u64), BuildError> {
         let limit = LiveLimit::new(quota.count());
         limit.check(self.most())?;
         Ok((SlidingWindow { limit, ..*self }, now()))

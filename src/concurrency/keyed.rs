@@ -179,7 +179,10 @@ impl<S> KeyedConcurrencyLimit<S> {
     #[must_use]
     pub fn stats(&self) -> Stats {
         let stats = Stats::of_table(self.counts.table(), IDLE);
-        Stats { bytes: size_of::<Self>() + size_of::<Counts>() - size_of::<WordTable>() + stats.bytes, ..stats }
+        Stats {
+            bytes: size_of::<Self>() + size_of::<Counts>() - size_of::<WordTable>() + stats.bytes,
+            ..stats
+        }
     }
 
     /// Takes a place of the key of this tag without a permit that would give it back: for whoever calls `release_raw` once for

@@ -35,9 +35,9 @@ mod turns;
 mod wait;
 mod words;
 
+pub use all::{AllowedAll, DeniedBy, LimitStatus, check_all};
 #[cfg(feature = "policy")]
 pub(crate) use all::{Ask, Refusal, Taking, take_all};
-pub use all::{AllowedAll, DeniedBy, LimitStatus, check_all};
 pub use builder::{AtCapacity, Builder};
 pub(crate) use builder::{DEFAULT_MAX_KEYS, check_max_keys};
 pub use engine::Engine;

@@ -4,10 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::Stats;
 use super::builder::{AtCapacity, DEFAULT_MAX_KEYS, check_max_keys};
 use super::engine::{Engine, Keys};
 use super::gate::Keeper;
-use super::Stats;
 use crate::algorithm::{PerCall, Succeed};
 use crate::build_error::BuildError;
 use crate::clock::{Clock, Instant, Now, Timeline};

@@ -88,7 +88,12 @@ impl fmt::Display for Change {
             write!(f, "; {what}: {}", list.join(", "))?;
         }
         for restarted in &self.restarted {
-            write!(f, "; {} begins anew: {}", restarted.limit.as_ref().unwrap_or(&restarted.policy), restarted.reason)?;
+            write!(
+                f,
+                "; {} begins anew: {}",
+                restarted.limit.as_ref().unwrap_or(&restarted.policy),
+                restarted.reason
+            )?;
         }
         Ok(())
     }

@@ -197,7 +197,9 @@ impl Decision {
     fn give_back(&mut self, version: &Version, give_back: impl Fn(&LimitInForce, &Asked, Receipt)) {
         for group in std::iter::once(&mut self.enforced).chain(&mut self.watched) {
             while let (Some(asked), Some(fate)) = (group.asked.pop(), group.fates.pop()) {
-                if let (Fate::Taken(_, receipt), Some(limit)) = (fate, limit_of(version, &self.customers, &asked)) {
+                if let (Fate::Taken(_, receipt), Some(limit)) =
+                    (fate, limit_of(version, &self.customers, &asked))
+                {
                     give_back(limit, &asked, receipt);
                 }
             }
@@ -265,7 +267,9 @@ impl Group {
         match take_all(&gates, takings) {
             Ok(()) => {
                 for taking in takings {
-                    self.fates.push(taking.taken().map_or(Fate::Spared, |(now, receipt)| Fate::Taken(now, receipt)));
+                    self.fates.push(
+                        taking.taken().map_or(Fate::Spared, |(now, receipt)| Fate::Taken(now, receipt)),
+                    );
                 }
                 true
             }

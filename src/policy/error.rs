@@ -43,7 +43,9 @@ impl From<Unbuilt> for PolicyError {
             Unbuilt::Conditions((attribute, _, message)) => format!("{attribute}: {message}"),
             Unbuilt::Limit(error) => error.to_string(),
         };
-        PolicyError::Invalid { problems: vec![Invalid { policy: String::new(), path: "policy".to_owned(), message }] }
+        PolicyError::Invalid {
+            problems: vec![Invalid { policy: String::new(), path: "policy".to_owned(), message }],
+        }
     }
 }
 

@@ -17,7 +17,10 @@ use crate::quota::Quota;
 /// What a limit is told to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum LimitSpec {
-    Rate { algorithm: AlgorithmName, quota: Quota },
+    Rate {
+        algorithm: AlgorithmName,
+        quota: Quota,
+    },
     /// So many at once.
     Places(u64),
 }
@@ -85,7 +88,12 @@ impl LimitSpec {
     }
 
     /// With no keys yet.
-    pub(super) fn build(self, name: Arc<str>, max_keys: usize, clock: &Clock) -> Result<LimitInForce, BuildError> {
+    pub(super) fn build(
+        self,
+        name: Arc<str>,
+        max_keys: usize,
+        clock: &Clock,
+    ) -> Result<LimitInForce, BuildError> {
         let (counting, window): (Arc<dyn Counting>, _) = match self {
             LimitSpec::Places(places) => {
                 let max = usize::try_from(places).unwrap_or(usize::MAX);
@@ -114,11 +122,18 @@ impl LimitSpec {
 
 type Built = (Arc<dyn Counting>, Option<Duration>);
 
-fn build_rate(algorithm: AlgorithmName, quota: Quota, max_keys: usize, clock: &Clock) -> Result<Built, BuildError> {
+fn build_rate(
+    algorithm: AlgorithmName,
+    quota: Quota,
+    max_keys: usize,
+    clock: &Clock,
+) -> Result<Built, BuildError> {
     let (count, period, burst) = (quota.count(), quota.period(), quota.capacity());
     match algorithm {
         AlgorithmName::Gcra => counting(Gcra::new(quota), max_keys, clock),
-        AlgorithmName::TokenBucket => counting(TokenBucket::new(burst).refill(count, period), max_keys, clock),
+        AlgorithmName::TokenBucket => {
+            counting(TokenBucket::new(burst).refill(count, period), max_keys, clock)
+        }
         AlgorithmName::LeakyBucket => {
             // With a queue of any length one request may go, but a burst of zero admits none.
             let rate = if burst == 0 { Quota::per_second(0) } else { quota };
@@ -207,6 +222,9 @@ impl LimitInForce {
 
 impl fmt::Debug for LimitInForce {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LimitInForce").field("name", &self.name).field("spec", &self.spec).finish_non_exhaustive()
+        f.debug_struct("LimitInForce")
+            .field("name", &self.name)
+            .field("spec", &self.spec)
+            .finish_non_exhaustive()
     }
 }

@@ -21,8 +21,8 @@ mod version;
 mod watch;
 
 pub use change::{Change, Restart, Restarted};
-pub use envoy::{Descriptor, EnvoyError};
 pub use customers::{LookupSettings, LookupStats};
+pub use envoy::{Descriptor, EnvoyError};
 pub use error::PolicyError;
 pub use file::{Format, Problem, UnknownFormat};
 pub use load::{FileError, FileErrorKind};

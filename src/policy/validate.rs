@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::fmt;
 
+use super::limits::LimitSpec;
 use super::matching::{CompiledConditions, LONGEST_PATTERN};
 use super::model::{Amount, Conditions, CostRule, Limit, Policies, Policy, Scope, State};
-use super::limits::LimitSpec;
 use crate::limiter::{DEFAULT_MAX_KEYS, check_max_keys};
 
 /// The longest id, in bytes: as long as a name that header fields carry.
@@ -125,7 +125,9 @@ fn check_policy(policy: &Policy, backends: Option<&[&str]>, all: &mut Findings) 
 }
 
 fn check_id(id: &str, all: &mut Findings) {
-    let wrong = id.chars().find(|character| !matches!(character, 'a'..='z' | 'A'..='Z' | '0'..='9' | '-' | '_' | '.' | ':' | '/'));
+    let wrong = id.chars().find(
+        |character| !matches!(character, 'a'..='z' | 'A'..='Z' | '0'..='9' | '-' | '_' | '.' | ':' | '/'),
+    );
     if id.is_empty() {
         all.add("id", "is empty: give the policy a name");
     } else if id.len() > LONGEST_ID {
@@ -146,10 +148,16 @@ fn check_limits(policy: &Policy, max_keys: usize, all: &mut Findings) {
     for (index, limit) in policy.limits.iter().enumerate() {
         let field = format!("limits[{index}]");
         if word(limit) && (policy.limits.len() > 1 || policy.concurrency.is_some()) {
-            all.add(format!("{field}.limit"), format!("{} stands alone: leave out the other limits", limit.limit));
+            all.add(
+                format!("{field}.limit"),
+                format!("{} stands alone: leave out the other limits", limit.limit),
+            );
         }
         if limit.name.as_ref().is_some_and(|name| !is_name(name)) {
-            all.add(format!("{field}.name"), "use 1 to 32 printable ASCII characters: header fields carry it");
+            all.add(
+                format!("{field}.name"),
+                "use 1 to 32 printable ASCII characters: header fields carry it",
+            );
         }
         match limit.quota() {
             Err((part, message)) => all.add(format!("{field}.{part}"), message),
@@ -163,7 +171,10 @@ fn check_limits(policy: &Policy, max_keys: usize, all: &mut Findings) {
     }
     let nothing = policy.limits.is_empty() && policy.concurrency.is_none() && policy.deny.is_empty();
     if nothing && policy.state != State::Draft {
-        all.add("limits", "there is nothing to enforce: add a limit, a concurrency cap or a deny list, or make it a draft");
+        all.add(
+            "limits",
+            "there is nothing to enforce: add a limit, a concurrency cap or a deny list, or make it a draft",
+        );
     }
 }
 
@@ -206,7 +217,12 @@ impl Findings {
 
     fn attribute(&mut self, field: impl AsRef<str>, name: &str) {
         if name.is_empty() || name.len() > LONGEST_PATTERN || name.chars().any(char::is_control) {
-            self.add(field, format!("{name:?} is no name for an attribute: use 1 to {LONGEST_PATTERN} printable characters"));
+            self.add(
+                field,
+                format!(
+                    "{name:?} is no name for an attribute: use 1 to {LONGEST_PATTERN} printable characters"
+                ),
+            );
         }
     }
 
@@ -214,7 +230,10 @@ impl Findings {
         for (attribute, patterns) in conditions.iter() {
             self.attribute(format!("{field}.{attribute}"), attribute);
             if patterns.is_empty() {
-                self.add(format!("{field}.{attribute}"), "is an empty list, which nothing fits: leave it out, or use \"*\"");
+                self.add(
+                    format!("{field}.{attribute}"),
+                    "is an empty list, which nothing fits: leave it out, or use \"*\"",
+                );
             }
         }
         if let Err((attribute, place, message)) = CompiledConditions::new(conditions) {

@@ -123,7 +123,8 @@ impl Verdict {
         let watched = self.decision.watched.iter().map(|group| (group, true));
         // Who is refused by others is not watched.
         let groups = enforced.chain(watched.filter(|_| self.is_allowed()));
-        let all = groups.flat_map(|(group, shadow)| group.iter().map(move |(asked, fate)| (group, asked, fate, shadow)));
+        let all = groups
+            .flat_map(|(group, shadow)| group.iter().map(move |(asked, fate)| (group, asked, fate, shadow)));
         all.filter_map(move |(group, asked, fate, shadow)| {
             self.standing(group, asked, fate, &mut instant).map(|standing| Standing { shadow, ..standing })
         })

@@ -156,10 +156,13 @@ fn plan(
     let mut left: Vec<&LimitInForce> = same_keys.map(|old| old.limits.iter().collect()).unwrap_or_default();
     let specs = specs(policy);
     // First those that stay as they are, so that a change of order is none.
-    let mut plans: Vec<Option<Plan>> = specs.iter().map(|(name, spec)| {
-        let place = left.iter().position(|old| old.spec == *spec)?;
-        Some(Plan::Ready(LimitInForce { name: name.clone(), ..left.remove(place).clone() }))
-    }).collect();
+    let mut plans: Vec<Option<Plan>> = specs
+        .iter()
+        .map(|(name, spec)| {
+            let place = left.iter().position(|old| old.spec == *spec)?;
+            Some(Plan::Ready(LimitInForce { name: name.clone(), ..left.remove(place).clone() }))
+        })
+        .collect();
     for ((name, spec), plan) in specs.into_iter().zip(&mut plans) {
         if plan.is_some() {
             continue;
@@ -183,7 +186,12 @@ fn plan(
 }
 
 impl Plan {
-    fn carry_out(self, policy: &Policy, clock: &Clock, change: &mut Change) -> Result<LimitInForce, BuildError> {
+    fn carry_out(
+        self,
+        policy: &Policy,
+        clock: &Clock,
+        change: &mut Change,
+    ) -> Result<LimitInForce, BuildError> {
         let (old, name, spec) = match self {
             Plan::Ready(limit) => return Ok(limit),
             Plan::Change(old, name, spec) => (old, name, spec),

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use tollgate::policy::{AlgorithmName, Amount, Attributes, Conditions, Limit, Policy, PolicySet, Reason, Scope, Override, Tier, Policies};
+use tollgate::policy::{
+    AlgorithmName, Amount, Attributes, Conditions, Limit, Override, Policies, Policy, PolicySet, Reason,
+    Scope, Tier,
+};
 use tollgate::{Clock, ManualClock, Quota};
 
 fn set_of(policies: impl Into<Policies>) -> (PolicySet, ManualClock) {
@@ -34,7 +37,8 @@ fn several_limits_are_one() {
     assert_eq!(refused.reason(), Some(Reason::LimitReached));
     assert_eq!((refused.policy(), refused.binding().unwrap().name()), (Some("each"), "each/1"));
     assert_eq!(refused.retry_after(), Some(Duration::from_secs(30)));
-    let left: Vec<_> = refused.limits().map(|standing| (standing.name().to_owned(), standing.remaining())).collect();
+    let left: Vec<_> =
+        refused.limits().map(|standing| (standing.name().to_owned(), standing.remaining())).collect();
     assert_eq!(left, [("each/1".to_owned(), 0), ("each/2".to_owned(), 1), ("all".to_owned(), 98)]);
     assert!(set.check(&Attributes::new().user("bob")).is_allowed());
     hand.advance(Duration::from_secs(30));
@@ -52,7 +56,8 @@ fn a_tier_has_a_limit_of_its_own() {
     let mut policies = Policies::from(vec![api]);
     policies.tier = vec![Tier::new("gold", [Conditions::new().with("user", ["acme", "umbrella-*"])])];
     let (set, _hand) = set_of(policies);
-    let admitted = |user: &str| (0..10).filter(|_| set.check(&Attributes::new().user(user)).is_allowed()).count();
+    let admitted =
+        |user: &str| (0..10).filter(|_| set.check(&Attributes::new().user(user)).is_allowed()).count();
     assert_eq!(["ann", "acme", "umbrella-7", "umbrella", "root"].map(admitted), [1, 3, 3, 1, 10]);
 }
 

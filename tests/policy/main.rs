@@ -3,10 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "in helpers of tests, too, to fail is to panic")]
 
 mod decisions;
+mod lookups;
 #[path = "../model/mod.rs"]
 mod model;
 mod model_set;
-mod lookups;
 mod reloads_observed;
 mod versions;
 mod watching;

@@ -7,8 +7,8 @@ use std::time::Duration;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use tollgate::policy::{
-    AlgorithmName, Amount, Attributes, Conditions, Limit, Missing, Override, Policy, PolicyError, PolicySet, Reason, Scope,
-    State, Verdict,
+    AlgorithmName, Amount, Attributes, Conditions, Limit, Missing, Override, Policy, PolicyError, PolicySet,
+    Reason, Scope, State, Verdict,
 };
 use tollgate::{Clock, ManualClock, Quota};
 
@@ -123,7 +123,9 @@ impl Model {
     fn new(algorithm: AlgorithmName, quota: Quota, now: u64) -> Model {
         let (limit, length) = (quota.count(), nanos(quota));
         match algorithm {
-            AlgorithmName::Gcra | AlgorithmName::TokenBucket => Model::Tokens(Counted::new(Tokens::evenly(quota, now))),
+            AlgorithmName::Gcra | AlgorithmName::TokenBucket => {
+                Model::Tokens(Counted::new(Tokens::evenly(quota, now)))
+            }
             AlgorithmName::LeakyBucket => Model::Tokens(Counted::new(Tokens::queue(quota, now))),
             AlgorithmName::FixedWindow => {
                 Model::Fixed(Counted::new(Fixed { limit, windows: Windows { length, start: now } }))
@@ -189,7 +191,9 @@ struct ModelSet {
 impl ModelSet {
     fn apply(&mut self, policies: Vec<Policy>, now: u64) {
         let mut states = HashMap::new();
-        for policy in policies.iter().filter(|policy| matches!(policy.state, State::Active | State::Suspended)) {
+        for policy in
+            policies.iter().filter(|policy| matches!(policy.state, State::Active | State::Suspended))
+        {
             let old = self.policies.iter().find(|old| old.id == policy.id && old.scope == policy.scope);
             let mut left = old.and_then(|old| self.states.remove(&old.id)).unwrap_or_default();
             let wanted: Vec<_> = policy.limits.iter().filter_map(quota).collect();
@@ -197,7 +201,9 @@ impl ModelSet {
             for (spec, limit) in wanted.iter().zip(&mut limits) {
                 *limit = left.iter().position(|(old, _)| old == spec).map(|place| left.remove(place).1);
             }
-            for ((algorithm, quota), limit) in wanted.iter().zip(&mut limits).filter(|(_, limit)| limit.is_none()) {
+            for ((algorithm, quota), limit) in
+                wanted.iter().zip(&mut limits).filter(|(_, limit)| limit.is_none())
+            {
                 let same = |((old, before), _): &((AlgorithmName, Quota), Model)| {
                     old == algorithm && (algorithm.has_burst() || nanos(*before) == nanos(*quota))
                 };
@@ -212,7 +218,8 @@ impl ModelSet {
     }
 
     fn check(&mut self, request: &Request, now: u64) -> (Option<Reason>, Vec<String>, Vec<Told>) {
-        let mut concerned: Vec<&Policy> = self.policies.iter().filter(|policy| concerns(policy, request)).collect();
+        let mut concerned: Vec<&Policy> =
+            self.policies.iter().filter(|policy| concerns(policy, request)).collect();
         concerned.sort_by_key(|policy| std::cmp::Reverse(policy.priority));
         let replaced: Vec<&String> = concerned.iter().flat_map(|policy| &policy.replaces).collect();
         concerned.retain(|policy| !replaced.contains(&&policy.id));
@@ -314,8 +321,8 @@ fn conditions() -> impl Strategy<Value = Conditions> {
     let user = prop::sample::select(&USER_PATTERNS).prop_map(|(text, _)| text);
     let route = prop::sample::select(&ROUTE_PATTERNS).prop_map(|(text, _)| text);
     let tier = prop::sample::subsequence(&TIERS, 1..=2);
-    (prop::option::weighted(0.3, user), prop::option::weighted(0.4, route), prop::option::weighted(0.3, tier)).prop_map(
-        |(user, route, tier)| {
+    (prop::option::weighted(0.3, user), prop::option::weighted(0.4, route), prop::option::weighted(0.3, tier))
+        .prop_map(|(user, route, tier)| {
             let mut conditions = Conditions::new();
             for (name, pattern) in [("user", user), ("route", route)] {
                 if let Some(pattern) = pattern {
@@ -323,8 +330,7 @@ fn conditions() -> impl Strategy<Value = Conditions> {
                 }
             }
             tier.map_or(conditions.clone(), |tiers| conditions.with("tier", tiers))
-        },
-    )
+        })
 }
 
 fn some_conditions() -> impl Strategy<Value = Vec<Conditions>> {
@@ -341,11 +347,13 @@ fn a_limit() -> impl Strategy<Value = Limit> {
         AlgorithmName::SlidingLog,
     ]);
     let seconds = prop::sample::select(&[1_u64, 7, 60]);
-    (algorithm, 0..6_u64, seconds, prop::option::of(1..8_u64)).prop_map(|(algorithm, count, seconds, burst)| {
-        let quota = Quota::new(count, Duration::from_secs(seconds)).unwrap();
-        let burst = burst.filter(|_| algorithm.has_burst());
-        Limit::of(algorithm, burst.map_or(quota, |burst| quota.burst(burst)))
-    })
+    (algorithm, 0..6_u64, seconds, prop::option::of(1..8_u64)).prop_map(
+        |(algorithm, count, seconds, burst)| {
+            let quota = Quota::new(count, Duration::from_secs(seconds)).unwrap();
+            let burst = burst.filter(|_| algorithm.has_burst());
+            Limit::of(algorithm, burst.map_or(quota, |burst| quota.burst(burst)))
+        },
+    )
 }
 
 fn limits() -> impl Strategy<Value = Vec<Limit>> {
@@ -359,7 +367,12 @@ fn limits() -> impl Strategy<Value = Vec<Limit>> {
 fn policy(id: &'static str) -> impl Strategy<Value = Policy> {
     let missing = prop::sample::select(&[Missing::Shared, Missing::Shared, Missing::Refuse, Missing::Pass]);
     let names = prop::sample::subsequence(&NAMES, 0..=2);
-    let rest = (0..3_i32, prop::bool::weighted(0.15), 0..3_u64, prop::option::weighted(0.15, prop::sample::select(&IDS)));
+    let rest = (
+        0..3_i32,
+        prop::bool::weighted(0.15),
+        0..3_u64,
+        prop::option::weighted(0.15, prop::sample::select(&IDS)),
+    );
     (a_state(), conditions(), some_conditions(), some_conditions(), names, missing, limits(), rest).prop_map(
         move |(state, matches, allow, deny, names, missing, limits, (priority, shadow, cost, replaced))| {
             let mut policy = Policy::new(id);
@@ -367,7 +380,8 @@ fn policy(id: &'static str) -> impl Strategy<Value = Policy> {
             (policy.scope, policy.missing, policy.limits) = (Scope::of(names), missing, limits);
             (policy.priority, policy.shadow) = (priority, shadow);
             policy.cost = tollgate::policy::CostRule::Fixed(cost);
-            policy.replaces = replaced.into_iter().filter(|other| *other != id).map(|id| (*id).to_owned()).collect();
+            policy.replaces =
+                replaced.into_iter().filter(|other| *other != id).map(|id| (*id).to_owned()).collect();
             policy
         },
     )
@@ -377,7 +391,8 @@ fn policies() -> impl Strategy<Value = Vec<Policy>> {
     let all = (policy(IDS[0]), policy(IDS[1]), policy(IDS[2]), policy(IDS[3]));
     (all, 1..16_usize).prop_map(|((one, two, three, four), which)| {
         let all = [one, two, three, four].into_iter().enumerate();
-        let mut some: Vec<_> = all.filter(|(place, _)| which & (1 << place) > 0).map(|(_, policy)| policy).collect();
+        let mut some: Vec<_> =
+            all.filter(|(place, _)| which & (1 << place) > 0).map(|(_, policy)| policy).collect();
         let ids: Vec<_> = some.iter().map(|policy| policy.id.clone()).collect();
         some.iter_mut().for_each(|policy| policy.replaces.retain(|id| ids.contains(id)));
         some
@@ -424,7 +439,8 @@ impl Pair {
                 // A state to which there is no way is a test of its own.
                 for policy in &mut policies {
                     let old = self.model.policies.iter().find(|old| old.id == policy.id);
-                    policy.state = old.map_or(policy.state, |old| old.state.transition(policy.state).unwrap_or(old.state));
+                    policy.state = old
+                        .map_or(policy.state, |old| old.state.transition(policy.state).unwrap_or(old.state));
                 }
                 let change = self.set.apply(policies.clone()).map_err(wrong)?;
                 self.changed(change.version, policies);
@@ -438,7 +454,8 @@ impl Pair {
             Op::Upsert(policy) => self.upsert(policy)?,
             Op::Remove(place) => {
                 let id = IDS[place];
-                let policies: Vec<_> = self.model.policies.iter().filter(|policy| policy.id != id).cloned().collect();
+                let policies: Vec<_> =
+                    self.model.policies.iter().filter(|policy| policy.id != id).cloned().collect();
                 let known = policies.len() < self.model.policies.len();
                 let named = policies.iter().any(|policy| policy.replaces.iter().any(|other| other == id));
                 match self.set.remove(id) {
@@ -450,7 +467,9 @@ impl Pair {
             }
             Op::Transition(place, state) => self.transition(IDS[place], state)?,
             Op::Rollback(back) => {
-                let Some((version, policies)) = self.versions.iter().rev().nth(back).cloned() else { return Ok(()) };
+                let Some((version, policies)) = self.versions.iter().rev().nth(back).cloned() else {
+                    return Ok(());
+                };
                 let change = self.set.rollback(version).map_err(wrong)?;
                 self.changed(change.version, policies);
             }
@@ -493,7 +512,8 @@ impl Pair {
         });
         match (self.set.transition(id, state), may) {
             (Ok(change), Some(true)) => self.changed(change.version, policies),
-            (Err(PolicyError::Transition { .. }), Some(false)) | (Err(PolicyError::UnknownPolicy { .. }), None) => {}
+            (Err(PolicyError::Transition { .. }), Some(false))
+            | (Err(PolicyError::UnknownPolicy { .. }), None) => {}
             (other, _) => return Err(TestCaseError::fail(format!("{other:?}"))),
         }
         Ok(())

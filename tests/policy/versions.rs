@@ -114,7 +114,8 @@ fn flapping_limits_admit_no_more_than_the_highest_and_what_the_changes_grant() {
     let set = PolicySet::builder().clock(clock).build();
     let of = |limit: u64| {
         let mut policy = Policy::new("log");
-        policy.limits = vec![Limit::of(AlgorithmName::SlidingLog, Quota::new(limit, Duration::from_secs(60)).unwrap())];
+        policy.limits =
+            vec![Limit::of(AlgorithmName::SlidingLog, Quota::new(limit, Duration::from_secs(60)).unwrap())];
         vec![policy]
     };
     set.apply(of(1_000)).unwrap();
@@ -197,7 +198,8 @@ fn a_lower_limit_is_in_force_at_the_next_check_and_its_waits_are_true() {
 fn what_cannot_go_on_begins_anew_and_says_so() {
     let (clock, _hand) = Clock::manual();
     let set = PolicySet::builder().clock(clock).build();
-    let window = |seconds| Limit::of(AlgorithmName::FixedWindow, Quota::new(2, Duration::from_secs(seconds)).unwrap());
+    let window =
+        |seconds| Limit::of(AlgorithmName::FixedWindow, Quota::new(2, Duration::from_secs(seconds)).unwrap());
     let said = |policies: Vec<Policy>| set.apply(policies).unwrap().to_string();
     assert_eq!(said(one(window(60))), "version 1 is in force; added: api");
     assert_eq!(
@@ -214,7 +216,10 @@ fn what_cannot_go_on_begins_anew_and_says_so() {
     );
     let mut scoped = one(gcra("4000000000/s"));
     scoped[0].scope = Scope::of(["user"]);
-    assert_eq!(said(scoped), "version 5 is in force; changed: api; api begins anew: its scope or max_keys is another");
+    assert_eq!(
+        said(scoped),
+        "version 5 is in force; changed: api; api begins anew: its scope or max_keys is another"
+    );
     assert_eq!(said(Vec::new()), "version 6 is in force; removed: api");
 }
 

@@ -14,7 +14,9 @@ impl CompiledConditions {
     /// # Errors
     ///
     /// The attribute, the place of its pattern, and what is wrong with it.
-    pub(in crate::policy) fn new(conditions: &Conditions) -> Result<CompiledConditions, (String, usize, String)> {
+    pub(in crate::policy) fn new(
+        conditions: &Conditions,
+    ) -> Result<CompiledConditions, (String, usize, String)> {
         let compiled = conditions.iter().map(|(attribute, patterns)| {
             let column = Column::of(attribute);
             match Matcher::new(&column, patterns) {

@@ -158,7 +158,9 @@ fn parse(text: &str, slashes: bool) -> Result<Parsed, String> {
                 rest = Some(if across { Rest::Anything } else { Rest::Segment });
                 continue;
             }
-            '\\' => characters.next().ok_or("a backslash at the end says nothing: write \\\\ for a backslash")?,
+            '\\' => {
+                characters.next().ok_or("a backslash at the end says nothing: write \\\\ for a backslash")?
+            }
             literal => literal,
         };
         if wildcards == 0 {

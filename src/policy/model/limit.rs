@@ -190,7 +190,9 @@ impl Visitor<'_> for AmountVisitor {
     type Value = Amount;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a limit as \"5/min\", \"unlimited\", \"block\", or a whole number with a window beside it")
+        f.write_str(
+            "a limit as \"5/min\", \"unlimited\", \"block\", or a whole number with a window beside it",
+        )
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Amount, E> {

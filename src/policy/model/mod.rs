@@ -10,7 +10,6 @@ mod scope;
 mod state;
 mod timestamp;
 
-
 pub use conditions::{Conditions, Pattern};
 pub use cost::{AttributeCost, CostRule};
 pub use limit::{AlgorithmName, Amount, Limit};
@@ -20,4 +19,3 @@ pub use policy::{Missing, OnFailure, Override, Policy};
 pub use scope::Scope;
 pub use state::{State, TransitionError};
 pub use timestamp::Timestamp;
-

@@ -84,7 +84,9 @@ impl<'de> Visitor<'de> for ScopeVisitor {
         }
         if attributes.iter().any(|attribute| attribute == Scope::GLOBAL) {
             if attributes.len() > 1 {
-                return Err(de::Error::custom("\"global\" stands alone: leave it out, or the other attributes"));
+                return Err(de::Error::custom(
+                    "\"global\" stands alone: leave it out, or the other attributes",
+                ));
             }
             return Ok(Scope::global());
         }

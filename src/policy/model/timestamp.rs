@@ -41,7 +41,8 @@ impl Serialize for Timestamp {
 impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
         let text = Cow::<str>::deserialize(deserializer)?;
-        let wrong = || D::Error::custom(format_args!("\"{text}\" is not a time: write it as 2026-11-21T14:30:00Z"));
+        let wrong =
+            || D::Error::custom(format_args!("\"{text}\" is not a time: write it as 2026-11-21T14:30:00Z"));
         text.parse().map(Timestamp).map_err(|_| wrong())
     }
 }
