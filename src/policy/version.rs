@@ -130,9 +130,12 @@ impl Version {
         });
         if !self.replaces.is_empty() {
             let all = places.clone();
-            let replaced = |other: u32| {
-                all.iter().any(|place| self.replaces.get(place).is_some_and(|others| others.contains(&other)))
+            // One that only watches takes nobody's place.
+            let replaces = |place: u32, other: u32| {
+                self.replaces.get(&place).is_some_and(|others| others.contains(&other))
+                    && self.policies[place as usize].enforces(seen)
             };
+            let replaced = |other: u32| all.iter().any(|place| replaces(*place, other));
             places.retain(|place| !replaced(*place));
         }
         places

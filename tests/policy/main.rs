@@ -8,5 +8,6 @@ mod lookups;
 mod model;
 mod model_set;
 mod reloads_observed;
+mod reviewed;
 mod versions;
 mod watching;

@@ -221,7 +221,8 @@ impl ModelSet {
         let mut concerned: Vec<&Policy> =
             self.policies.iter().filter(|policy| concerns(policy, request)).collect();
         concerned.sort_by_key(|policy| std::cmp::Reverse(policy.priority));
-        let replaced: Vec<&String> = concerned.iter().flat_map(|policy| &policy.replaces).collect();
+        let enforced = concerned.iter().filter(|policy| !policy.shadow);
+        let replaced: Vec<&String> = enforced.flat_map(|policy| &policy.replaces).collect();
         concerned.retain(|policy| !replaced.contains(&&policy.id));
         let mut matched = Vec::new();
         let (mut enforced, mut watched): (Vec<&Policy>, Vec<&Policy>) = (Vec::new(), Vec::new());

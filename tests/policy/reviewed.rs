@@ -1,0 +1,39 @@
+//! What a hostile reader found.
+
+use tollgate::Clock;
+use tollgate::policy::{Attributes, Format, Policies, PolicySet};
+
+fn policies(text: &str) -> Policies {
+    Policies::parse(text, Format::Toml).unwrap()
+}
+
+fn set_of(text: &str) -> (PolicySet, tollgate::ManualClock) {
+    let (clock, hand) = Clock::manual();
+    let set = PolicySet::builder().clock(clock).build();
+    set.apply(policies(text)).unwrap();
+    (set, hand)
+}
+
+fn admitted(set: &PolicySet) -> usize {
+    (0..100).take_while(|_| set.check(&Attributes::new().user("ann")).is_allowed()).count()
+}
+
+#[test]
+fn a_policy_that_only_watches_replaces_nothing() {
+    for watching in ["shadow = true", "enforce_percent = 0"] {
+        let (set, _hand) = set_of(&format!(
+            "
+            [[policy]]
+            id = 'old'
+            scope = 'user'
+            limit = '2/min'
+            [[policy]]
+            id = 'new'
+            scope = 'user'
+            limit = '1/min'
+            replaces = ['old']
+            {watching}",
+        ));
+        assert_eq!(admitted(&set), 2, "{watching}");
+    }
+}
