@@ -37,3 +37,27 @@ fn a_policy_that_only_watches_replaces_nothing() {
         assert_eq!(admitted(&set), 2, "{watching}");
     }
 }
+
+#[test]
+fn an_override_counts_in_place_of_a_word() {
+    for word in ["unlimited", "block"] {
+        let (set, _hand) = set_of(&format!(
+            "
+            [[policy]]
+            id = 'all'
+            scope = 'user'
+            limit = '{word}'
+            priority = 1
+            overrides = [{{ match = {{ user = 'ann' }}, limit = '9/min' }}]
+            [[policy]]
+            id = 'below'
+            scope = 'user'
+            limit = '3/min'",
+        ));
+        assert_eq!(admitted(&set), 3, "{word}: the one below is asked too");
+        set.remove("below").unwrap();
+        assert_eq!(admitted(&set), 6, "{word}: three of nine are spent");
+        let others = (0..50).filter(|_| set.check(&Attributes::new().user("ben")).is_allowed()).count();
+        assert_eq!(others, if word == "block" { 0 } else { 50 });
+    }
+}
