@@ -36,7 +36,7 @@ pub(super) enum Unbuilt {
     Limit(BuildError),
 }
 
-/// A limit to be: one that is there already, and whether it must be changed.
+/// A limit to be: a new one, or one that is there already and goes on as this.
 enum Plan {
     Ready(LimitInForce),
     Change(LimitInForce, Arc<str>, LimitSpec),
@@ -158,28 +158,24 @@ fn plan(
     }
     let mut left: Vec<&LimitInForce> = same_keys.map(|old| old.limits.iter().collect()).unwrap_or_default();
     let specs = specs(policy);
-    // First those that stay as they are, so that a change of order is none.
-    let mut plans: Vec<Option<Plan>> = specs
-        .iter()
-        .map(|(name, spec)| {
-            let place = left.iter().position(|old| old.spec == *spec)?;
-            Some(Plan::Ready(LimitInForce { name: name.clone(), ..left.remove(place).clone() }))
-        })
-        .collect();
-    for ((name, spec), plan) in specs.into_iter().zip(&mut plans) {
-        if plan.is_some() {
-            continue;
-        }
-        let place = left.iter().position(|old| old.spec.can_become(spec));
-        *plan = Some(match place {
-            Some(place) => Plan::Change(left.remove(place).clone(), name, spec),
-            None => {
-                if same_keys.is_some() {
-                    change.restarted(&policy.id, Some(&name), Restart::OtherKind);
-                }
-                Plan::Ready(spec.build(name, max_keys, clock).map_err(Unbuilt::Limit)?)
+    let mut plans: Vec<Option<Plan>> = specs.iter().map(|_| None).collect();
+    // First those that stay as they are, so that a change of order is none; then those of one period, so that a limit a minute does not go on with
+    // what was spent of one a second.
+    for goes_on in [LimitSpec::eq, LimitSpec::can_become_in_its_period, LimitSpec::can_become] {
+        let open = specs.iter().zip(&mut plans).filter(|(_, plan)| plan.is_none());
+        for ((name, spec), plan) in open {
+            if let Some(place) = left.iter().position(|old| goes_on(&old.spec, spec)) {
+                *plan = Some(Plan::Change(left.remove(place).clone(), name.clone(), *spec));
             }
-        });
+        }
+    }
+    for ((name, spec), plan) in specs.into_iter().zip(&mut plans) {
+        if plan.is_none() {
+            if same_keys.is_some() {
+                change.restarted(&policy.id, Some(&name), Restart::OtherKind);
+            }
+            *plan = Some(Plan::Ready(spec.build(name, max_keys, clock).map_err(Unbuilt::Limit)?));
+        }
     }
     let per_call = match same_keys {
         Some(old) => Arc::clone(&old.per_call),

@@ -201,15 +201,24 @@ impl ModelSet {
             for (spec, limit) in wanted.iter().zip(&mut limits) {
                 *limit = left.iter().position(|(old, _)| old == spec).map(|place| left.remove(place).1);
             }
-            for ((algorithm, quota), limit) in
-                wanted.iter().zip(&mut limits).filter(|(_, limit)| limit.is_none())
-            {
-                let same = |((old, before), _): &((AlgorithmName, Quota), Model)| {
-                    old == algorithm && (algorithm.has_burst() || nanos(*before) == nanos(*quota))
-                };
-                let kept = left.iter().position(same).map(|place| left.remove(place).1);
-                let kept = kept.and_then(|mut model| model.go_on(*quota, now).then_some(model));
-                *limit = Some(kept.unwrap_or_else(|| Model::new(*algorithm, *quota, now)));
+            let mut found: Vec<Option<Model>> = vec![None; wanted.len()];
+            for any_period in [false, true] {
+                for (place, (algorithm, quota)) in wanted.iter().enumerate() {
+                    if limits[place].is_some() || found[place].is_some() {
+                        continue;
+                    }
+                    let same = |((old, before), _): &((AlgorithmName, Quota), Model)| {
+                        old == algorithm
+                            && (any_period && algorithm.has_burst() || nanos(*before) == nanos(*quota))
+                    };
+                    found[place] = left.iter().position(same).map(|place| left.remove(place).1);
+                }
+            }
+            for ((algorithm, quota), (limit, kept)) in wanted.iter().zip(limits.iter_mut().zip(found)) {
+                if limit.is_none() {
+                    let kept = kept.and_then(|mut model| model.go_on(*quota, now).then_some(model));
+                    *limit = Some(kept.unwrap_or_else(|| Model::new(*algorithm, *quota, now)));
+                }
             }
             let limits = wanted.into_iter().zip(limits.into_iter().flatten()).collect();
             states.insert(policy.id.clone(), limits);

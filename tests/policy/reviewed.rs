@@ -1,5 +1,7 @@
 //! What a hostile reader found.
 
+use std::time::Duration;
+
 use tollgate::Clock;
 use tollgate::policy::{Attributes, Format, Policies, PolicySet};
 
@@ -59,5 +61,26 @@ fn an_override_counts_in_place_of_a_word() {
         assert_eq!(admitted(&set), 6, "{word}: three of nine are spent");
         let others = (0..50).filter(|_| set.check(&Attributes::new().user("ben")).is_allowed()).count();
         assert_eq!(others, if word == "block" { 0 } else { 50 });
+    }
+}
+
+#[test]
+fn a_limit_goes_on_from_the_one_of_its_period_though_another_went_or_the_order_changed() {
+    for after in ["limit = '20/min'", "limits = [{ limit = '20/min' }, { limit = '7/s' }]"] {
+        let policy = |limits: &str| format!("[[policy]]\nid = 'api'\nscope = 'user'\n{limits}");
+        let (set, hand) = set_of(&policy("limits = [{ limit = '5/s' }, { limit = '10/min' }]"));
+        assert_eq!(admitted(&set), 5);
+        hand.advance(Duration::from_secs(1));
+        assert_eq!(admitted(&set), 5);
+        assert!(set.apply(policies(&policy(after))).unwrap().restarted.is_empty());
+        let mut more = 0;
+        for _ in 0..3 {
+            more += admitted(&set);
+            hand.advance(Duration::from_secs(1));
+        }
+        assert!(
+            more <= 11,
+            "{more}: ten of ten were spent, the raise is ten, and little comes back in three seconds"
+        );
     }
 }
