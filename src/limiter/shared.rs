@@ -29,13 +29,15 @@ pub(crate) struct SharedLimit<A: Engine> {
 pub(super) struct Term(AtomicU64);
 
 impl Term {
+    const NEVER: u64 = u64::MAX;
+
     pub(super) fn open() -> Term {
-        Term(AtomicU64::new(u64::MAX))
+        Term(AtomicU64::new(Term::NEVER))
     }
 
     pub(super) fn end(&self, time: u64) {
-        // Release: pairs with the Acquire load in `within`.
-        self.0.store(time, Ordering::Release);
+        // Release: pairs with the Acquire load in `within`. An exchange, because a mere store may be seen only after what follows it.
+        self.0.swap(time, Ordering::AcqRel);
     }
 
     /// This time, or the end if that came before.
@@ -88,9 +90,20 @@ impl<A: Engine> SharedLimit<A> {
 impl<A: Succeed> SharedLimit<A> {
     /// The same keys under another quota, from now on.
     pub(crate) fn succeed(&self, quota: Quota) -> Result<SharedLimit<A>, BuildError> {
-        let (algorithm, time) = self.algorithm.succeed(quota, || self.held.timeline.now().time)?;
-        self.term.end(time);
-        Ok(SharedLimit::of(algorithm, Arc::clone(&self.held)))
+        let now = || self.held.timeline.now().time;
+        // It ends before the clock is read for the next one: whoever does not see that has read the clock before. Else somebody could be admitted at
+        // a time when the next one is in force already, and lead a key far ahead of a slower one.
+        self.term.end(now());
+        match self.algorithm.succeed(quota, now) {
+            Ok((algorithm, time)) => {
+                self.term.end(time);
+                Ok(SharedLimit::of(algorithm, Arc::clone(&self.held)))
+            }
+            Err(error) => {
+                self.term.end(Term::NEVER);
+                Err(error)
+            }
+        }
     }
 }
 
@@ -174,5 +187,15 @@ mod tests {
         hand.advance(Duration::from_secs(100));
         assert!(admits(&old, 1), "it had a thousand when it ended");
         assert!(admits(&new, 10), "and that is long ago for the new one");
+    }
+
+    #[test]
+    fn a_successor_that_cannot_be_leaves_the_limit_in_force() {
+        let (clock, hand) = Clock::manual();
+        let limit = SharedLimit::new(Gcra::new(Quota::per_second(1)), 100, clock).unwrap();
+        assert!(admits(&limit, 1));
+        assert!(limit.succeed(Quota::per_second(1_000_000_000)).is_err());
+        hand.advance(Duration::from_secs(1));
+        assert!(admits(&limit, 1), "its time goes on");
     }
 }
