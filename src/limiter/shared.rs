@@ -1,7 +1,7 @@
 //! [`SharedLimit`]: a limit that shares its keys with those that come before and after it.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use super::Stats;
@@ -12,7 +12,7 @@ use crate::algorithm::{PerCall, Succeed};
 use crate::build_error::BuildError;
 use crate::clock::{Clock, Instant, Now, Timeline};
 use crate::quota::Quota;
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{AtomicU64, Mutex, Ordering};
 
 /// A limit of one version of a policy.
 ///
@@ -40,6 +40,11 @@ impl Term {
         self.0.swap(time, Ordering::AcqRel);
     }
 
+    fn is_open(&self) -> bool {
+        // Relaxed: whoever sees it late decides as of a moment ago.
+        self.0.load(Ordering::Relaxed) == Term::NEVER
+    }
+
     /// This time, or the end if that came before.
     #[inline]
     pub(super) fn within(&self, time: u64) -> u64 {
@@ -52,12 +57,14 @@ impl Term {
 struct Held<A: Engine> {
     keys: A::Keys,
     timeline: Timeline,
+    /// The limit in force, if it is not the first.
+    newest: Mutex<Weak<SharedLimit<A>>>,
 }
 
 impl<A: Engine> Held<A> {
     fn new(algorithm: &A, max_keys: usize, clock: Clock) -> Arc<Held<A>> {
         let keys = A::Keys::new(algorithm, max_keys, AtCapacity::default());
-        Arc::new(Held { keys, timeline: Timeline::new(clock) })
+        Arc::new(Held { keys, timeline: Timeline::new(clock), newest: Mutex::new(Weak::new()) })
     }
 }
 
@@ -89,7 +96,7 @@ impl<A: Engine> SharedLimit<A> {
 
 impl<A: Succeed> SharedLimit<A> {
     /// The same keys under another quota, from now on.
-    pub(crate) fn succeed(&self, quota: Quota) -> Result<SharedLimit<A>, BuildError> {
+    pub(crate) fn succeed(&self, quota: Quota) -> Result<Arc<SharedLimit<A>>, BuildError> {
         let now = || self.held.timeline.now().time;
         // It ends before the clock is read for the next one: whoever does not see that has read the clock before. Else somebody could be admitted at
         // a time when the next one is in force already, and lead a key far ahead of a slower one.
@@ -97,7 +104,9 @@ impl<A: Succeed> SharedLimit<A> {
         match self.algorithm.succeed(quota, now) {
             Ok((algorithm, time)) => {
                 self.term.end(time);
-                Ok(SharedLimit::of(algorithm, Arc::clone(&self.held)))
+                let successor = Arc::new(SharedLimit::of(algorithm, Arc::clone(&self.held)));
+                *self.held.newest.lock() = Arc::downgrade(&successor);
+                Ok(successor)
             }
             Err(error) => {
                 self.term.end(Term::NEVER);
@@ -142,6 +151,13 @@ impl<A: Engine> Keeper for SharedLimit<A> {
     #[inline]
     fn now_together(&self, instant: &mut Instant) -> Now {
         self.in_force(self.held.timeline.now_together(instant))
+    }
+
+    /// What is spent now is charged now, also by whoever was let through by a limit that has ended: as of its end, it might have come back by now.
+    fn afterwards(&self, with: impl FnOnce(&A, Now)) {
+        let newest = if self.term.is_open() { None } else { self.held.newest.lock().upgrade() };
+        let limit = newest.as_deref().unwrap_or(self);
+        with(&limit.algorithm, limit.now());
     }
 }
 

@@ -47,7 +47,7 @@ pub(super) trait Counting: Gate {
 impl<A: Succeed + 'static> Counting for SharedLimit<A> {
     fn succeed(&self, spec: LimitSpec) -> Result<Arc<dyn Counting>, BuildError> {
         let LimitSpec::Rate { quota, .. } = spec else { return Err(spec.is_of_another_kind()) };
-        Ok(Arc::new(SharedLimit::succeed(self, quota)?))
+        Ok(SharedLimit::succeed(self, quota)?)
     }
 
     fn stats(&self) -> Stats {

@@ -84,3 +84,26 @@ fn a_limit_goes_on_from_the_one_of_its_period_though_another_went_or_the_order_c
         );
     }
 }
+
+#[test]
+fn what_a_request_costs_in_the_end_is_charged_when_it_ends_though_the_limit_has_changed() {
+    let policy = |algorithm: &str, limit: &str| {
+        format!(
+            "[[policy]]\nid = 'api'\nscope = 'user'\nlimit = '{limit}'\nalgorithm = '{algorithm}'\ncost = {{ attribute = 'tokens' }}"
+        )
+    };
+    for algorithm in ["gcra", "token_bucket", "fixed_window", "sliding_window", "sliding_log"] {
+        let [kept, changed] = [None, Some("61/min")].map(|change| {
+            let (set, hand) = set_of(&policy(algorithm, "60/min"));
+            let ann = Attributes::new().user("ann");
+            let verdict = set.check(&ann.clone().with("tokens", 1));
+            if let Some(limit) = change {
+                set.apply(policies(&policy(algorithm, limit))).unwrap();
+            }
+            hand.advance(Duration::from_secs(40));
+            verdict.settle(50);
+            60 - set.check(&ann.with("tokens", 0)).remaining().min(60)
+        });
+        assert!(changed + 1 >= kept, "{algorithm}: {changed} spent, and {kept} without the change");
+    }
+}
