@@ -1,9 +1,10 @@
 //! What a hostile reader found.
 
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use tollgate::Clock;
-use tollgate::policy::{Attributes, Format, Policies, PolicySet};
+use tollgate::policy::{Attributes, Format, Policies, PolicySet, Value};
 
 fn policies(text: &str) -> Policies {
     Policies::parse(text, Format::Toml).unwrap()
@@ -105,5 +106,27 @@ fn what_a_request_costs_in_the_end_is_charged_when_it_ends_though_the_limit_has_
             60 - set.check(&ann.with("tokens", 0)).remaining().min(60)
         });
         assert!(changed + 1 >= kept, "{algorithm}: {changed} spent, and {kept} without the change");
+    }
+}
+
+#[test]
+fn an_ipv4_address_in_ipv6_form_is_the_ipv4_address_wherever_it_stands() {
+    let (set, _hand) = set_of(
+        "
+        [[policy]]
+        id = 'inside'
+        limit = 'block'
+        match = { ip = '::ffff:10.0.0.0/104' }
+        [[policy]]
+        id = 'peers'
+        scope = 'peer'
+        limit = '1/min'
+        match = { peer = '*' }",
+    );
+    assert!(!set.check(&Attributes::new().ip([10, 1, 2, 3].into())).is_allowed());
+    assert!(set.check(&Attributes::new().ip([11, 1, 2, 3].into())).is_allowed());
+    for last in 1..4 {
+        let peer = Value::Address(Ipv4Addr::new(192, 0, 2, last).to_ipv6_mapped().into());
+        assert!(set.check(&Attributes::new().with("peer", peer)).is_allowed());
     }
 }
