@@ -220,7 +220,9 @@ impl PolicySet {
     ///
     /// [`PolicyError::Invalid`] with all that is wrong with them; the old ones stay in force.
     pub fn apply(&self, policies: impl Into<Policies>) -> Result<Change, PolicyError> {
-        self.change(|_| Ok(policies.into()), true)
+        // Whatever that does, it does not do it while others wait for their turn.
+        let policies = policies.into();
+        self.change(|_| Ok(policies), true)
     }
 
     /// Puts a policy in force in place of the one with its id, or beside the others if there is none. Notes when.

@@ -67,37 +67,45 @@ impl Version {
         let mut change = Change::new(number);
         let mut kept = HashMap::new();
         let mut plans = Vec::new();
-        // All that can fail comes first.
+        // All that can fail or takes long comes first: a limit stands still from when its successor is made until that is in force.
         for policy in source.policy.iter().filter(|policy| keeps_keys(policy.state)) {
             match self.kept.get(&policy.id) {
                 Some(old) if *old.policy == *policy => {
                     kept.insert(policy.id.clone(), Arc::clone(old));
                 }
-                old => plans.push((policy, plan(policy, old, clock, &mut change)?)),
+                old => {
+                    let (limits, per_call) = plan(policy, old, clock, &mut change)?;
+                    let compiled = PolicyInForce::new(&Arc::new(policy.clone()), Box::default(), per_call);
+                    plans.push((compiled.map_err(Unbuilt::Conditions)?, limits));
+                }
             }
         }
-        for (policy, (plans, per_call)) in plans {
-            let limits: Result<_, _> =
-                plans.into_iter().map(|plan| plan.carry_out(policy, clock, &mut change)).collect();
-            let limits = limits.map_err(Unbuilt::Limit)?;
-            let policy_in_force = PolicyInForce::new(&Arc::new(policy.clone()), limits, per_call);
-            kept.insert(policy.id.clone(), Arc::new(policy_in_force.map_err(Unbuilt::Conditions)?));
-        }
         change.compare(&self.source, &source);
-        Ok((Version::of(number, source, kept)?, change))
+        let in_force = kept.values().map(|policy| &**policy).chain(plans.iter().map(|(policy, _)| policy));
+        let version = Version::of(number, Arc::clone(&source), in_force)?;
+        for (mut policy, plans) in plans {
+            let carry_out = |plan: Plan| plan.carry_out(&policy.policy, clock, &mut change);
+            let limits: Result<_, _> = plans.into_iter().map(carry_out).collect();
+            policy.limits = limits.map_err(Unbuilt::Limit)?;
+            kept.insert(policy.policy.id.clone(), Arc::new(policy));
+        }
+        let policies = in_order(&source).filter_map(|policy| kept.get(&policy.id)).cloned().collect();
+        Ok((Version { policies, kept, ..version }, change))
     }
 
-    fn of(
+    /// All of a version but the policies themselves.
+    fn of<'p>(
         number: u64,
         source: Arc<Policies>,
-        kept: HashMap<String, Arc<PolicyInForce>>,
+        policies: impl Iterator<Item = &'p PolicyInForce>,
     ) -> Result<Version, Unbuilt> {
-        let active = source.policy.iter().filter(|policy| policy.state == State::Active);
-        let mut policies: Box<[_]> = active.filter_map(|policy| kept.get(&policy.id)).cloned().collect();
-        policies.sort_by_key(|policy| std::cmp::Reverse(policy.policy.priority));
+        let by_id: HashMap<&str, &PolicyInForce> =
+            policies.map(|policy| (policy.policy.id.as_str(), policy)).collect();
+        let order: Vec<&PolicyInForce> =
+            in_order(&source).filter_map(|policy| by_id.get(policy.id.as_str()).copied()).collect();
         let places: HashMap<&str, u32> =
-            policies.iter().map(|policy| policy.policy.id.as_str()).zip(0..).collect();
-        let replaces = policies.iter().zip(0..).filter(|(policy, _)| !policy.policy.replaces.is_empty());
+            order.iter().map(|policy| policy.policy.id.as_str()).zip(0..).collect();
+        let replaces = order.iter().zip(0..).filter(|(policy, _)| !policy.policy.replaces.is_empty());
         let replaces = replaces.map(|(policy, place)| {
             let others = policy.policy.replaces.iter().filter_map(|other| places.get(other.as_str()));
             (place, others.copied().collect())
@@ -108,9 +116,9 @@ impl Version {
             members.map(|members| (tier.name.as_str().into(), members))
         });
         let tiers = tiers.collect::<Result<_, _>>().map_err(Unbuilt::Conditions)?;
-        let index = Index::new(policies.iter().map(|policy| &policy.conditions));
-        let attributes = attributes(&policies, &source.tier);
-        Ok(Version { number, source, policies, replaces, index, attributes, tiers, kept })
+        let index = Index::new(order.iter().map(|policy| &policy.conditions));
+        let attributes = attributes(&order, &source.tier);
+        Ok(Version { number, source, replaces, index, attributes, tiers, ..Version::empty() })
     }
 
     /// The tier that a request belongs to, if it does not say so.
@@ -204,7 +212,7 @@ impl Plan {
 }
 
 /// The names of the attributes that policies and tiers look at.
-fn attributes(policies: &[Arc<PolicyInForce>], tiers: &[Tier]) -> Box<[Box<str>]> {
+fn attributes(policies: &[&PolicyInForce], tiers: &[Tier]) -> Box<[Box<str>]> {
     let mut names: BTreeSet<&str> = BTreeSet::new();
     let mut conditions: Vec<&Conditions> = tiers.iter().flat_map(|tier| &tier.members).collect();
     for policy in policies.iter().map(|policy| &*policy.policy) {
@@ -218,6 +226,14 @@ fn attributes(policies: &[Arc<PolicyInForce>], tiers: &[Tier]) -> Box<[Box<str>]
     }
     names.extend(conditions.into_iter().flat_map(Conditions::iter).map(|(name, _)| name));
     names.into_iter().map(Box::from).collect()
+}
+
+/// Those that are active: the highest priority first, and those of one priority in their order in the file.
+fn in_order(source: &Policies) -> impl Iterator<Item = &Policy> {
+    let active = source.policy.iter().filter(|policy| policy.state == State::Active);
+    let mut active: Vec<_> = active.collect();
+    active.sort_by_key(|policy| std::cmp::Reverse(policy.priority));
+    active.into_iter()
 }
 
 fn keeps_keys(state: State) -> bool {
