@@ -139,12 +139,11 @@ impl Version {
         if !self.replaces.is_empty() {
             let all = places.clone();
             // One that only watches takes nobody's place.
-            let replaces = |place: u32, other: u32| {
-                self.replaces.get(&place).is_some_and(|others| others.contains(&other))
-                    && self.policies[place as usize].enforces(seen)
-            };
-            let replaced = |other: u32| all.iter().any(|place| replaces(*place, other));
-            places.retain(|place| !replaced(*place));
+            places.retain(|other| {
+                let replaces =
+                    |place: &u32| self.replaces.get(place).is_some_and(|others| others.contains(other));
+                !all.iter().any(|place| replaces(place) && self.policies[*place as usize].enforces(seen))
+            });
         }
         places
     }
