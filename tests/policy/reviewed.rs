@@ -1,10 +1,13 @@
 //! What a hostile reader found.
 
 use std::net::Ipv4Addr;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use tollgate::Clock;
-use tollgate::policy::{Attributes, Format, Policies, PolicySet, Value};
+use tollgate::policy::{Amount, Attributes, Customer, Format, Policies, PolicySet, Value};
 
 fn policies(text: &str) -> Policies {
     Policies::parse(text, Format::Toml).unwrap()
@@ -129,4 +132,33 @@ fn an_ipv4_address_in_ipv6_form_is_the_ipv4_address_wherever_it_stands() {
         let peer = Value::Address(Ipv4Addr::new(192, 0, 2, last).to_ipv6_mapped().into());
         assert!(set.check(&Attributes::new().with("peer", peer)).is_allowed());
     }
+}
+
+#[test]
+fn a_slow_answer_does_not_take_the_place_of_one_to_a_later_question() {
+    let (asks, asked) = channel();
+    let (open, opened) = channel::<()>();
+    let (asks, opened, calls) = (Mutex::new(asks), Mutex::new(opened), AtomicUsize::new(0));
+    let set = PolicySet::builder()
+        .clock(Clock::manual().0)
+        .lookup("user", move |_: &str| {
+            let first = calls.fetch_add(1, Ordering::Relaxed) == 0;
+            if first {
+                asks.lock().unwrap().send(()).unwrap();
+                opened.lock().unwrap().recv().unwrap();
+            }
+            Ok(Some(Customer::new().limit("api", if first { Amount::Unlimited } else { Amount::Block })))
+        })
+        .build();
+    set.apply(policies("[[policy]]\nid = 'api'\nscope = 'user'\nlimit = '9/min'")).unwrap();
+    let ann = Attributes::new().user("ann");
+    assert!(set.check(&ann).is_allowed());
+    asked.recv().unwrap();
+    set.look_up("ann").unwrap();
+    assert!(!set.check(&ann).is_allowed(), "looked up, and blocked");
+    open.send(()).unwrap();
+    while set.lookup_stats().waiting > 0 {
+        std::thread::yield_now();
+    }
+    assert!(!set.check(&ann).is_allowed(), "still");
 }
