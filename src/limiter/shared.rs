@@ -188,7 +188,7 @@ mod tests {
         let (clock, hand) = Clock::manual();
         let old = SharedLimit::new(Gcra::new(Quota::per_second(10)), 100, clock).unwrap();
         assert!(admits(&old, 4));
-        let new = old.succeed(Quota::per_second(1_000_000).burst(20)).unwrap();
+        let new = old.succeed(Quota::per_second(1_000).burst(20)).unwrap();
         assert!(!admits(&old, 7) && admits(&old, 6), "ten in all");
         hand.advance(Duration::from_secs(10));
         assert!(!admits(&old, 1), "its time stands still");

@@ -323,7 +323,7 @@ impl PolicySet {
         }
         let policies = Arc::new(policies);
         let number = history.newest + 1;
-        let next = old.next(number, Arc::clone(&policies), &self.settings.clock);
+        let next = old.next(number, &policies, &self.settings.clock);
         let (version, change) = next.map_err(PolicyError::from)?;
         self.current.store(Arc::new(version));
         history.newest = number;

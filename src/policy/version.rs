@@ -61,7 +61,7 @@ impl Version {
     pub(super) fn next(
         &self,
         number: u64,
-        source: Arc<Policies>,
+        source: &Arc<Policies>,
         clock: &Clock,
     ) -> Result<(Version, Change), Unbuilt> {
         let mut change = Change::new(number);
@@ -80,16 +80,16 @@ impl Version {
                 }
             }
         }
-        change.compare(&self.source, &source);
+        change.compare(&self.source, source);
         let in_force = kept.values().map(|policy| &**policy).chain(plans.iter().map(|(policy, _)| policy));
-        let version = Version::of(number, Arc::clone(&source), in_force)?;
+        let version = Version::of(number, Arc::clone(source), in_force)?;
         for (mut policy, plans) in plans {
             let carry_out = |plan: Plan| plan.carry_out(&policy.policy, clock, &mut change);
             let limits: Result<_, _> = plans.into_iter().map(carry_out).collect();
             policy.limits = limits.map_err(Unbuilt::Limit)?;
             kept.insert(policy.policy.id.clone(), Arc::new(policy));
         }
-        let policies = in_order(&source).filter_map(|policy| kept.get(&policy.id)).cloned().collect();
+        let policies = in_order(source).filter_map(|policy| kept.get(&policy.id)).cloned().collect();
         Ok((Version { policies, kept, ..version }, change))
     }
 

@@ -177,7 +177,8 @@ impl Shared {
         match self.known.peek(key) {
             Some(known) => known.due.store(due, Relaxed),
             None => {
-                self.known.insert(Arc::clone(key), Arc::new(Known { customer: None, asked, due: due.into() }))
+                self.known
+                    .insert(Arc::clone(key), Arc::new(Known { customer: None, asked, due: due.into() }));
             }
         }
     }
