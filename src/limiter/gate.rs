@@ -65,6 +65,11 @@ pub(super) trait Keeper: Send + Sync {
 
     fn now_together(&self, instant: &mut Instant) -> Now;
 
+    /// What counts, and when, for somebody who decides no more but only says what was spent.
+    fn afterwards(&self, with: impl FnOnce(&Self::Algorithm, Now)) {
+        with(self.algorithm(), self.now());
+    }
+
     /// Among how many slots refusals are spread.
     fn retry_spread(&self) -> u16 {
         0
@@ -136,7 +141,7 @@ impl<L: Keeper> Gate for L {
     }
 
     fn settle(&self, tag: u64, estimate: u64, actual: u64, receipt: Receipt) {
-        self.keys().settle(self.algorithm(), self.now(), tag, estimate, actual, receipt);
+        self.afterwards(|algorithm, now| self.keys().settle(algorithm, now, tag, estimate, actual, receipt));
     }
 
     fn place(&self, count: u16) -> u16 {

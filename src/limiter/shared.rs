@@ -1,7 +1,7 @@
 //! [`SharedLimit`]: a limit that shares its keys with those that come before and after it.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use super::Stats;
@@ -12,7 +12,7 @@ use crate::algorithm::{PerCall, Succeed};
 use crate::build_error::BuildError;
 use crate::clock::{Clock, Instant, Now, Timeline};
 use crate::quota::Quota;
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{AtomicU64, Mutex, Ordering};
 
 /// A limit of one version of a policy.
 ///
@@ -29,13 +29,20 @@ pub(crate) struct SharedLimit<A: Engine> {
 pub(super) struct Term(AtomicU64);
 
 impl Term {
+    const NEVER: u64 = u64::MAX;
+
     pub(super) fn open() -> Term {
-        Term(AtomicU64::new(u64::MAX))
+        Term(AtomicU64::new(Term::NEVER))
     }
 
     pub(super) fn end(&self, time: u64) {
-        // Release: pairs with the Acquire load in `within`.
-        self.0.store(time, Ordering::Release);
+        // Release: pairs with the Acquire load in `within`. An exchange, because a mere store may be seen only after what follows it.
+        self.0.swap(time, Ordering::AcqRel);
+    }
+
+    fn is_open(&self) -> bool {
+        // Relaxed: whoever sees it late decides as of a moment ago.
+        self.0.load(Ordering::Relaxed) == Term::NEVER
     }
 
     /// This time, or the end if that came before.
@@ -50,12 +57,14 @@ impl Term {
 struct Held<A: Engine> {
     keys: A::Keys,
     timeline: Timeline,
+    /// The limit in force, if it is not the first.
+    newest: Mutex<Weak<SharedLimit<A>>>,
 }
 
 impl<A: Engine> Held<A> {
     fn new(algorithm: &A, max_keys: usize, clock: Clock) -> Arc<Held<A>> {
         let keys = A::Keys::new(algorithm, max_keys, AtCapacity::default());
-        Arc::new(Held { keys, timeline: Timeline::new(clock) })
+        Arc::new(Held { keys, timeline: Timeline::new(clock), newest: Mutex::new(Weak::new()) })
     }
 }
 
@@ -87,10 +96,23 @@ impl<A: Engine> SharedLimit<A> {
 
 impl<A: Succeed> SharedLimit<A> {
     /// The same keys under another quota, from now on.
-    pub(crate) fn succeed(&self, quota: Quota) -> Result<SharedLimit<A>, BuildError> {
-        let (algorithm, time) = self.algorithm.succeed(quota, || self.held.timeline.now().time)?;
-        self.term.end(time);
-        Ok(SharedLimit::of(algorithm, Arc::clone(&self.held)))
+    pub(crate) fn succeed(&self, quota: Quota) -> Result<Arc<SharedLimit<A>>, BuildError> {
+        let now = || self.held.timeline.now().time;
+        // It ends before the clock is read for the next one: whoever does not see that has read the clock before. Else somebody could be admitted at
+        // a time when the next one is in force already, and lead a key far ahead of a slower one.
+        self.term.end(now());
+        match self.algorithm.succeed(quota, now) {
+            Ok((algorithm, time)) => {
+                self.term.end(time);
+                let successor = Arc::new(SharedLimit::of(algorithm, Arc::clone(&self.held)));
+                *self.held.newest.lock() = Arc::downgrade(&successor);
+                Ok(successor)
+            }
+            Err(error) => {
+                self.term.end(Term::NEVER);
+                Err(error)
+            }
+        }
     }
 }
 
@@ -130,6 +152,13 @@ impl<A: Engine> Keeper for SharedLimit<A> {
     fn now_together(&self, instant: &mut Instant) -> Now {
         self.in_force(self.held.timeline.now_together(instant))
     }
+
+    /// What is spent now is charged now, also by whoever was let through by a limit that has ended: as of its end, it might have come back by now.
+    fn afterwards(&self, with: impl FnOnce(&A, Now)) {
+        let newest = if self.term.is_open() { None } else { self.held.newest.lock().upgrade() };
+        let limit = newest.as_deref().unwrap_or(self);
+        with(&limit.algorithm, limit.now());
+    }
 }
 
 impl<A: Engine + fmt::Debug> fmt::Debug for SharedLimit<A> {
@@ -159,7 +188,7 @@ mod tests {
         let (clock, hand) = Clock::manual();
         let old = SharedLimit::new(Gcra::new(Quota::per_second(10)), 100, clock).unwrap();
         assert!(admits(&old, 4));
-        let new = old.succeed(Quota::per_second(1_000_000).burst(20)).unwrap();
+        let new = old.succeed(Quota::per_second(1_000).burst(20)).unwrap();
         assert!(!admits(&old, 7) && admits(&old, 6), "ten in all");
         hand.advance(Duration::from_secs(10));
         assert!(!admits(&old, 1), "its time stands still");
@@ -174,5 +203,15 @@ mod tests {
         hand.advance(Duration::from_secs(100));
         assert!(admits(&old, 1), "it had a thousand when it ended");
         assert!(admits(&new, 10), "and that is long ago for the new one");
+    }
+
+    #[test]
+    fn a_successor_that_cannot_be_leaves_the_limit_in_force() {
+        let (clock, hand) = Clock::manual();
+        let limit = SharedLimit::new(Gcra::new(Quota::per_second(1)), 100, clock).unwrap();
+        assert!(admits(&limit, 1));
+        assert!(limit.succeed(Quota::per_second(1_000_000_000)).is_err());
+        hand.advance(Duration::from_secs(1));
+        assert!(admits(&limit, 1), "its time goes on");
     }
 }

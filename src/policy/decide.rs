@@ -78,6 +78,14 @@ pub(super) enum Why {
     NoKey(u32),
 }
 
+/// What a policy says of those of lower priority.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Below {
+    Asked,
+    /// They are not asked: it is unlimited.
+    Spared,
+}
+
 /// What was decided.
 #[derive(Default)]
 pub(crate) struct Decision {
@@ -117,11 +125,15 @@ impl Decision {
                 self.matched.push(Matched { policy: place, shadow: false, refused: false });
                 let (tag, cost) = (policy.tag(hasher, seen), policy.cost(seen));
                 self.holds |= self.enforced.add(policy, place, Rates::Own, tag, cost);
-            } else if let Some(why) = self.ask_in_full(policy, place, hasher, seen, customer) {
-                self.refused = Some(why);
-                return;
-            } else if policy.word == Word::Unlimited && policy.enforces(seen) {
-                unlimited_from = policy.policy.priority;
+            } else {
+                match self.ask_in_full(policy, place, hasher, seen, customer) {
+                    Ok(Below::Asked) => {}
+                    Ok(Below::Spared) => unlimited_from = policy.policy.priority,
+                    Err(why) => {
+                        self.refused = Some(why);
+                        return;
+                    }
+                }
             }
         }
         if !self.enforced.take(version, &self.customers) {
@@ -140,16 +152,18 @@ impl Decision {
         hasher: &RandomState,
         seen: &Seen<'_, '_>,
         customer: Option<&Customer>,
-    ) -> Option<Why> {
+    ) -> Result<Below, Why> {
         let shadow = !policy.enforces(seen);
         let instead = policy.instead(seen, customer);
         let why = refusal(policy, place, seen, &instead);
         self.matched.push(Matched { policy: place, shadow, refused: why.is_some() });
-        if why.is_some() {
-            return why.filter(|_| !shadow);
+        if let Some(why) = why {
+            return if shadow { Ok(Below::Asked) } else { Err(why) };
         }
         let rates = match instead {
-            _ if policy.word == Word::Unlimited => return None,
+            Instead::Nothing | Instead::Unlimited if policy.word == Word::Unlimited => {
+                return Ok(if shadow { Below::Asked } else { Below::Spared });
+            }
             Instead::Nothing => Rates::Own,
             Instead::Override(place) => Rates::Other(Source::Override(place)),
             Instead::Customer(limit) => {
@@ -168,7 +182,7 @@ impl Decision {
         } else {
             self.holds |= self.enforced.add(policy, place, rates, tag, cost);
         }
-        None
+        Ok(Below::Asked)
     }
 
     /// Asks each policy that only watches for itself: none of them spares another.
@@ -316,7 +330,11 @@ fn refusal(policy: &PolicyInForce, place: u32, seen: &Seen<'_, '_>, instead: &In
     if policy.denies(seen) {
         return Some(Why::Denied(place));
     }
-    if policy.word == Word::Block || matches!(instead, Instead::Block) {
+    let blocked = match instead {
+        Instead::Nothing => policy.word == Word::Block,
+        instead => matches!(instead, Instead::Block),
+    };
+    if blocked {
         return Some(Why::Blocked(place));
     }
     let keyless = policy.policy.missing == Missing::Refuse && policy.lacks_attributes(seen);

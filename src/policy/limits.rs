@@ -46,7 +46,7 @@ pub(super) trait Counting: Gate {
 impl<A: Succeed + 'static> Counting for SharedLimit<A> {
     fn succeed(&self, spec: LimitSpec) -> Result<Arc<dyn Counting>, BuildError> {
         let LimitSpec::Rate { quota, .. } = spec else { return Err(spec.is_of_another_kind()) };
-        Ok(Arc::new(SharedLimit::succeed(self, quota)?))
+        Ok(SharedLimit::succeed(self, quota)?)
     }
 
     fn stats(&self) -> Stats {
@@ -94,14 +94,23 @@ impl LimitSpec {
     }
 
     /// Whether a limit of this kind can go on as one of the other kind, with all keys.
-    pub(super) fn can_become(self, other: LimitSpec) -> bool {
-        match (self, other) {
+    pub(super) fn can_become(&self, other: &LimitSpec) -> bool {
+        match (*self, *other) {
             (LimitSpec::Places(_), LimitSpec::Places(_)) => true,
             (LimitSpec::Rate { algorithm, quota }, LimitSpec::Rate { algorithm: next, quota: to }) => {
                 algorithm == next && (algorithm.has_burst() || quota.period() == to.period())
             }
             _ => false,
         }
+    }
+
+    /// The same, if both are about one period.
+    pub(super) fn can_become_in_its_period(&self, other: &LimitSpec) -> bool {
+        let period = |spec: &LimitSpec| match spec {
+            LimitSpec::Rate { quota, .. } => Some(quota.period()),
+            LimitSpec::Places(_) => None,
+        };
+        self.can_become(other) && period(self) == period(other)
     }
 
     fn is_of_another_kind(self) -> BuildError {

@@ -250,7 +250,9 @@ impl PolicySet {
     ///
     /// [`PolicyError::Invalid`] with all that is wrong with them; the old ones stay in force.
     pub fn apply(&self, policies: impl Into<Policies>) -> Result<Change, PolicyError> {
-        self.change(|_| Ok(policies.into()), true)
+        // Whatever that does, it does not do it while others wait for their turn.
+        let policies = policies.into();
+        self.change(|_| Ok(policies), true)
     }
 
     /// Puts a policy in force in place of the one with its id, or beside the others if there is none. Notes when.
@@ -348,7 +350,7 @@ impl PolicySet {
         }
         let policies = Arc::new(policies);
         let number = history.newest + 1;
-        let next = old.next(number, Arc::clone(&policies), &self.settings.clock);
+        let next = old.next(number, &policies, &self.settings.clock);
         let (version, change) = next.map_err(PolicyError::from)?;
         self.current.store(Arc::new(version));
         history.newest = number;

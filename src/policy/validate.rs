@@ -1,6 +1,6 @@
 //! Whether policies make sense: what their types cannot say.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use super::limits::LimitSpec;
@@ -72,6 +72,14 @@ pub(super) fn validate(policies: &Policies, are_all: bool, backends: Option<&[&s
             }
         }
     }
+    for place in in_a_circle(policies) {
+        let policy = &policies.policy[place];
+        all.begin(&policy.id, format!("policy[{place}]"));
+        all.add(
+            "replaces",
+            "leads in a circle, by which all of them would give way: let one of them replace none",
+        );
+    }
     for (place, tier) in policies.tier.iter().enumerate() {
         all.begin("", format!("tier[{place}]"));
         if tier.name.is_empty() {
@@ -95,6 +103,42 @@ pub(super) fn validate(policies: &Policies, are_all: bool, backends: Option<&[&s
         }
     }
     all.found
+}
+
+/// The places of policies that replace others which in the end replace them. (Kahn, "Topological sorting of large networks", 1962: what is left
+/// when those that nobody left replaces are taken away, again and again; and the same from the other end.)
+fn in_a_circle(policies: &Policies) -> Vec<usize> {
+    let places: HashMap<&str, usize> =
+        policies.policy.iter().map(|policy| policy.id.as_str()).zip(0..).collect();
+    let mut leads: Vec<Vec<usize>> = Vec::new();
+    for (place, policy) in policies.policy.iter().enumerate() {
+        let others = policy.replaces.iter().filter_map(|other| places.get(other.as_str()).copied());
+        // Who replaces itself has been told.
+        leads.push(others.filter(|other| *other != place).collect());
+    }
+    let mut led: Vec<Vec<usize>> = vec![Vec::new(); leads.len()];
+    for (place, others) in leads.iter().enumerate() {
+        for other in others {
+            led[*other].push(place);
+        }
+    }
+    let mut left = vec![true; leads.len()];
+    for (forward, back) in [(&leads, &led), (&led, &leads)] {
+        let count = |place: usize, left: &[bool]| back[place].iter().filter(|other| left[**other]).count();
+        let mut counts: Vec<usize> = (0..left.len()).map(|place| count(place, &left)).collect();
+        let mut free: Vec<usize> =
+            (0..left.len()).filter(|place| left[*place] && counts[*place] == 0).collect();
+        while let Some(place) = free.pop() {
+            left[place] = false;
+            for other in forward[place].iter().filter(|other| left[**other]) {
+                counts[*other] -= 1;
+                if counts[*other] == 0 {
+                    free.push(*other);
+                }
+            }
+        }
+    }
+    (0..left.len()).filter(|place| left[*place]).collect()
 }
 
 fn check_policy(policy: &Policy, backends: Option<&[&str]>, all: &mut Findings) {

@@ -39,7 +39,7 @@ pub(super) enum Unbuilt {
     Limit(BuildError),
 }
 
-/// A limit to be: one that is there already, and whether it must be changed.
+/// A limit to be: a new one, or one that is there already and goes on as this.
 enum Plan {
     Ready(LimitInForce),
     Change(LimitInForce, Arc<str>, LimitSpec),
@@ -64,43 +64,51 @@ impl Version {
     pub(super) fn next(
         &self,
         number: u64,
-        source: Arc<Policies>,
+        source: &Arc<Policies>,
         clock: &Clock,
     ) -> Result<(Version, Change), Unbuilt> {
         let mut change = Change::new(number);
         let mut kept = HashMap::new();
         let mut plans = Vec::new();
-        // All that can fail comes first.
+        // All that can fail or takes long comes first: a limit stands still from when its successor is made until that is in force.
         for policy in source.policy.iter().filter(|policy| keeps_keys(policy.state)) {
             match self.kept.get(&policy.id) {
                 Some(old) if *old.policy == *policy => {
                     kept.insert(policy.id.clone(), Arc::clone(old));
                 }
-                old => plans.push((policy, plan(policy, old, clock, &mut change)?)),
+                old => {
+                    let (limits, per_call) = plan(policy, old, clock, &mut change)?;
+                    let compiled = PolicyInForce::new(&Arc::new(policy.clone()), Box::default(), per_call);
+                    plans.push((compiled.map_err(Unbuilt::Conditions)?, limits));
+                }
             }
         }
-        for (policy, (plans, per_call)) in plans {
-            let limits: Result<_, _> =
-                plans.into_iter().map(|plan| plan.carry_out(policy, clock, &mut change)).collect();
-            let limits = limits.map_err(Unbuilt::Limit)?;
-            let policy_in_force = PolicyInForce::new(&Arc::new(policy.clone()), limits, per_call);
-            kept.insert(policy.id.clone(), Arc::new(policy_in_force.map_err(Unbuilt::Conditions)?));
+        change.compare(&self.source, source);
+        let in_force = kept.values().map(|policy| &**policy).chain(plans.iter().map(|(policy, _)| policy));
+        let version = Version::of(number, Arc::clone(source), in_force)?;
+        for (mut policy, plans) in plans {
+            let carry_out = |plan: Plan| plan.carry_out(&policy.policy, clock, &mut change);
+            let limits: Result<_, _> = plans.into_iter().map(carry_out).collect();
+            policy.limits = limits.map_err(Unbuilt::Limit)?;
+            kept.insert(policy.policy.id.clone(), Arc::new(policy));
         }
-        change.compare(&self.source, &source);
-        Ok((Version::of(number, source, kept)?, change))
+        let policies = in_order(source).filter_map(|policy| kept.get(&policy.id)).cloned().collect();
+        Ok((Version { policies, kept, ..version }, change))
     }
 
-    fn of(
+    /// All of a version but the policies themselves.
+    fn of<'p>(
         number: u64,
         source: Arc<Policies>,
-        kept: HashMap<String, Arc<PolicyInForce>>,
+        policies: impl Iterator<Item = &'p PolicyInForce>,
     ) -> Result<Version, Unbuilt> {
-        let active = source.policy.iter().filter(|policy| policy.state == State::Active);
-        let mut policies: Box<[_]> = active.filter_map(|policy| kept.get(&policy.id)).cloned().collect();
-        policies.sort_by_key(|policy| std::cmp::Reverse(policy.policy.priority));
+        let by_id: HashMap<&str, &PolicyInForce> =
+            policies.map(|policy| (policy.policy.id.as_str(), policy)).collect();
+        let order: Vec<&PolicyInForce> =
+            in_order(&source).filter_map(|policy| by_id.get(policy.id.as_str()).copied()).collect();
         let places: HashMap<&str, u32> =
-            policies.iter().map(|policy| policy.policy.id.as_str()).zip(0..).collect();
-        let replaces = policies.iter().zip(0..).filter(|(policy, _)| !policy.policy.replaces.is_empty());
+            order.iter().map(|policy| policy.policy.id.as_str()).zip(0..).collect();
+        let replaces = order.iter().zip(0..).filter(|(policy, _)| !policy.policy.replaces.is_empty());
         let replaces = replaces.map(|(policy, place)| {
             let others = policy.policy.replaces.iter().filter_map(|other| places.get(other.as_str()));
             (place, others.copied().collect())
@@ -111,9 +119,11 @@ impl Version {
             members.map(|members| (tier.name.as_str().into(), members))
         });
         let tiers = tiers.collect::<Result<_, _>>().map_err(Unbuilt::Conditions)?;
-        let index = Index::new(policies.iter().map(|policy| &policy.conditions));
-        let attributes = attributes(&policies, &source.tier);
-        Ok(Version { number, source, policies, replaces, index, attributes, tiers, kept })
+        let index = Index::new(order.iter().map(|policy| &policy.conditions));
+        let attributes = attributes(&order, &source.tier);
+        // Nobody needs to know a tier that nobody asks for.
+        let tiers = if attributes.iter().any(|name| **name == *"tier") { tiers } else { Box::default() };
+        Ok(Version { number, source, replaces, index, attributes, tiers, ..Version::empty() })
     }
 
     /// The tier that a request belongs to, if it does not say so.
@@ -139,8 +149,10 @@ impl Version {
     #[inline(never)]
     fn without_replaced(&self, mut places: Places, seen: &Seen<'_, '_>) -> Places {
         places.retain(|place| self.concerns(*place, seen));
+        // One that only watches takes nobody's place.
+        let enforced = places.iter().filter(|place| self.policies[**place as usize].enforces(seen));
         let replaced: Vec<u32> =
-            places.iter().filter_map(|place| self.replaces.get(place)).flatten().copied().collect();
+            enforced.filter_map(|place| self.replaces.get(place)).flatten().copied().collect();
         places.retain(|place| !replaced.contains(place));
         places
     }
@@ -162,27 +174,24 @@ fn plan(
     }
     let mut left: Vec<&LimitInForce> = same_keys.map(|old| old.limits.iter().collect()).unwrap_or_default();
     let specs = specs(policy);
-    // First those that stay as they are, so that a change of order is none.
-    let mut plans: Vec<Option<Plan>> = specs
-        .iter()
-        .map(|(name, spec)| {
-            let place = left.iter().position(|old| old.spec == *spec)?;
-            Some(Plan::Ready(LimitInForce { name: name.clone(), ..left.remove(place).clone() }))
-        })
-        .collect();
-    for ((name, spec), plan) in specs.into_iter().zip(&mut plans) {
-        if plan.is_some() {
-            continue;
+    let mut plans: Vec<Option<Plan>> = specs.iter().map(|_| None).collect();
+    // First those that stay as they are, so that a change of order is none; then those of one period, so that a limit a minute does not go on with
+    // what was spent of one a second.
+    for goes_on in [LimitSpec::eq, LimitSpec::can_become_in_its_period, LimitSpec::can_become] {
+        let open = specs.iter().zip(&mut plans).filter(|(_, plan)| plan.is_none());
+        for ((name, spec), plan) in open {
+            if let Some(place) = left.iter().position(|old| goes_on(&old.spec, spec)) {
+                *plan = Some(Plan::Change(left.remove(place).clone(), name.clone(), *spec));
+            }
         }
-        let place = left.iter().position(|old| old.spec.can_become(spec));
-        *plan = Some(if let Some(place) = place {
-            Plan::Change(left.remove(place).clone(), name, spec)
-        } else {
+    }
+    for ((name, spec), plan) in specs.into_iter().zip(&mut plans) {
+        if plan.is_none() {
             if same_keys.is_some() {
                 change.restarted(&policy.id, Some(&name), Restart::OtherKind);
             }
-            Plan::Ready(spec.build(name, max_keys, clock).map_err(Unbuilt::Limit)?)
-        });
+            *plan = Some(Plan::Ready(spec.build(name, max_keys, clock).map_err(Unbuilt::Limit)?));
+        }
     }
     let per_call = match same_keys {
         Some(old) => Arc::clone(&old.per_call),
@@ -211,7 +220,7 @@ impl Plan {
 }
 
 /// The names of the attributes that policies and tiers look at.
-fn attributes(policies: &[Arc<PolicyInForce>], tiers: &[Tier]) -> Box<[Box<str>]> {
+fn attributes(policies: &[&PolicyInForce], tiers: &[Tier]) -> Box<[Box<str>]> {
     let mut names: BTreeSet<&str> = BTreeSet::new();
     let mut conditions: Vec<&Conditions> = tiers.iter().flat_map(|tier| &tier.members).collect();
     for policy in policies.iter().map(|policy| &*policy.policy) {
@@ -225,6 +234,14 @@ fn attributes(policies: &[Arc<PolicyInForce>], tiers: &[Tier]) -> Box<[Box<str>]
     }
     names.extend(conditions.into_iter().flat_map(Conditions::iter).map(|(name, _)| name));
     names.into_iter().map(Box::from).collect()
+}
+
+/// Those that are active: the highest priority first, and those of one priority in their order in the file.
+fn in_order(source: &Policies) -> impl Iterator<Item = &Policy> {
+    let active = source.policy.iter().filter(|policy| policy.state == State::Active);
+    let mut active: Vec<_> = active.collect();
+    active.sort_by_key(|policy| std::cmp::Reverse(policy.priority));
+    active.into_iter()
 }
 
 fn keeps_keys(state: State) -> bool {

@@ -4,8 +4,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use tollgate::policy::{
-    AlgorithmName, Amount, AttributeCost, Attributes, Conditions, CostRule, Limit, Override, Percent, Policies, Policy,
-    PolicySet, Reason, Scope, Tier, Verdict,
+    AlgorithmName, Amount, AttributeCost, Attributes, Conditions, CostRule, Limit, Override, Percent,
+    Policies, Policy, PolicySet, Reason, Scope, Tier, Verdict,
 };
 use tollgate::{Clock, ManualClock, Quota};
 
@@ -154,7 +154,8 @@ fn a_policy_that_only_watches_says_what_it_would_have_refused() {
 
 #[test]
 fn numbers_about_keys_are_told_by_limit() {
-    let mut each = policy("each", &[gcra("10/min"), Limit::of(AlgorithmName::SlidingLog, Quota::per_day(10))]);
+    let mut each =
+        policy("each", &[gcra("10/min"), Limit::of(AlgorithmName::SlidingLog, Quota::per_day(10))]);
     each.scope = Scope::of(["user"]);
     let (set, _hand) = set_of(vec![each]);
     for user in ["ann", "bob", "ann"] {

@@ -11,5 +11,6 @@ mod model;
 mod model_set;
 mod reloads_observed;
 mod schema;
+mod traps;
 mod versions;
 mod watching;

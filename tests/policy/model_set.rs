@@ -201,15 +201,24 @@ impl ModelSet {
             for (spec, limit) in wanted.iter().zip(&mut limits) {
                 *limit = left.iter().position(|(old, _)| old == spec).map(|place| left.remove(place).1);
             }
-            for ((algorithm, quota), limit) in
-                wanted.iter().zip(&mut limits).filter(|(_, limit)| limit.is_none())
-            {
-                let same = |((old, before), _): &((AlgorithmName, Quota), Model)| {
-                    old == algorithm && (algorithm.has_burst() || nanos(*before) == nanos(*quota))
-                };
-                let kept = left.iter().position(same).map(|place| left.remove(place).1);
-                let kept = kept.and_then(|mut model| model.go_on(*quota, now).then_some(model));
-                *limit = Some(kept.unwrap_or_else(|| Model::new(*algorithm, *quota, now)));
+            let mut found: Vec<Option<Model>> = vec![None; wanted.len()];
+            for any_period in [false, true] {
+                for (place, (algorithm, quota)) in wanted.iter().enumerate() {
+                    if limits[place].is_some() || found[place].is_some() {
+                        continue;
+                    }
+                    let same = |((old, before), _): &((AlgorithmName, Quota), Model)| {
+                        old == algorithm
+                            && (any_period && algorithm.has_burst() || nanos(*before) == nanos(*quota))
+                    };
+                    found[place] = left.iter().position(same).map(|place| left.remove(place).1);
+                }
+            }
+            for ((algorithm, quota), (limit, kept)) in wanted.iter().zip(limits.iter_mut().zip(found)) {
+                if limit.is_none() {
+                    let kept = kept.and_then(|mut model| model.go_on(*quota, now).then_some(model));
+                    *limit = Some(kept.unwrap_or_else(|| Model::new(*algorithm, *quota, now)));
+                }
             }
             let limits = wanted.into_iter().zip(limits.into_iter().flatten()).collect();
             states.insert(policy.id.clone(), limits);
@@ -221,7 +230,8 @@ impl ModelSet {
         let mut concerned: Vec<&Policy> =
             self.policies.iter().filter(|policy| concerns(policy, request)).collect();
         concerned.sort_by_key(|policy| std::cmp::Reverse(policy.priority));
-        let replaced: Vec<&String> = concerned.iter().flat_map(|policy| &policy.replaces).collect();
+        let enforced = concerned.iter().filter(|policy| !policy.shadow);
+        let replaced: Vec<&String> = enforced.flat_map(|policy| &policy.replaces).collect();
         concerned.retain(|policy| !replaced.contains(&&policy.id));
         let mut matched = Vec::new();
         let (mut enforced, mut watched): (Vec<&Policy>, Vec<&Policy>) = (Vec::new(), Vec::new());
@@ -356,6 +366,10 @@ fn a_limit() -> impl Strategy<Value = Limit> {
     )
 }
 
+fn place_of(id: &str) -> Option<usize> {
+    IDS.iter().position(|known| *known == id)
+}
+
 fn limits() -> impl Strategy<Value = Vec<Limit>> {
     prop_oneof![
         12 => vec(a_limit(), 1..3),
@@ -380,8 +394,12 @@ fn policy(id: &'static str) -> impl Strategy<Value = Policy> {
             (policy.scope, policy.missing, policy.limits) = (Scope::of(names), missing, limits);
             (policy.priority, policy.shadow) = (priority, shadow);
             policy.cost = tollgate::policy::CostRule::Fixed(cost);
-            policy.replaces =
-                replaced.into_iter().filter(|other| *other != id).map(|id| (*id).to_owned()).collect();
+            // Only those that come later, so that none leads back.
+            policy.replaces = replaced
+                .into_iter()
+                .filter(|other| place_of(other) > place_of(id))
+                .map(|id| (*id).to_owned())
+                .collect();
             policy
         },
     )

@@ -45,6 +45,10 @@ struct Shared {
     clock: Clock,
     known: Cache<Arc<str>, Arc<Known>>,
     queue: Queue,
+    /// How often the lookup was asked.
+    asked: AtomicU64,
+    /// Held by whoever looks at what is kept, to keep something else.
+    keeping: Mutex<()>,
     found: AtomicU64,
     errors: AtomicU64,
     last_error: Mutex<Option<Arc<LookupError>>>,
@@ -53,6 +57,8 @@ struct Shared {
 /// What is known of a customer.
 pub(super) struct Known {
     customer: Option<Customer>,
+    /// The number of the question that this answers.
+    asked: u64,
     /// When it is looked up again, by the set's clock.
     due: AtomicU64,
 }
@@ -72,6 +78,8 @@ impl Customers {
             clock,
             known: Cache::new(settings.capacity.max(1)),
             queue: Queue::new(settings.queue),
+            asked: AtomicU64::new(0),
+            keeping: Mutex::new(()),
             found: AtomicU64::new(0),
             errors: AtomicU64::new(0),
             last_error: Mutex::default(),
@@ -134,30 +142,44 @@ impl Shared {
     }
 
     fn look_up(&self, key: Arc<str>) -> Result<Arc<Known>, Arc<LookupError>> {
+        let asked = self.asked.fetch_add(1, Relaxed);
         // A lookup that panics has broken nothing of ours: all that it sees is a key.
         let answer = catch_unwind(AssertUnwindSafe(|| self.lookup.find(&key)));
         let answer = answer.unwrap_or_else(|_| Err("the lookup panicked".into()));
         match answer {
             Ok(customer) => {
-                let known =
-                    Arc::new(Known { customer, due: self.in_future(self.settings.time_to_live).into() });
-                self.known.insert(key, Arc::clone(&known));
+                let due = self.in_future(self.settings.time_to_live).into();
                 self.found.fetch_add(1, Relaxed);
-                Ok(known)
+                Ok(self.keep(key, Known { customer, asked, due }))
             }
             Err(error) => {
-                self.try_later(&key);
+                self.try_later(&key, asked);
                 Err(self.failed(LookupError::new(&key, error)))
             }
         }
     }
 
+    /// Keeps an answer, unless there is one to a later question: a slow lookup may know less than one that began after it.
+    fn keep(&self, key: Arc<str>, answer: Known) -> Arc<Known> {
+        let _turn = self.keeping.lock();
+        if let Some(known) = self.known.peek(&key).filter(|known| known.asked > answer.asked) {
+            return known;
+        }
+        let answer = Arc::new(answer);
+        self.known.insert(key, Arc::clone(&answer));
+        answer
+    }
+
     /// Keeps what is known, and asks no more for a while. Nothing being known is kept like any answer.
-    fn try_later(&self, key: &Arc<str>) {
+    fn try_later(&self, key: &Arc<str>, asked: u64) {
+        let _turn = self.keeping.lock();
         let due = self.in_future(self.settings.retry_after);
         match self.known.peek(key) {
             Some(known) => known.due.store(due, Relaxed),
-            None => self.known.insert(Arc::clone(key), Arc::new(Known { customer: None, due: due.into() })),
+            None => {
+                self.known
+                    .insert(Arc::clone(key), Arc::new(Known { customer: None, asked, due: due.into() }));
+            }
         }
     }
 

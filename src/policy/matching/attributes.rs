@@ -89,7 +89,10 @@ impl<'a> Attributes<'a> {
     /// Any attribute, by its name. The names above mean the same here; a text for `ip` that is an address counts as one.
     #[must_use]
     pub fn with(mut self, name: &'a str, value: impl Into<Value<'a>>) -> Attributes<'a> {
-        let value = value.into();
+        let value = match value.into() {
+            Value::Address(address) => address.into(),
+            other => other,
+        };
         match KNOWN.iter().position(|known| *known == name) {
             Some(IP) => {
                 let address = value.address();

@@ -136,10 +136,22 @@ impl Glob {
 
 fn network(text: &str) -> Result<IpNet, String> {
     let address = || text.parse::<IpAddr>().ok().map(|address| IpNet::from(address.to_canonical()));
-    let network = text.parse::<IpNet>().ok().map(|network| network.trunc()).or_else(address);
+    let network = text.parse::<IpNet>().ok().map(canonical).or_else(address);
     network.ok_or_else(|| {
         format!("{:?} is no address and no network: write 192.0.2.7 or 10.0.0.0/8", Excerpt::of(text))
     })
+}
+
+/// Of IPv4 addresses in IPv6 form the IPv4 network, as which they are looked for.
+fn canonical(network: IpNet) -> IpNet {
+    /// The bits before the IPv4 address.
+    const MAPPED: u8 = 96;
+    let mapped = match network {
+        IpNet::V6(network) => network.addr().to_ipv4_mapped().zip(network.prefix_len().checked_sub(MAPPED)),
+        IpNet::V4(_) => None,
+    };
+    let mapped = mapped.and_then(|(address, length)| IpNet::new(address.into(), length).ok());
+    mapped.unwrap_or(network).trunc()
 }
 
 enum Parsed {

@@ -62,7 +62,8 @@ pub struct Policy {
     /// Limits of their own for some requests, in place of the policy's. Of several that fit, the first counts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub overrides: Vec<Override>,
-    /// Policies, by their ids, that do not concern a request that this one concerns.
+    /// Policies, by their ids, that do not concern a request that this one concerns, unless it only watches. (Also where this one itself gives way to
+    /// another.) It must not lead back to this one. Where it only watches, it replaces none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub replaces: Vec<String>,
     /// Only watch: count what would have been refused, and refuse nothing.
