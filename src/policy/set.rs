@@ -28,6 +28,9 @@ const KEPT_VERSIONS: usize = 16;
 
 /// Policies in force. It is asked by any number of threads, none of which ever waits for a change.
 ///
+/// Memory: some 14 KiB for each limit, and then what its busy keys need, as in a [`Limiter`](crate::Limiter). The versions that can be rolled back to are kept
+/// as they were written, without keys.
+///
 /// ```
 /// use tollgate::policy::{Attributes, Format, Policies, PolicySet};
 ///
