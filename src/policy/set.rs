@@ -208,7 +208,9 @@ impl PolicySet {
     pub(super) fn decide(&self, version: &Version, attributes: &Attributes<'_>, decision: &mut Decision) {
         let known = self.customers.as_ref().and_then(|customers| customers.find(attributes));
         let customer = known.as_ref().and_then(|known| known.customer());
-        let tier = customer.and_then(Customer::its_tier).or_else(|| version.tier_of(attributes));
+        let tier = customer
+            .and_then(Customer::its_tier)
+            .or_else(|| if version.asks_for_tiers { version.tier_of(attributes) } else { None });
         decision.ask(version, &self.hasher, &Seen { attributes, tier }, customer);
     }
 

@@ -25,6 +25,8 @@ pub(super) struct Version {
     #[cfg_attr(not(feature = "tower"), expect(dead_code, reason = "the middleware's"))]
     pub(super) attributes: Box<[Box<str>]>,
     tiers: Box<[TierInForce]>,
+    /// Whether the tier makes a difference to any policy.
+    pub(super) asks_for_tiers: bool,
     /// Those that keep what keys have spent, by their ids.
     kept: HashMap<String, Arc<PolicyInForce>>,
 }
@@ -56,6 +58,7 @@ impl Version {
             index: Index::default(),
             attributes: Box::default(),
             tiers: Box::default(),
+            asks_for_tiers: false,
             kept: HashMap::new(),
         }
     }
@@ -121,9 +124,8 @@ impl Version {
         let tiers = tiers.collect::<Result<_, _>>().map_err(Unbuilt::Conditions)?;
         let index = Index::new(order.iter().map(|policy| &policy.conditions));
         let attributes = attributes(&order, &source.tier);
-        // Nobody needs to know a tier that nobody asks for.
-        let tiers = if attributes.iter().any(|name| **name == *"tier") { tiers } else { Box::default() };
-        Ok(Version { number, source, replaces, index, attributes, tiers, ..Version::empty() })
+        let asks_for_tiers = attributes.iter().any(|name| **name == *"tier");
+        Ok(Version { number, source, replaces, index, attributes, tiers, asks_for_tiers, ..Version::empty() })
     }
 
     /// The tier that a request belongs to, if it does not say so.

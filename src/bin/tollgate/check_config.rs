@@ -45,7 +45,8 @@ pub(crate) fn run(args: &CheckConfigArgs) -> Result<(), Box<dyn Error>> {
         }
     }
     if !wrong.is_empty() {
-        return Err(wrong.join("\n").into());
+        // Each line is an error of its own.
+        return Err(wrong.join("\n").replace('\n', "\nerror: ").into());
     }
     print(|mut out| {
         for (place, (file, policies)) in read.iter().enumerate() {
