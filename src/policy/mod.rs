@@ -61,7 +61,6 @@
 //! | bring the configuration of envoyproxy/ratelimit | [`Policies::from_envoy`], [`Descriptor`] |
 //! | complete and check files in an editor | [`Policies::json_schema`] |
 
-#[cfg(feature = "tower")]
 mod algorithms;
 #[cfg(feature = "tower")]
 mod asking;
