@@ -31,7 +31,9 @@ pub(super) fn decide(rules: &Arc<Rules>, head: &Head<'_>) -> Decided {
                 Decided::Refuse(refused)
             }
         }
-        waits => waits,
+        waits @ Decided::Wait(..) => waits,
+        #[cfg(feature = "policy")]
+        delayed @ Decided::Delay(_) => delayed,
     }
 }
 
