@@ -45,8 +45,7 @@ pub(crate) fn run(args: &CheckConfigArgs) -> Result<(), Box<dyn Error>> {
         }
     }
     if !wrong.is_empty() {
-        // Each line is an error of its own.
-        return Err(wrong.join("\n").replace('\n', "\nerror: ").into());
+        return Err(wrong.join("\n").into());
     }
     print(|mut out| {
         for (place, (file, policies)) in read.iter().enumerate() {
