@@ -29,6 +29,7 @@ mod shared_loom_tests;
 #[cfg(feature = "serde")]
 mod snapshot;
 mod spread;
+mod taking;
 #[cfg(feature = "tower")]
 mod turns;
 #[cfg(feature = "tokio")]
@@ -36,8 +37,6 @@ mod wait;
 mod words;
 
 pub use all::{AllowedAll, DeniedBy, LimitStatus, check_all};
-#[cfg(feature = "policy")]
-pub(crate) use all::{Ask, Refusal, Taking, take_all};
 pub use builder::{AtCapacity, Builder};
 pub(crate) use builder::{DEFAULT_MAX_KEYS, check_max_keys};
 pub use engine::Engine;
@@ -51,6 +50,8 @@ pub use schedule::Scheduled;
 pub(crate) use shared::SharedLimit;
 #[cfg(feature = "serde")]
 pub use snapshot::{Snapshot, Snapshots};
+#[cfg(feature = "policy")]
+pub(crate) use taking::{Ask, Refusal, Taking, take_all};
 #[cfg(feature = "tower")]
 pub(crate) use turns::{Turn, Turns};
 

@@ -66,7 +66,7 @@ pub(super) struct Group {
     asked: SmallVec<[Asked; FEW]>,
     fates: SmallVec<[Fate; FEW]>,
     /// What the limit said that refused, if that was for want of room.
-    pub(super) no_room: Option<Box<Denied>>,
+    no_room: Option<Box<Denied>>,
 }
 
 /// Why a request does not go on.

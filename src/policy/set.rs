@@ -169,7 +169,7 @@ impl PolicySet {
 
     /// Asks all policies in force about a request. It passes all, or none is charged.
     ///
-    /// It takes about as long as its limits take, and grows with the policies that the request may concern, not with all there are.
+    /// O(policies that the request may concern, and their limits), however many others there are.
     // Always: a verdict is large, and is then made where the caller keeps it.
     #[inline(always)]
     pub fn check(&self, attributes: &Attributes<'_>) -> Verdict {

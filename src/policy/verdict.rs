@@ -207,7 +207,7 @@ impl Verdict {
         enforced.map(|standing| standing.figures.delay()).max().unwrap_or_default()
     }
 
-    /// Charges `actual` tokens to each policy whose cost an attribute said, in place of what it said. Other costs stay. Gives places back, as after
+    /// Charges `actual` tokens to each policy whose cost is that of an attribute, in place of what was charged. Other costs stay. Gives places back, as after
     /// [`Outcome::Success`].
     pub fn settle(self, actual: u64) {
         let groups = std::iter::once(&self.decision.enforced).chain(&self.decision.watched);
