@@ -61,6 +61,8 @@ mod build_error;
 mod clock;
 pub mod concurrency;
 mod decision;
+#[cfg(feature = "distributed")]
+pub mod distributed;
 pub mod docs;
 #[cfg(feature = "grpc")]
 pub mod grpc;

@@ -1,0 +1,114 @@
+//! [`Operation`]: what a backend is asked to do.
+
+use std::time::Duration;
+
+use super::lease::{LeaseRequest, LeaseReturn};
+use super::subject::Subject;
+
+/// What a backend is asked to do.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Operation {
+    /// Spends from all of these, or from none: [`Reply::Checked`](super::Reply::Checked). They are in one
+    /// [place](super::Backend::place), each subject at most once, and there is at least one.
+    Check(Vec<Spending>),
+    /// Where a subject stands, for one token: [`Reply::Standing`](super::Reply::Standing). Changes nothing.
+    Peek(Subject),
+    /// Spends what was spent already, even into debt, as far as the rule can count:
+    /// [`Reply::Standing`](super::Reply::Standing).
+    Charge(Spending),
+    /// Gives back, never above full: [`Reply::Done`](super::Reply::Done).
+    Refund(Spending),
+    /// Forgets a subject: [`Reply::Done`](super::Reply::Done).
+    Reset(Subject),
+    /// Takes a place, or says when the first may be free: [`Reply::Checked`](super::Reply::Checked) with one standing.
+    Acquire(PlaceRequest),
+    /// Keeps a place for as long again: [`Reply::Held`](super::Reply::Held).
+    Renew(PlaceRequest),
+    /// Leaves a place: [`Reply::Done`](super::Reply::Done).
+    Release(PlaceRequest),
+    /// Takes tokens in advance: [`Reply::Leased`](super::Reply::Leased).
+    Lease(LeaseRequest),
+    /// Brings back tokens that were not spent: [`Reply::Done`](super::Reply::Done).
+    Return(LeaseReturn),
+    /// Says that a node is there, and asks how many are: [`Reply::Hello`](super::Reply::Hello). It does as little as
+    /// can be done while writing, so it is also how a store is probed.
+    Hello(Hello),
+}
+
+impl Operation {
+    /// A word for it, fit to be a label: `check`, `peek`, `charge`, `refund`, `reset`, `acquire`, `renew`, `release`,
+    /// `lease`, `return` or `hello`.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Operation::Check(_) => "check",
+            Operation::Peek(_) => "peek",
+            Operation::Charge(_) => "charge",
+            Operation::Refund(_) => "refund",
+            Operation::Reset(_) => "reset",
+            Operation::Acquire(_) => "acquire",
+            Operation::Renew(_) => "renew",
+            Operation::Release(_) => "release",
+            Operation::Lease(_) => "lease",
+            Operation::Return(_) => "return",
+            Operation::Hello(_) => "hello",
+        }
+    }
+}
+
+/// So many tokens of a subject.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Spending {
+    /// Whose.
+    pub subject: Subject,
+    /// How many, at most [`Rule::MOST_TOKENS`](super::Rule::MOST_TOKENS).
+    pub tokens: u64,
+}
+
+impl Spending {
+    /// So many tokens of a subject; above [`Rule::MOST_TOKENS`](super::Rule::MOST_TOKENS) counts as that many.
+    #[must_use]
+    pub fn new(subject: Subject, tokens: u64) -> Spending {
+        Spending { subject, tokens: tokens.min(super::Rule::MOST_TOKENS) }
+    }
+}
+
+/// A place in a concurrency limit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PlaceRequest {
+    /// Of which limit and key. Its rule is [`Rule::Concurrency`](super::Rule::Concurrency).
+    pub subject: Subject,
+    /// Who holds it: a number that nobody else uses.
+    pub holder: u128,
+}
+
+impl PlaceRequest {
+    /// A place for this holder.
+    #[must_use]
+    pub fn new(subject: Subject, holder: u128) -> PlaceRequest {
+        PlaceRequest { subject, holder }
+    }
+}
+
+/// A node says that it is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Hello {
+    /// The node: a number that nobody else uses.
+    pub node: u64,
+    /// After so long without another hello it is gone.
+    pub life: Duration,
+    /// Which [failure domain](super::Backend::failure_domain) is asked.
+    pub domain: u16,
+}
+
+impl Hello {
+    /// A hello of this node to a failure domain.
+    #[must_use]
+    pub fn new(node: u64, life: Duration, domain: u16) -> Hello {
+        Hello { node, life, domain }
+    }
+}
