@@ -35,7 +35,7 @@ impl Asking<'_> {
     /// Asks, as [`PolicySet::check`]. The names above may be borrowed by what is asked about, so that the verdict comes in a second step.
     #[inline]
     pub(crate) fn decide(&self, attributes: &Attributes<'_>) -> Decision {
-        let mut decision = Decision::default();
+        let mut decision = Decision::new();
         self.set.decide(&self.version, attributes, &mut decision);
         decision
     }

@@ -33,6 +33,7 @@ pub(super) struct Asked {
     pub(super) policy: u32,
     pub(super) tag: u64,
     pub(super) cost: u64,
+    pub(super) fate: Fate,
 }
 
 /// Where a limit is found: in a version, or among those that were made for this request.
@@ -54,7 +55,7 @@ enum Rates {
 /// What became of a request at a limit.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Fate {
-    /// Nothing was taken, because another limit refused.
+    /// Nothing was taken, because another limit refused, or because it was not asked.
     Spared,
     Taken(Now, Receipt),
     Refused,
@@ -64,7 +65,6 @@ pub(super) enum Fate {
 #[derive(Debug, Default)]
 pub(super) struct Group {
     asked: SmallVec<[Asked; FEW]>,
-    fates: SmallVec<[Fate; FEW]>,
     /// What the limit said that refused, if that was for want of room.
     no_room: Option<Box<Denied>>,
 }
@@ -87,7 +87,6 @@ enum Below {
 }
 
 /// What was decided.
-#[derive(Default)]
 pub(crate) struct Decision {
     pub(super) matched: SmallVec<[Matched; FEW]>,
     /// The limits that are enforced.
@@ -102,6 +101,19 @@ pub(crate) struct Decision {
 }
 
 impl Decision {
+    /// Always inlined: it is large, and is then made where it is kept.
+    #[inline(always)]
+    pub(super) fn new() -> Decision {
+        Decision {
+            matched: SmallVec::new(),
+            enforced: Group { asked: SmallVec::new(), no_room: None },
+            watched: Vec::new(),
+            refused: None,
+            customers: Vec::new(),
+            holds: false,
+        }
+    }
+
     /// Asks all policies that concern a request. To be called once.
     #[inline]
     pub(super) fn ask(
@@ -224,9 +236,9 @@ impl Decision {
 
     fn give_back(&mut self, version: &Version, give_back: impl Fn(&LimitInForce, &Asked, Receipt)) {
         for group in std::iter::once(&mut self.enforced).chain(&mut self.watched) {
-            while let (Some(asked), Some(fate)) = (group.asked.pop(), group.fates.pop()) {
+            while let Some(asked) = group.asked.pop() {
                 if let (Fate::Taken(_, receipt), Some(limit)) =
-                    (fate, limit_of(version, &self.customers, &asked))
+                    (asked.fate, limit_of(version, &self.customers, &asked))
                 {
                     give_back(limit, &asked, receipt);
                 }
@@ -253,18 +265,18 @@ impl Group {
     /// Adds the limits of a policy, or the one that counts in place of its rates if there is such, and says whether one of them holds places.
     #[inline]
     fn add(&mut self, policy: &PolicyInForce, place: u32, rates: Rates, tag: u64, cost: u64) -> bool {
-        let mut holds = false;
+        let (mut holds, fate) = (false, Fate::Spared);
         for (limit, own) in policy.limits.iter().zip(0..) {
             // How many are under way at once is a limit of the service, not of the customer.
             let held = limit.holds();
             if held || matches!(rates, Rates::Own) {
                 let cost = if held { 1 } else { cost };
-                self.asked.push(Asked { source: Source::Own(own), policy: place, tag, cost });
+                self.asked.push(Asked { source: Source::Own(own), policy: place, tag, cost, fate });
                 holds |= held;
             }
         }
         if let Rates::Other(source) = rates {
-            self.asked.push(Asked { source, policy: place, tag, cost });
+            self.asked.push(Asked { source, policy: place, tag, cost, fate });
         }
         holds
     }
@@ -287,26 +299,24 @@ impl Group {
         };
         match take_all(&gates, takings) {
             Ok(()) => {
-                for taking in takings {
-                    self.fates.push(
-                        taking.taken().map_or(Fate::Spared, |(now, receipt)| Fate::Taken(now, receipt)),
-                    );
+                for (asked, taking) in self.asked.iter_mut().zip(takings) {
+                    if let Some((now, receipt)) = taking.taken() {
+                        asked.fate = Fate::Taken(now, receipt);
+                    }
                 }
                 true
             }
             Err(Refusal { refusing, no_room }) => {
-                self.fates.resize(self.asked.len(), Fate::Spared);
-                self.fates[refusing] = Fate::Refused;
+                self.asked[refusing].fate = Fate::Refused;
                 self.no_room = no_room;
                 false
             }
         }
     }
 
-    /// The limits and what became of the request there; nothing did if it was not asked at all.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&Asked, Fate)> {
-        let fates = self.fates.iter().copied().chain(std::iter::repeat(Fate::Spared));
-        self.asked.iter().zip(fates)
+    /// The limits and what became of the request there.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Asked> {
+        self.asked.iter()
     }
 
     /// Where a request stands at a limit that took nothing from it.
@@ -314,10 +324,9 @@ impl Group {
         &self,
         gate: &dyn Gate,
         asked: &Asked,
-        fate: Fate,
         instant: &mut Instant,
     ) -> Result<Allowed, Denied> {
-        match (fate, &self.no_room) {
+        match (asked.fate, &self.no_room) {
             (Fate::Refused, Some(denied)) => Err(**denied),
             _ => gate.look(instant, asked.tag, asked.cost),
         }

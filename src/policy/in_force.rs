@@ -91,9 +91,10 @@ impl PolicyInForce {
             CompiledConditions::new(&other.matches).map(|conditions| (conditions, counts))
         });
         let is_plain = word == Word::Limits
+            && policy.allow.is_empty()
             && policy.deny.is_empty()
             && policy.overrides.is_empty()
-            && policy.missing != Missing::Refuse
+            && policy.missing == Missing::Shared
             && policy.enforce_percent == Percent::ALL
             && !policy.shadow;
         Ok(PolicyInForce {
@@ -114,8 +115,9 @@ impl PolicyInForce {
     /// Whether it does not concern a request although it fits the conditions.
     #[inline]
     pub(super) fn passes_over(&self, seen: &Seen<'_, '_>) -> bool {
-        self.allow.iter().any(|conditions| conditions.fit(seen))
-            || (self.policy.missing == Missing::Pass && self.lacks_attributes(seen))
+        !self.is_plain
+            && (self.allow.iter().any(|conditions| conditions.fit(seen))
+                || (self.policy.missing == Missing::Pass && self.lacks_attributes(seen)))
     }
 
     /// Whether somebody is refused by name.

@@ -64,7 +64,7 @@ impl Verdict {
         version: Guard<Arc<Version>>,
         decide: impl FnOnce(&Version, &mut Decision),
     ) -> Verdict {
-        let mut verdict = Verdict { version, decision: Decision::default() };
+        let mut verdict = Verdict { version, decision: Decision::new() };
         decide(&verdict.version, &mut verdict.decision);
         verdict
     }
@@ -123,20 +123,13 @@ impl Verdict {
         let watched = self.decision.watched.iter().map(|group| (group, true));
         // Who is refused by others is not watched.
         let groups = enforced.chain(watched.filter(|_| self.is_allowed()));
-        let all = groups
-            .flat_map(|(group, shadow)| group.iter().map(move |(asked, fate)| (group, asked, fate, shadow)));
-        all.filter_map(move |(group, asked, fate, shadow)| {
-            self.standing(group, asked, fate, &mut instant).map(|standing| Standing { shadow, ..standing })
+        let all = groups.flat_map(|(group, shadow)| group.iter().map(move |asked| (group, asked, shadow)));
+        all.filter_map(move |(group, asked, shadow)| {
+            self.standing(group, asked, &mut instant).map(|standing| Standing { shadow, ..standing })
         })
     }
 
-    fn standing<'v>(
-        &'v self,
-        group: &Group,
-        asked: &Asked,
-        fate: Fate,
-        instant: &mut Instant,
-    ) -> Option<Standing<'v>> {
+    fn standing<'v>(&'v self, group: &Group, asked: &Asked, instant: &mut Instant) -> Option<Standing<'v>> {
         let limit = self.decision.limit(&self.version, asked)?;
         let policy = self.version.policies[asked.policy as usize].policy.id.as_str();
         let gate = limit.gate();
@@ -149,10 +142,10 @@ impl Verdict {
             refuses: false,
             at_capacity: false,
         };
-        if let Fate::Taken(now, receipt) = fate {
+        if let Fate::Taken(now, receipt) = asked.fate {
             return Some(stands(gate.after(now, asked.tag, asked.cost, receipt)));
         }
-        Some(match group.look(gate, asked, fate, instant) {
+        Some(match group.look(gate, asked, instant) {
             Ok(allowed) => stands(*allowed.figures()),
             Err(denied) => {
                 Standing { refuses: true, at_capacity: denied.at_capacity(), ..stands(*denied.figures()) }
@@ -175,8 +168,8 @@ impl Verdict {
         // If none refuses any more, it is the one that did.
         binding.or_else(|| {
             let group = &self.decision.enforced;
-            let (asked, fate) = group.iter().find(|(_, fate)| matches!(fate, Fate::Refused))?;
-            self.standing(group, asked, fate, &mut Instant::default())
+            let asked = group.iter().find(|asked| matches!(asked.fate, Fate::Refused))?;
+            self.standing(group, asked, &mut Instant::default())
         })
     }
 
@@ -211,9 +204,10 @@ impl Verdict {
     /// [`Outcome::Success`].
     pub fn settle(self, actual: u64) {
         let groups = std::iter::once(&self.decision.enforced).chain(&self.decision.watched);
-        for (asked, fate) in groups.flat_map(Group::iter) {
+        for asked in groups.flat_map(Group::iter) {
             let estimates = self.version.policies[asked.policy as usize].estimates();
-            if let (Fate::Taken(_, receipt), Some(limit)) = (fate, self.decision.limit(&self.version, asked))
+            if let (Fate::Taken(_, receipt), Some(limit)) =
+                (asked.fate, self.decision.limit(&self.version, asked))
                 && estimates
                 && !limit.holds()
             {

@@ -46,42 +46,49 @@ pub enum Value<'a> {
 impl<'a> Attributes<'a> {
     /// Nothing is known.
     #[must_use]
+    #[inline]
     pub fn new() -> Attributes<'a> {
         Attributes::default()
     }
 
     /// Who asks.
     #[must_use]
+    #[inline]
     pub fn user(self, user: &'a str) -> Attributes<'a> {
         self.known(USER, Value::Text(user))
     }
 
     /// What is asked: the name of an interface, of a service, of an operation.
     #[must_use]
+    #[inline]
     pub fn api(self, api: &'a str) -> Attributes<'a> {
         self.known(API, Value::Text(api))
     }
 
     /// The client's address. As part of a scope an IPv6 address counts as its /64 network, which is what one customer has.
     #[must_use]
+    #[inline]
     pub fn ip(self, ip: IpAddr) -> Attributes<'a> {
         self.known(IP, Value::Address(ip.to_canonical()))
     }
 
     /// The route: a path, or a router's pattern for it.
     #[must_use]
+    #[inline]
     pub fn route(self, route: &'a str) -> Attributes<'a> {
         self.known(ROUTE, Value::Text(route))
     }
 
     /// The method, as `POST`.
     #[must_use]
+    #[inline]
     pub fn method(self, method: &'a str) -> Attributes<'a> {
         self.known(METHOD, Value::Text(method))
     }
 
     /// The tier of who asks.
     #[must_use]
+    #[inline]
     pub fn tier(self, tier: &'a str) -> Attributes<'a> {
         self.known(TIER, Value::Text(tier))
     }
@@ -113,6 +120,7 @@ impl<'a> Attributes<'a> {
         self.at(&Column::of(name))
     }
 
+    #[inline]
     fn known(mut self, place: usize, value: Value<'a>) -> Attributes<'a> {
         self.known[place] = Some(value);
         self

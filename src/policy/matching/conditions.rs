@@ -29,7 +29,12 @@ impl CompiledConditions {
 
     #[inline]
     pub(in crate::policy) fn fit(&self, seen: &Seen<'_, '_>) -> bool {
-        self.0.iter().all(|(column, matcher)| seen.get(column).is_some_and(|value| matcher.fits(&value)))
+        for (column, matcher) in &self.0 {
+            if !seen.get(column).is_some_and(|value| matcher.fits(&value)) {
+                return false;
+            }
+        }
+        true
     }
 
     /// The same, but for what is said of one attribute.

@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use ahash::RandomState;
 use smallvec::SmallVec;
 
 use super::attributes::{Column, Seen, Value};
 use super::conditions::CompiledConditions;
 use super::pattern::Matcher;
 use super::prefixes::Prefixes;
+use super::texts::Texts;
 
 /// The places of the policies that a request may concern. More are rare.
 pub(in crate::policy) type Places = SmallVec<[u32; 8]>;
@@ -24,7 +24,7 @@ pub(in crate::policy) struct Index {
 }
 
 /// Whole texts, each with the places of the policies that it leads to.
-type Texts = HashMap<Box<str>, Vec<u32>, RandomState>;
+type Whole = BTreeMap<Box<str>, Vec<u32>>;
 
 /// Beginnings of texts, each with the place of a policy that it leads to.
 type Beginnings = Vec<(Box<str>, u32)>;
@@ -33,7 +33,7 @@ type Beginnings = Vec<(Box<str>, u32)>;
 #[derive(Clone, Debug)]
 struct Filed {
     column: Column,
-    texts: Texts,
+    texts: Texts<Vec<u32>>,
     prefixes: Prefixes,
 }
 
@@ -41,7 +41,7 @@ impl Index {
     pub(in crate::policy) fn new<'c>(all: impl Iterator<Item = &'c CompiledConditions> + Clone) -> Index {
         let crowds = Crowds::of(all.clone());
         let mut always = Vec::new();
-        let mut filed: BTreeMap<&Column, (Texts, Beginnings)> = BTreeMap::new();
+        let mut filed: BTreeMap<&Column, (Whole, Beginnings)> = BTreeMap::new();
         let mut left = Vec::new();
         for (place, conditions) in (0..).zip(all) {
             let Some((column, matcher)) = crowds.best(conditions) else {
@@ -61,7 +61,7 @@ impl Index {
         }
         let columns = filed.into_iter().map(|(column, (texts, prefixes))| Filed {
             column: column.clone(),
-            texts,
+            texts: Texts::new(texts.into_iter()),
             prefixes: Prefixes::new(prefixes),
         });
         Index { always, columns: columns.collect(), left }

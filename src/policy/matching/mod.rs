@@ -5,6 +5,7 @@ mod conditions;
 mod index;
 mod pattern;
 mod prefixes;
+mod texts;
 
 pub use attributes::{Attributes, Value};
 pub(super) use attributes::{Column, Seen};

@@ -1,29 +1,25 @@
 //! [`Matcher`]: the patterns for one attribute, one of which must fit.
 
-use std::collections::HashSet;
 use std::net::IpAddr;
 
-use ahash::RandomState;
 use ipnet::IpNet;
 use regex_lite::Regex;
 
 use super::attributes::{Column, Value};
+use super::texts::Texts;
 use crate::policy::model::Pattern;
 use crate::quota::Excerpt;
 
 /// The longest pattern, in bytes: longer than any route that people write, and short enough that none makes much work.
 pub(in crate::policy) const LONGEST_PATTERN: usize = 1_024;
 
-/// Up to so many texts are compared one by one, which is as fast as hashing.
-const FEW: usize = 4;
-
 /// The patterns for one attribute.
 #[derive(Clone, Debug, Default)]
 pub(in crate::policy) struct Matcher {
     /// Texts that stand for themselves.
     texts: Vec<Box<str>>,
-    /// The same, if they are many.
-    set: Option<HashSet<Box<str>, RandomState>>,
+    /// The same, to be looked up.
+    set: Texts<()>,
     globs: Vec<Glob>,
     /// Sorted, and none within another.
     networks: Vec<IpNet>,
@@ -60,9 +56,7 @@ impl Matcher {
         }
         matcher.networks = IpNet::aggregate(&matcher.networks);
         matcher.networks.sort_by_key(IpNet::network);
-        if matcher.texts.len() > FEW {
-            matcher.set = Some(matcher.texts.iter().cloned().collect());
-        }
+        matcher.set = Texts::new(matcher.texts.iter().map(|text| (text.clone(), ())));
         Ok(matcher)
     }
 
@@ -99,11 +93,8 @@ impl Matcher {
 
     #[inline]
     fn fits_text(&self, text: &str) -> bool {
-        let said = match &self.set {
-            Some(set) => set.contains(text),
-            None => self.texts.iter().any(|other| &**other == text),
-        };
-        said || self.globs.iter().any(|glob| glob.fits(text))
+        self.set.get(text).is_some()
+            || (!self.globs.is_empty() && self.globs.iter().any(|glob| glob.fits(text)))
     }
 
     fn fits_address(&self, address: IpAddr) -> bool {
