@@ -105,7 +105,7 @@ fn check_distinct<'a>(limits: &[On<'a>], merged: Vec<Merged>) -> Result<AllowedA
         many.resize(limits.len(), Taking::default());
         &mut many
     };
-    match take_all(limits, takings) {
+    match take_all(&limits, takings) {
         Ok(()) => Ok(AllowedAll::of(limits, takings, merged)),
         Err(Refusal { refusing, no_room }) => {
             let count = spread::next_count();

@@ -51,7 +51,7 @@ pub(crate) use shared::SharedLimit;
 #[cfg(feature = "serde")]
 pub use snapshot::{Snapshot, Snapshots};
 #[cfg(feature = "policy")]
-pub(crate) use taking::{Ask, Refusal, Taking, take_all};
+pub(crate) use taking::{Asks, Refusal, Taking, take_all};
 #[cfg(feature = "tower")]
 pub(crate) use turns::{Turn, Turns};
 

@@ -27,37 +27,39 @@ pub(crate) struct Refusal {
     pub(crate) no_room: Option<Box<Denied>>,
 }
 
-/// A limit, a key and a cost, whoever keeps them.
-pub(crate) trait Ask {
-    fn gate(&self) -> &dyn Gate;
-    fn tag(&self) -> u64;
-    fn cost(&self) -> u64;
+/// Limits, keys and costs, whoever keeps them.
+pub(crate) trait Asks<'s> {
+    /// The limit at this place; `None` if there is none, which refuses nothing.
+    fn gate(&self, place: usize) -> Option<&'s dyn Gate>;
+    fn tag(&self, place: usize) -> u64;
+    fn cost(&self, place: usize) -> u64;
 }
 
-impl Ask for On<'_> {
+impl<'s> Asks<'s> for &'s [On<'_>] {
     #[inline]
-    fn gate(&self) -> &dyn Gate {
-        On::gate(self)
+    fn gate(&self, place: usize) -> Option<&'s dyn Gate> {
+        Some(self[place].gate())
     }
 
     #[inline]
-    fn tag(&self) -> u64 {
-        self.tag
+    fn tag(&self, place: usize) -> u64 {
+        self[place].tag
     }
 
     #[inline]
-    fn cost(&self) -> u64 {
-        self.cost
+    fn cost(&self, place: usize) -> u64 {
+        self[place].cost
     }
 }
 
-/// Takes from all; or from none, because of a limit that refused. No limit and key is there twice.
+/// Takes from all, of which there are as many as takings; or from none, because of a limit that refused. No limit and key is there twice.
 #[inline]
-pub(crate) fn take_all<'s>(limits: &'s [impl Ask], takings: &mut [Taking<'s>]) -> Result<(), Refusal> {
+pub(crate) fn take_all<'s>(limits: &impl Asks<'s>, takings: &mut [Taking<'s>]) -> Result<(), Refusal> {
     let mut instant = Instant::default();
-    for (index, (on, taking)) in limits.iter().zip(&mut *takings).enumerate() {
-        if !on.gate().prepare(&mut instant, on.tag(), on.cost(), &mut taking.prepared) {
-            return Err(Refusal { refusing: index, no_room: None });
+    for (place, taking) in takings.iter_mut().enumerate() {
+        let Some(gate) = limits.gate(place) else { continue };
+        if !gate.prepare(&mut instant, limits.tag(place), limits.cost(place), &mut taking.prepared) {
+            return Err(Refusal { refusing: place, no_room: None });
         }
     }
     // One right after the other: an exchange waits for all that was written before it.
@@ -71,20 +73,22 @@ pub(crate) fn take_all<'s>(limits: &'s [impl Ask], takings: &mut [Taking<'s>]) -
 
 /// Takes from those limits that have no short way, or where somebody else came first. If one of them refuses, all get back what was taken.
 #[inline(never)]
-fn take_rest(limits: &[impl Ask], takings: &mut [Taking<'_>], instant: &mut Instant) -> Result<(), Refusal> {
-    for (index, on) in limits.iter().enumerate() {
-        if takings[index].receipt.is_some() {
-            continue;
-        }
-        match on.gate().take(instant, on.tag(), on.cost()) {
+fn take_rest<'s>(
+    limits: &impl Asks<'s>,
+    takings: &mut [Taking<'s>],
+    instant: &mut Instant,
+) -> Result<(), Refusal> {
+    for place in 0..takings.len() {
+        let Some(gate) = limits.gate(place).filter(|_| takings[place].receipt.is_none()) else { continue };
+        match gate.take(instant, limits.tag(place), limits.cost(place)) {
             Ok((now, receipt)) => {
-                takings[index].prepared.now = now;
-                takings[index].receipt = Some(receipt);
+                takings[place].prepared.now = now;
+                takings[place].receipt = Some(receipt);
             }
             Err(denied) => {
                 give_back(limits, takings);
                 let no_room = denied.at_capacity().then(|| Box::new(denied));
-                return Err(Refusal { refusing: index, no_room });
+                return Err(Refusal { refusing: place, no_room });
             }
         }
     }
@@ -92,10 +96,10 @@ fn take_rest(limits: &[impl Ask], takings: &mut [Taking<'_>], instant: &mut Inst
 }
 
 #[cold]
-fn give_back(limits: &[impl Ask], takings: &[Taking<'_>]) {
-    for (on, taking) in limits.iter().zip(takings) {
-        if let Some(receipt) = taking.receipt {
-            on.gate().undo(on.tag(), on.cost(), receipt);
+fn give_back<'s>(limits: &impl Asks<'s>, takings: &[Taking<'_>]) {
+    for (place, taking) in takings.iter().enumerate() {
+        if let (Some(receipt), Some(gate)) = (taking.receipt, limits.gate(place)) {
+            gate.undo(limits.tag(place), limits.cost(place), receipt);
         }
     }
 }

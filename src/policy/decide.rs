@@ -11,7 +11,7 @@ use super::model::Missing;
 use super::version::Version;
 use crate::clock::{Instant, Now};
 use crate::decision::{Allowed, Denied};
-use crate::limiter::{Ask, Gate, Outcome, Receipt, Refusal, Taking, take_all};
+use crate::limiter::{Asks, Gate, Outcome, Receipt, Refusal, Taking, take_all};
 
 /// More limits on one request are rare.
 const FEW: usize = 4;
@@ -284,20 +284,15 @@ impl Group {
     /// Takes from all limits or from none.
     #[inline]
     fn take(&mut self, version: &Version, customers: &[LimitInForce]) -> bool {
-        let mut gates: SmallVec<[AtGate<'_>; FEW]> = SmallVec::new();
-        for asked in &self.asked {
-            if let Some(limit) = limit_of(version, customers, asked) {
-                gates.push(AtGate { gate: limit.gate(), tag: asked.tag, cost: asked.cost });
-            }
-        }
+        let asked = self.asked.as_slice();
         let (mut few, mut many) = ([Taking::default(); FEW], Vec::new());
-        let takings = if gates.len() <= FEW {
-            &mut few[..gates.len()]
+        let takings = if asked.len() <= FEW {
+            &mut few[..asked.len()]
         } else {
-            many.resize(gates.len(), Taking::default());
+            many.resize(asked.len(), Taking::default());
             &mut many
         };
-        match take_all(&gates, takings) {
+        match take_all(&InForce { version, customers, asked }, takings) {
             Ok(()) => {
                 for (asked, taking) in self.asked.iter_mut().zip(takings) {
                     if let Some((now, receipt)) = taking.taken() {
@@ -350,26 +345,26 @@ fn refusal(policy: &PolicyInForce, place: u32, seen: &Seen<'_, '_>, instead: &In
     keyless.then_some(Why::NoKey(place))
 }
 
-/// A limit that is asked.
-struct AtGate<'v> {
-    gate: &'v dyn Gate,
-    tag: u64,
-    cost: u64,
+/// Limits that are asked, where they are in force.
+struct InForce<'v, 'g> {
+    version: &'v Version,
+    customers: &'v [LimitInForce],
+    asked: &'g [Asked],
 }
 
-impl Ask for AtGate<'_> {
+impl<'v> Asks<'v> for InForce<'v, '_> {
     #[inline]
-    fn gate(&self) -> &dyn Gate {
-        self.gate
+    fn gate(&self, place: usize) -> Option<&'v dyn Gate> {
+        limit_of(self.version, self.customers, &self.asked[place]).map(LimitInForce::gate)
     }
 
     #[inline]
-    fn tag(&self) -> u64 {
-        self.tag
+    fn tag(&self, place: usize) -> u64 {
+        self.asked[place].tag
     }
 
     #[inline]
-    fn cost(&self) -> u64 {
-        self.cost
+    fn cost(&self, place: usize) -> u64 {
+        self.asked[place].cost
     }
 }
