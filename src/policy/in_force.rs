@@ -1,6 +1,7 @@
 //! [`PolicyInForce`]: a policy, compiled, with the limits that count for it.
 
 use std::hash::{Hash, Hasher};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use ahash::RandomState;
@@ -202,7 +203,7 @@ impl PolicyInForce {
     }
 }
 
-/// The values that tell keys apart. Different ones never write the same bytes: each says what kind it is first, and how long that is or where it ends.
+/// The values that tell keys apart. Different ones never write the same: each says at its end what kind it is.
 struct ScopeKey<'p, 's, 'a> {
     scope: &'p [Column],
     seen: &'p Seen<'s, 'a>,
@@ -212,21 +213,26 @@ impl Hash for ScopeKey<'_, '_, '_> {
     #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {
         for column in self.scope {
-            match self.seen.get(column).map(Value::in_scope) {
-                None => state.write_u8(0),
+            let kind = match self.seen.get(column).map(Value::in_scope) {
+                None => 0,
                 Some(Value::Text(text)) => {
-                    state.write_u8(1);
-                    text.hash(state);
+                    state.write(text.as_bytes());
+                    1
                 }
-                Some(Value::Address(address)) => {
-                    state.write_u8(2);
-                    address.hash(state);
+                Some(Value::Address(IpAddr::V4(address))) => {
+                    state.write_u32(address.to_bits());
+                    2
+                }
+                Some(Value::Address(IpAddr::V6(address))) => {
+                    state.write_u128(address.to_bits());
+                    3
                 }
                 Some(Value::Number(number)) => {
-                    state.write_u8(3);
                     state.write_u64(number);
+                    4
                 }
-            }
+            };
+            state.write_u8(kind);
         }
     }
 }
