@@ -2,7 +2,7 @@
 #![cfg(feature = "redis")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
-mod oracle;
 mod proxy;
+mod proxy_faults;
 mod servers;
 mod servers_start;

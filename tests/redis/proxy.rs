@@ -47,6 +47,11 @@ impl Proxy {
         Proxy { address, fault }
     }
 
+    /// `host:port`
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
     pub(crate) fn url(&self) -> String {
         format!("redis://{}/", self.address)
     }
