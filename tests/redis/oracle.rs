@@ -73,7 +73,6 @@ impl Decided {
 }
 
 /// So many tokens admitted at each of these milliseconds.
-#[cfg(test)]
 fn log(admitted: &[(u64, usize)]) -> Log {
     let start = Instant::now();
     let at = |&(millisecond, count): &(u64, usize)| {
