@@ -1,6 +1,6 @@
 //! Users, passwords and certificates.
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use tollgate::redis::{RedisBackend, RedisError};
 
 use crate::asking::{ask, check, outcome, tokens};
@@ -71,6 +71,8 @@ struct Certificates {
 fn certificates() -> Certificates {
     let mut authority = CertificateParams::new(Vec::new()).unwrap();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    // A certificate of the same name as its authority would count as its own.
+    authority.distinguished_name.push(DnType::CommonName, "authority");
     let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
     let issue = |name: &str| {
         let key = KeyPair::generate().unwrap();
