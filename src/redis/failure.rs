@@ -23,7 +23,16 @@ pub(super) enum Refusal {
 
 /// Codes that are hidden in the text when a script runs into them, before 7.0 those of the server, too.
 const HIDDEN_CODES: [&str; 10] = [
-    "READONLY", "OOM", "LOADING", "MISCONF", "NOREPLICAS", "WRONGTYPE", "NOPERM", "BUSY", "MASTERDOWN", NOT_OURS,
+    "READONLY",
+    "OOM",
+    "LOADING",
+    "MISCONF",
+    "NOREPLICAS",
+    "WRONGTYPE",
+    "NOPERM",
+    "BUSY",
+    "MASTERDOWN",
+    NOT_OURS,
 ];
 /// So 7.0 begins when a script comes to a command or a key that its user must not touch.
 const NO_PERMISSION: &str = "The user executing the script can't";
@@ -197,7 +206,11 @@ mod tests {
             "ERR user_script:31: TOLLGATE what is stored at this key is not a state script: 0123",
         ] {
             let error = failure(line);
-            assert_eq!((error.kind(), error.applied()), (BackendErrorKind::Configuration, Applied::No), "{line}");
+            assert_eq!(
+                (error.kind(), error.applied()),
+                (BackendErrorKind::Configuration, Applied::No),
+                "{line}"
+            );
             assert!(error.to_string().contains("\"api\""), "{error}");
         }
     }

@@ -209,7 +209,10 @@ async fn a_master_that_becomes_a_replica_is_not_the_primary_until_it_is_a_master
     for _ in 0..50 {
         let error = ask(&backend, check(tokens(5), "a")).await.unwrap_err();
         assert_eq!(error.applied(), Applied::No, "{error}");
-        assert!(matches!(error.kind(), BackendErrorKind::NotPrimary | BackendErrorKind::Unavailable), "{error}");
+        assert!(
+            matches!(error.kind(), BackendErrorKind::NotPrimary | BackendErrorKind::Unavailable),
+            "{error}"
+        );
     }
     server.say::<()>("REPLICAOF NO ONE");
     assert_eq!(outcome(&ask_until_it_works(&backend, check(tokens(5), "a")).await), (true, 4));
@@ -238,5 +241,8 @@ async fn how_long_operations_took_is_known_by_operation() {
     let latency = backend.latency();
     let counts: Vec<_> = latency.iter().map(|latency| (latency.operation, latency.count)).collect();
     assert_eq!(counts, [("check", 10), ("peek", 1)]);
-    assert!(latency.iter().all(|l| l.p50 > Duration::ZERO && l.p50 <= l.p99 && l.p99 <= l.max), "{latency:?}");
+    assert!(
+        latency.iter().all(|l| l.p50 > Duration::ZERO && l.p50 <= l.p99 && l.p99 <= l.max),
+        "{latency:?}"
+    );
 }

@@ -26,7 +26,8 @@ async fn the_documented_rights_are_enough() {
     let backend = RedisBackend::builder(url(&server, "pw")).build().await.unwrap();
     assert_eq!(outcome(&ask(&backend, check(tokens(5), "a")).await.unwrap()), (true, 4));
 
-    let named = RedisBackend::builder(server.address()).username("limits").password("pw").build().await.unwrap();
+    let named =
+        RedisBackend::builder(server.address()).username("limits").password("pw").build().await.unwrap();
     assert_eq!(outcome(&ask(&named, check(tokens(5), "a")).await.unwrap()), (true, 3));
 }
 
@@ -76,7 +77,8 @@ fn certificates() -> Certificates {
     let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
     let issue = |name: &str| {
         let key = KeyPair::generate().unwrap();
-        let certificate = CertificateParams::new(vec![name.to_owned()]).unwrap().signed_by(&key, &authority).unwrap();
+        let certificate =
+            CertificateParams::new(vec![name.to_owned()]).unwrap().signed_by(&key, &authority).unwrap();
         (certificate.pem(), key.serialize_pem())
     };
     Certificates { authority: authority.pem(), server: issue("localhost"), client: issue("client") }
