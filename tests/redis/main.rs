@@ -3,7 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod conformance;
+mod asking;
+mod cluster;
 mod proxy;
 mod proxy_faults;
+mod sentinel;
 mod servers;
 mod servers_start;
+mod standalone;
+mod startup;
+mod tls_acl;
