@@ -2,9 +2,9 @@
 #![cfg(feature = "redis")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
-mod conformance;
 mod asking;
 mod cluster;
+mod conformance;
 mod proxy;
 mod proxy_faults;
 mod sentinel;
