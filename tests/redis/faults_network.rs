@@ -7,7 +7,7 @@ use tollgate::distributed::{FailurePolicy, GlobalLimiter, Rule, SharedStore};
 use tollgate::redis::RedisBackend;
 
 use crate::proxy::{Fault, Proxy};
-use crate::scene::{BURST, Ended, Scene};
+use crate::scene::{BUDGET, BURST, Ended, Scene};
 use crate::servers::Standalone;
 
 const BEFORE: Duration = Duration::from_millis(300);
@@ -73,6 +73,22 @@ async fn nobody_waits_for_a_store_that_is_not_heard() {
     let ended = with(Fault::HoldsReplies).await;
     ended.failed();
     ended.exceeds_by_at_most(0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_fell_silent_for_ever_is_made_anew() {
+    let server = Standalone::start();
+    let proxy = Proxy::to(server.address()).await;
+    let scene = Scene::begin(RedisBackend::builder(proxy.url()).build().await.unwrap()).await;
+    scene.goes_on_for(BEFORE).await;
+    proxy.set(Fault::ForgetsOld);
+    // It is well at once, if one asks over a new connection; that this is needed takes a few checks to find out.
+    let well = Instant::now() + 5 * BUDGET;
+    scene.goes_on_for(WHILE_BAD + AFTERWARDS).await;
+    let ended = scene.end().await;
+    ended.failed();
+    ended.exceeds_by_at_most(0);
+    ended.is_back_soon_after(well);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -13,12 +13,12 @@ pub(crate) const RATE: u32 = 50;
 pub(crate) const BURST: u32 = 20;
 
 /// Of each check. Longer than by default: the tests share a few cores with servers and compilers.
-const BUDGET: Duration = Duration::from_millis(100);
+pub(crate) const BUDGET: Duration = Duration::from_millis(100);
 /// So much later than its budget a task may be told, for want of a core.
 const SCHEDULING: Duration = Duration::from_millis(250);
 
 /// A store is in use again so soon after it is well.
-pub(crate) const RECOVERY: Duration = Duration::from_secs(1);
+const RECOVERY: Duration = Duration::from_secs(1);
 
 /// No test comes near it, so that every check of the wide limit is charged.
 const WIDE: u64 = 1_000_000_000;
