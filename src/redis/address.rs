@@ -56,15 +56,16 @@ impl Url {
     pub(super) fn parse(text: &str) -> Result<Url, RedisError> {
         let whole = if text.contains("://") { text.to_owned() } else { format!("redis://{text}") };
         // The text may hold a password: it is in no message.
-        let info = whole
-            .into_connection_info()
-            .map_err(|error| RedisError::Url { reason: format!("a server's URL cannot be read ({error})") })?;
+        let info = whole.into_connection_info().map_err(|error| RedisError::Url {
+            reason: format!("a server's URL cannot be read ({error})"),
+        })?;
         let (address, tls) = match info.addr() {
             ConnectionAddr::Tcp(host, port) => (Address::tcp(host, *port), false),
             ConnectionAddr::TcpTls { host, port, insecure: false, .. } => (Address::tcp(host, *port), true),
             ConnectionAddr::Unix(path) => (Address::Unix(path.clone()), false),
             _ => {
-                let reason = "certificates are always verified, so #insecure is not possible: give root_certificates";
+                let reason =
+                    "certificates are always verified, so #insecure is not possible: give root_certificates";
                 return Err(RedisError::Url { reason: reason.to_owned() });
             }
         };

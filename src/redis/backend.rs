@@ -23,7 +23,8 @@ const DOMAINS: u16 = SLOTS / SLOTS_OF_A_DOMAIN;
 /// For each failure domain a number that, as a hash tag, has its slot there.
 static DOMAIN_TAGS: LazyLock<[u16; DOMAINS as usize]> = LazyLock::new(|| {
     std::array::from_fn(|domain| {
-        let is_there = |number: &u16| usize::from(slot(number.to_string().as_bytes()) / SLOTS_OF_A_DOMAIN) == domain;
+        let is_there =
+            |number: &u16| usize::from(slot(number.to_string().as_bytes()) / SLOTS_OF_A_DOMAIN) == domain;
         (0..u16::MAX).find(is_there).unwrap_or(u16::MAX)
     })
 });
@@ -76,7 +77,10 @@ impl RedisBackend {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn sentinel<U: Into<String>>(urls: impl IntoIterator<Item = U>, master: impl Into<String>) -> RedisBuilder {
+    pub fn sentinel<U: Into<String>>(
+        urls: impl IntoIterator<Item = U>,
+        master: impl Into<String>,
+    ) -> RedisBuilder {
         RedisBuilder::sentinel(urls, master)
     }
 
@@ -167,11 +171,13 @@ impl Backend for RedisBackend {
     fn place(&self, subject: &Subject) -> u32 {
         match self.inner.topology {
             Topology::One(_) => 0,
-            Topology::Cluster(_) => scripts::call(&Operation::Peek(subject.clone()), &self.inner.prefix, None)
-                .ok()
-                .and_then(|call| call.keys.first().map(|key| slot(key).into()))
-                // It fits no store, and fails wherever it is asked.
-                .unwrap_or(0),
+            Topology::Cluster(_) => {
+                scripts::call(&Operation::Peek(subject.clone()), &self.inner.prefix, None)
+                    .ok()
+                    .and_then(|call| call.keys.first().map(|key| slot(key).into()))
+                    // It fits no store, and fails wherever it is asked.
+                    .unwrap_or(0)
+            }
         }
     }
 
@@ -204,7 +210,9 @@ fn limit_of(operation: &Operation) -> &str {
         Operation::Check(spendings) => spendings.first().map(|spending| &spending.subject),
         Operation::Peek(subject) | Operation::Reset(subject) => Some(subject),
         Operation::Charge(spending) | Operation::Refund(spending) => Some(&spending.subject),
-        Operation::Acquire(request) | Operation::Renew(request) | Operation::Release(request) => Some(&request.subject),
+        Operation::Acquire(request) | Operation::Renew(request) | Operation::Release(request) => {
+            Some(&request.subject)
+        }
         Operation::Lease(request) => Some(&request.subject),
         Operation::Return(lease) => Some(&lease.subject),
         Operation::Hello(_) => None,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use redis::{ClientTlsConfig, RedisConnectionInfo, TlsCertificates};
 
-use super::address::{Address, Url};
+use super::address::Url;
 use super::backend::RedisBackend;
 use super::cluster::Cluster;
 use super::connector::Connector;
@@ -123,7 +123,11 @@ impl RedisBuilder {
     }
 
     /// The certificate and its key, in PEM, by which servers know us. For `rediss://` only.
-    pub fn client_certificate(mut self, certificate: impl Into<Vec<u8>>, key: impl Into<Vec<u8>>) -> RedisBuilder {
+    pub fn client_certificate(
+        mut self,
+        certificate: impl Into<Vec<u8>>,
+        key: impl Into<Vec<u8>>,
+    ) -> RedisBuilder {
         self.client = Some(ClientTlsConfig { client_cert: certificate.into(), client_key: key.into() });
         self
     }
@@ -181,7 +185,11 @@ impl RedisBuilder {
             Deployment::Sentinel { master } => Source::Sentinels(Sentinels {
                 addresses: addresses().collect(),
                 master: master.as_str().into(),
-                to_sentinels: self.connector_as(urls[0].info.redis_settings().clone().set_db(0), urls, counters)?,
+                to_sentinels: self.connector_as(
+                    urls[0].info.redis_settings().clone().set_db(0),
+                    urls,
+                    counters,
+                )?,
                 to_master: connector,
             }),
             Deployment::Cluster => {
@@ -199,7 +207,9 @@ impl RedisBuilder {
     /// How masters are reached.
     fn connector(&self, urls: &[Url], counters: &Arc<Counters>) -> Result<Connector, RedisError> {
         let mut user = match self.deployment {
-            Deployment::Sentinel { .. } => RedisConnectionInfo::default().set_db(urls[0].info.redis_settings().db()),
+            Deployment::Sentinel { .. } => {
+                RedisConnectionInfo::default().set_db(urls[0].info.redis_settings().db())
+            }
             Deployment::Standalone | Deployment::Cluster => urls[0].info.redis_settings().clone(),
         };
         if let Some(username) = &self.username {
@@ -224,8 +234,12 @@ impl RedisBuilder {
             client_tls: self.client.clone(),
             root_cert: self.root_certificates.clone(),
         });
-        let connector =
-            Connector::new(user.set_skip_set_lib_name(), certificates, self.connect_timeout, Arc::clone(counters));
+        let connector = Connector::new(
+            user.set_skip_set_lib_name(),
+            certificates,
+            self.connect_timeout,
+            Arc::clone(counters),
+        );
         connector.check_certificates()?;
         Ok(connector)
     }
@@ -249,7 +263,11 @@ impl RedisBuilder {
         }
         let secure = urls.iter().filter(|url| url.tls).count();
         if secure != 0 && secure != urls.len() {
-            return wrong("urls", "some with TLS and some without".to_owned(), "rediss:// for all of them, or none");
+            return wrong(
+                "urls",
+                "some with TLS and some without".to_owned(),
+                "rediss:// for all of them, or none",
+            );
         }
         if secure == 0 && (self.root_certificates.is_some() || self.client.is_some()) {
             return wrong("certificates", "given without TLS".to_owned(), "rediss:// URLs");

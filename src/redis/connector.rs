@@ -79,7 +79,10 @@ impl Connector {
     }
 
     /// Connects to a Sentinel, to ask it one thing.
-    pub(super) async fn connect_to_sentinel(&self, address: &Address) -> Result<MultiplexedConnection, RedisError> {
+    pub(super) async fn connect_to_sentinel(
+        &self,
+        address: &Address,
+    ) -> Result<MultiplexedConnection, RedisError> {
         // The oldest Sentinels that are still about speak RESP2 only.
         let user = self.user.clone().set_protocol(ProtocolVersion::RESP2);
         self.in_time(address, self.open(address, user, &self.config())).await
@@ -100,7 +103,8 @@ impl Connector {
         address: &Address,
         attempt: impl Future<Output = Result<T, RedisError>>,
     ) -> Result<T, RedisError> {
-        let late = || RedisError::ConnectTimeout { server: address.to_string(), timeout: self.connect_timeout };
+        let late =
+            || RedisError::ConnectTimeout { server: address.to_string(), timeout: self.connect_timeout };
         timeout(self.connect_timeout, attempt).await.unwrap_or_else(|_| Err(late()))
     }
 
@@ -112,7 +116,10 @@ impl Connector {
     ) -> Result<MultiplexedConnection, RedisError> {
         let of_connecting = |error: &redis::RedisError| RedisError::of_connecting(address, error);
         let client = self.client(address, user).map_err(|error| of_connecting(&error))?;
-        client.get_multiplexed_async_connection_with_config(config).await.map_err(|error| of_connecting(&error))
+        client
+            .get_multiplexed_async_connection_with_config(config)
+            .await
+            .map_err(|error| of_connecting(&error))
     }
 
     /// Every wait is bounded by us: redis-rs' own bounds would leave out some.
@@ -124,12 +131,9 @@ impl Connector {
         let address = match (address, &self.certificates) {
             (Address::Unix(path), _) => ConnectionAddr::Unix(path.clone()),
             (Address::Tcp { host, port }, None) => ConnectionAddr::Tcp(host.clone(), *port),
-            (Address::Tcp { host, port }, Some(_)) => ConnectionAddr::TcpTls {
-                host: host.clone(),
-                port: *port,
-                insecure: false,
-                tls_params: None,
-            },
+            (Address::Tcp { host, port }, Some(_)) => {
+                ConnectionAddr::TcpTls { host: host.clone(), port: *port, insecure: false, tls_params: None }
+            }
         };
         let info = address.into_connection_info()?.set_redis_settings(user).set_tcp_settings(tcp_settings());
         match &self.certificates {
@@ -141,7 +145,8 @@ impl Connector {
 
 fn tcp_settings() -> TcpSettings {
     let (idle, interval) = KEEPALIVE;
-    let keepalive = TcpKeepalive::new().with_time(idle).with_interval(interval).with_retries(KEEPALIVE_RETRIES);
+    let keepalive =
+        TcpKeepalive::new().with_time(idle).with_interval(interval).with_retries(KEEPALIVE_RETRIES);
     let settings = TcpSettings::default().set_nodelay(true).set_keepalive(keepalive);
     #[cfg(target_os = "linux")]
     let settings = settings.set_user_timeout(USER_TIMEOUT);

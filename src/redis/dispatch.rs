@@ -27,7 +27,12 @@ type Answer = Result<Value, Refusal>;
 
 /// Sends the requests, and sends again those that surely were not carried out, until each has an answer or nobody
 /// listens any more.
-pub(super) async fn dispatch(topology: &Topology, requests: &mut [Request<'_>], deadline: Instant, counters: &Counters) {
+pub(super) async fn dispatch(
+    topology: &Topology,
+    requests: &mut [Request<'_>],
+    deadline: Instant,
+    counters: &Counters,
+) {
     for _ in 0..ROUNDS {
         let groups = by_node(requests);
         if groups.is_empty() {
@@ -39,7 +44,9 @@ pub(super) async fn dispatch(topology: &Topology, requests: &mut [Request<'_>], 
         let in_flight = groups.iter().map(|(node, members)| send(node, members, requests, deadline));
         let answers = join_all(in_flight).await;
         let mut try_again = false;
-        for (index, answer) in groups.iter().flat_map(|(_, members)| members).zip(answers.into_iter().flatten()) {
+        for (index, answer) in
+            groups.iter().flat_map(|(_, members)| members).zip(answers.into_iter().flatten())
+        {
             try_again |= matches!(answer, Err(Refusal::TryAgain));
             settle(&mut requests[*index], answer, topology, counters);
         }
@@ -76,7 +83,8 @@ async fn send(node: &Node, members: &[usize], requests: &[Request<'_>], deadline
     let commands = pipeline(pending(), live.knows_shebang());
     let mut connection = live.connection();
     let call = live.call(deadline);
-    let answer = timeout_at(deadline.into(), commands.query_async::<Vec<RedisResult<Value>>>(&mut connection)).await;
+    let answer =
+        timeout_at(deadline.into(), commands.query_async::<Vec<RedisResult<Value>>>(&mut connection)).await;
     match answer {
         Ok(Ok(answers)) if answers.len() == members.len() => {
             call.answered();

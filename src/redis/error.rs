@@ -135,18 +135,28 @@ impl fmt::Display for RedisError {
             RedisError::Url { reason } => {
                 write!(f, "{reason}; write redis://host:port, or rediss://host:port for TLS")
             }
-            RedisError::Setting { field, value, expected } => write!(f, "{field} is {value}; give {expected}"),
+            RedisError::Setting { field, value, expected } => {
+                write!(f, "{field} is {value}; give {expected}")
+            }
             RedisError::Certificates { reason } => write!(f, "{reason}; give certificates and keys in PEM"),
-            RedisError::NoRuntime => f.write_str("there is no Tokio runtime here; build the backend inside of one"),
+            RedisError::NoRuntime => {
+                f.write_str("there is no Tokio runtime here; build the backend inside of one")
+            }
             RedisError::Unreachable { server, reason } => {
-                write!(f, "{server} cannot be reached ({reason}); start it, correct the address, or build with lazy()")
+                write!(
+                    f,
+                    "{server} cannot be reached ({reason}); start it, correct the address, or build with lazy()"
+                )
             }
             RedisError::ConnectTimeout { server, timeout } => write!(
                 f,
                 "{server} did not let us in within {timeout:?}; check address and firewall, raise connect_timeout, or build with lazy()"
             ),
             RedisError::Authentication { server, reason } => {
-                write!(f, "{server} does not accept the user or password ({reason}); correct username and password")
+                write!(
+                    f,
+                    "{server} does not accept the user or password ({reason}); correct username and password"
+                )
             }
             RedisError::Permission { server, reason } => write!(
                 f,
@@ -154,7 +164,10 @@ impl fmt::Display for RedisError {
                 super::ACL_RULE
             ),
             RedisError::Replica { server } => {
-                write!(f, "{server} is a replica and cannot write; give the master's address, or use RedisBackend::sentinel")
+                write!(
+                    f,
+                    "{server} is a replica and cannot write; give the master's address, or use RedisBackend::sentinel"
+                )
             }
             RedisError::WrongKind { server, found, expected } => write!(
                 f,
@@ -164,10 +177,16 @@ impl fmt::Display for RedisError {
                 write!(f, "{server} does not run scripts ({reason}); allow EVAL and EVALSHA there")
             }
             RedisError::UnknownMaster { name } => {
-                write!(f, "no Sentinel knows a master named {name:?}; give the name of its `sentinel monitor` line")
+                write!(
+                    f,
+                    "no Sentinel knows a master named {name:?}; give the name of its `sentinel monitor` line"
+                )
             }
             RedisError::NoSlots { server } => {
-                write!(f, "{server} knows of no master that serves a slot; create the cluster (redis-cli --cluster create)")
+                write!(
+                    f,
+                    "{server} knows of no master that serves a slot; create the cluster (redis-cli --cluster create)"
+                )
             }
             RedisError::Server { server, reason } => write!(f, "{server} answered: {reason}"),
         }

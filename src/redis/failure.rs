@@ -31,9 +31,11 @@ pub(super) fn refusal(error: &redis::RedisError, server: &Address, limit: &str) 
     let code = code_of(error.code().unwrap_or_default(), text);
     let by_script = text.contains("script");
     let message = |what_to_do: &str| format!("{server} answered {code} {text}; {what_to_do}");
-    let failed = |kind, applied, what_to_do| Refusal::Failed(BackendError::new(kind, applied, message(what_to_do)));
+    let failed =
+        |kind, applied, what_to_do| Refusal::Failed(BackendError::new(kind, applied, message(what_to_do)));
     let not_done = |kind, what_to_do| failed(kind, Applied::No, what_to_do);
-    let redirected = || error.redirect_node().and_then(|(address, _)| Address::from_redirection(address, server));
+    let redirected =
+        || error.redirect_node().and_then(|(address, _)| Address::from_redirection(address, server));
     match code {
         "NOSCRIPT" => Refusal::NoScript,
         "TRYAGAIN" => Refusal::TryAgain,
@@ -42,16 +44,27 @@ pub(super) fn refusal(error: &redis::RedisError, server: &Address, limit: &str) 
             Some(address) => Refusal::Ask(address),
             None => not_done(BackendErrorKind::Protocol, "it should name a server"),
         },
-        "OOM" => not_done(BackendErrorKind::Overloaded, "raise maxmemory there, or set maxmemory-policy volatile-ttl"),
+        "OOM" => not_done(
+            BackendErrorKind::Overloaded,
+            "raise maxmemory there, or set maxmemory-policy volatile-ttl",
+        ),
         "BUSY" => not_done(BackendErrorKind::Overloaded, "a script of somebody else runs for too long there"),
         "LOADING" => not_done(BackendErrorKind::Overloaded, "it is starting and reads its data"),
-        "NOREPLICAS" => not_done(BackendErrorKind::Overloaded, "it has fewer replicas than min-replicas-to-write"),
+        "NOREPLICAS" => {
+            not_done(BackendErrorKind::Overloaded, "it has fewer replicas than min-replicas-to-write")
+        }
         "MISCONF" => not_done(BackendErrorKind::Overloaded, "it cannot save to its disk; see its log"),
         "MASTERDOWN" => not_done(BackendErrorKind::Unavailable, "its master is down"),
-        "CLUSTERDOWN" => not_done(BackendErrorKind::Unavailable, "the cluster has slots that no server serves"),
+        "CLUSTERDOWN" => {
+            not_done(BackendErrorKind::Unavailable, "the cluster has slots that no server serves")
+        }
         "READONLY" => {
             let what_to_do = "it is a replica; the connection is made anew";
-            Refusal::WrongConnection(BackendError::new(BackendErrorKind::NotPrimary, Applied::No, message(what_to_do)))
+            Refusal::WrongConnection(BackendError::new(
+                BackendErrorKind::NotPrimary,
+                Applied::No,
+                message(what_to_do),
+            ))
         }
         "NOAUTH" => {
             let what_to_do = "give username and password";
@@ -109,9 +122,15 @@ mod tests {
 
     #[test]
     fn redirections_name_where_to_go_and_an_empty_host_is_the_speaker_s() {
-        assert!(matches!(said("MOVED 3999 127.0.0.1:6381"), Refusal::Moved(address) if address == Address::tcp("127.0.0.1", 6381)));
-        assert!(matches!(said("ASK 3999 ::1:6381"), Refusal::Ask(address) if address == Address::tcp("::1", 6381)));
-        assert!(matches!(said("MOVED 3999 :6381"), Refusal::Moved(address) if address == Address::tcp("10.0.0.1", 6381)));
+        assert!(
+            matches!(said("MOVED 3999 127.0.0.1:6381"), Refusal::Moved(address) if address == Address::tcp("127.0.0.1", 6381))
+        );
+        assert!(
+            matches!(said("ASK 3999 ::1:6381"), Refusal::Ask(address) if address == Address::tcp("::1", 6381))
+        );
+        assert!(
+            matches!(said("MOVED 3999 :6381"), Refusal::Moved(address) if address == Address::tcp("10.0.0.1", 6381))
+        );
         assert_eq!(failure("MOVED nonsense").kind(), BackendErrorKind::Protocol);
     }
 
@@ -127,8 +146,14 @@ mod tests {
             ("CLUSTERDOWN Hash slot not served", BackendErrorKind::Unavailable),
             ("READONLY You can't write against a read only replica.", BackendErrorKind::NotPrimary),
             ("NOAUTH Authentication required.", BackendErrorKind::Configuration),
-            ("NOPERM this user has no permissions to run the 'evalsha' command", BackendErrorKind::Configuration),
-            ("WRONGTYPE Operation against a key holding the wrong kind of value", BackendErrorKind::Configuration),
+            (
+                "NOPERM this user has no permissions to run the 'evalsha' command",
+                BackendErrorKind::Configuration,
+            ),
+            (
+                "WRONGTYPE Operation against a key holding the wrong kind of value",
+                BackendErrorKind::Configuration,
+            ),
             ("CROSSSLOT Keys in request don't hash to the same slot", BackendErrorKind::Configuration),
             ("ERR unknown command 'EVALSHA', with args beginning with: ", BackendErrorKind::Configuration),
         ];

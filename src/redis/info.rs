@@ -46,7 +46,9 @@ impl ServerInfo {
 
     fn parse(text: &str) -> ServerInfo {
         let field = |name: &str| {
-            text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(|value| value.trim().to_owned())
+            text.lines()
+                .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
+                .map(|value| value.trim().to_owned())
         };
         let version = field("redis_version").unwrap_or_default();
         ServerInfo {
@@ -54,7 +56,9 @@ impl ServerInfo {
             major_version: version.split('.').next().and_then(|major| major.parse().ok()).unwrap_or(0),
             is_master: field("role").is_none_or(|role| role == "master"),
             // Valkey 8 says `server_mode` besides.
-            mode: field("redis_mode").or_else(|| field("server_mode")).unwrap_or_else(|| "standalone".to_owned()),
+            mode: field("redis_mode")
+                .or_else(|| field("server_mode"))
+                .unwrap_or_else(|| "standalone".to_owned()),
             maxmemory_policy: field("maxmemory_policy"),
         }
     }

@@ -29,9 +29,8 @@ const LONGEST: u64 = 10_000_000;
 const BUCKETS: usize = bucket(LONGEST) + 1;
 
 /// All that there are: a table of one word for each, so that recording takes no lock.
-const OPERATIONS: [&str; 11] = [
-    "check", "peek", "charge", "refund", "reset", "acquire", "renew", "release", "lease", "return", "hello",
-];
+const OPERATIONS: [&str; 11] =
+    ["check", "peek", "charge", "refund", "reset", "acquire", "renew", "release", "lease", "return", "hello"];
 
 /// How long the store takes, by operation.
 pub(super) struct Latencies {
@@ -158,7 +157,8 @@ mod tests {
         histogram.record(Duration::from_secs(3_600));
         let read = histogram.read("check").unwrap();
         assert_eq!((read.count, read.max), (101, Duration::from_secs(3_600)));
-        let about = |duration: Duration, millis: f64| (duration.as_secs_f64() * 1e3 / millis - 1.0).abs() < 0.07;
+        let about =
+            |duration: Duration, millis: f64| (duration.as_secs_f64() * 1e3 / millis - 1.0).abs() < 0.07;
         assert!(about(read.p50, 51.0) && about(read.p99, 100.0), "{read:?}");
     }
 }

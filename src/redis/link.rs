@@ -69,7 +69,12 @@ impl Drop for Link {
     }
 }
 
-async fn keep(source: Source, first: Option<Arc<Live>>, publish: watch::Sender<State>, counters: Arc<Counters>) {
+async fn keep(
+    source: Source,
+    first: Option<Arc<Live>>,
+    publish: watch::Sender<State>,
+    counters: Arc<Counters>,
+) {
     let mut backoff = Backoff::new();
     let mut current = first;
     loop {

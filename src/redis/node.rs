@@ -20,7 +20,12 @@ pub(super) struct Node {
 
 impl Node {
     /// Keeps so many connections to this source, at least one.
-    pub(super) fn keep(source: &Source, connections: usize, mut first: Option<Live>, counters: &Arc<Counters>) -> Node {
+    pub(super) fn keep(
+        source: &Source,
+        connections: usize,
+        mut first: Option<Live>,
+        counters: &Arc<Counters>,
+    ) -> Node {
         let links = (0..connections.max(1))
             .map(|_| Link::keep(source.clone(), first.take(), Arc::clone(counters)))
             .collect();

@@ -56,7 +56,8 @@ async fn ask(connector: Connector, sentinel: Address, master: Arc<str>) -> Resul
     let mut connection = connector.connect_to_sentinel(&sentinel).await?;
     let mut question = redis::cmd("SENTINEL");
     question.arg("GET-MASTER-ADDR-BY-NAME").arg(&*master);
-    let late = |_| RedisError::ConnectTimeout { server: sentinel.to_string(), timeout: connector.connect_timeout() };
+    let late =
+        |_| RedisError::ConnectTimeout { server: sentinel.to_string(), timeout: connector.connect_timeout() };
     let answer: Option<(String, u16)> =
         tokio::time::timeout(connector.connect_timeout(), question.query_async(&mut connection))
             .await

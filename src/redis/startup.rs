@@ -46,7 +46,12 @@ fn commands(prefix: &str, shebang: bool) -> Pipeline {
         let source = if shebang { &call.script.flagged } else { &call.script.plain };
         commands.cmd("EVAL").arg(&source.body).arg(call.keys.len()).arg(&call.keys).arg(&call.arguments);
         if index == 0 {
-            commands.cmd("EVALSHA").arg(&source.sha1).arg(call.keys.len()).arg(&call.keys).arg(&call.arguments);
+            commands
+                .cmd("EVALSHA")
+                .arg(&source.sha1)
+                .arg(call.keys.len())
+                .arg(&call.keys)
+                .arg(&call.arguments);
         }
     }
     commands

@@ -36,7 +36,8 @@ impl Topology {
     pub(super) fn asked(&self, address: &Address) -> Result<Arc<Node>, BackendError> {
         match self {
             Topology::One(_) => {
-                let message = format!("keys are at {address} too, so this is a cluster; use RedisBackend::cluster");
+                let message =
+                    format!("keys are at {address} too, so this is a cluster; use RedisBackend::cluster");
                 Err(BackendError::new(BackendErrorKind::Configuration, Applied::No, message))
             }
             Topology::Cluster(cluster) => Ok(cluster.node_at(address)),

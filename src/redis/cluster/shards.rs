@@ -78,7 +78,8 @@ impl Cluster {
         let owners = self.shared.owners.load();
         owners.get(usize::from(slot)).and_then(Clone::clone).ok_or_else(|| {
             self.refresh();
-            let message = format!("no server is known that has slot {slot}; see CLUSTER SLOTS of the cluster");
+            let message =
+                format!("no server is known that has slot {slot}; see CLUSTER SLOTS of the cluster");
             BackendError::new(BackendErrorKind::Unavailable, Applied::No, message)
         })
     }
