@@ -9,11 +9,15 @@ mod fallback;
 mod key_hash;
 mod lease;
 mod limiter;
+mod memory;
 mod operation;
+pub(crate) mod parameters;
 mod reply;
 mod rule;
+mod rule_error;
 mod store;
 mod subject;
+pub(crate) mod unfit;
 
 pub use backend::{Applied, Backend, BackendError, BackendErrorKind, BoxFuture};
 pub use breaker::BreakerState;
@@ -23,8 +27,10 @@ pub use lease::{LeaseGrant, LeaseReport, LeaseRequest, LeaseReturn};
 pub use limiter::{
     CheckedAll, GlobalBuildError, GlobalBuilder, GlobalLimiter, GlobalStats, Mode, On, check_all,
 };
+pub use memory::MemoryBackend;
 pub use operation::{Hello, Operation, PlaceRequest, Spending};
 pub use reply::{Reply, Standing};
-pub use rule::{Rule, RuleError};
+pub use rule::Rule;
+pub use rule_error::RuleError;
 pub use store::{DomainStats, SharedStore, StoreStats};
 pub use subject::Subject;
