@@ -2,7 +2,16 @@
 #![cfg(feature = "redis")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+mod exact;
+mod faults_answers;
+mod faults_loss;
+mod faults_network;
+mod faults_topology;
+mod load;
+mod memory;
+mod oracle;
 mod proxy;
 mod proxy_faults;
+mod scene;
 mod servers;
 mod servers_start;
