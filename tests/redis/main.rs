@@ -2,6 +2,8 @@
 #![cfg(feature = "redis")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+mod asking;
+mod cluster;
 mod conformance;
 mod exact;
 mod faults_answers;
@@ -14,5 +16,9 @@ mod oracle;
 mod proxy;
 mod proxy_faults;
 mod scene;
+mod sentinel;
 mod servers;
 mod servers_start;
+mod standalone;
+mod startup;
+mod tls_acl;
