@@ -19,7 +19,7 @@ const STORE: &str = "TOLLGATE_TEST_STORE";
 const RULE: &str = "TOLLGATE_TEST_RULE";
 
 /// How long they ask, at least.
-const ASKING: Duration = Duration::from_secs(2);
+const ASKING: Duration = Duration::from_secs(1);
 /// Their checks may take as long as it needs: none of them is to fail.
 const BUDGET: Duration = Duration::from_secs(10);
 

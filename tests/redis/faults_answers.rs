@@ -7,12 +7,11 @@ use redis::cmd;
 use tollgate::distributed::{FailurePolicy, SharedStore};
 use tollgate::redis::{RedisBackend, RedisError};
 
-use crate::scene::{BURST, Ended, Scene};
+use crate::scene::{BUDGET, BURST, Ended, Scene};
 use crate::servers::{Standalone, wait_until};
 
 const BEFORE: Duration = Duration::from_millis(300);
 const WHILE_BAD: Duration = Duration::from_secs(1);
-const AFTERWARDS: Duration = Duration::from_millis(1500);
 
 async fn scene_at(url: String) -> Scene {
     Scene::begin(RedisBackend::builder(url).build().await.unwrap()).await
@@ -28,7 +27,7 @@ async fn between(bad: &str, well: &str) -> Ended {
     scene.goes_on_for(WHILE_BAD).await;
     server.say::<()>(well);
     let well = Instant::now();
-    scene.goes_on_for(AFTERWARDS).await;
+    scene.recovers().await;
     let ended = scene.end().await;
     ended.failed();
     ended.is_back_soon_after(well);
@@ -71,7 +70,7 @@ async fn a_store_that_is_busy_with_a_script_is_left_alone_until_it_is_not() {
         server.say::<()>("SCRIPT KILL");
         Instant::now()
     });
-    scene.goes_on_for(AFTERWARDS).await;
+    scene.recovers().await;
     let ended = scene.end().await;
     ended.failed();
     ended.exceeds_by_at_most(0);
@@ -95,7 +94,7 @@ async fn a_store_that_loads_its_data_is_used_when_it_has_them() {
     wait_until("the server loads", || ping().is_err_and(|error| error.code() == Some("LOADING")));
     wait_until("the server has loaded", || ping().is_ok());
     let well = Instant::now();
-    scene.goes_on_for(AFTERWARDS).await;
+    scene.recovers().await;
     let ended = scene.end().await;
     ended.failed();
     // What it admitted after it had saved is forgotten.
@@ -107,8 +106,8 @@ async fn a_store_that_loads_its_data_is_used_when_it_has_them() {
 async fn a_key_of_another_type_harms_no_other_and_is_left_as_it_is() {
     let server = Standalone::start();
     let store = SharedStore::new(RedisBackend::builder(server.url()).build().await.unwrap());
-    let spoilt = Scene::begin_with(&store, "spoilt", FailurePolicy::Closed).await;
-    let sound = Scene::begin_with(&store, "sound", FailurePolicy::Closed).await;
+    let spoilt = Scene::begin_with(&store, "spoilt", FailurePolicy::Closed, BUDGET).await;
+    let sound = Scene::begin_with(&store, "sound", FailurePolicy::Closed, BUDGET).await;
     spoilt.goes_on_for(BEFORE).await;
     let keys: Vec<String> = server.say("KEYS *spoilt*");
     assert_eq!(keys.len(), 2);
@@ -123,7 +122,7 @@ async fn a_key_of_another_type_harms_no_other_and_is_left_as_it_is() {
         server.say::<()>(&format!("DEL {key}"));
     }
     let well = Instant::now();
-    spoilt.goes_on_for(AFTERWARDS).await;
+    spoilt.recovers().await;
     let spoilt = spoilt.end().await;
     spoilt.failed();
     spoilt.exceeds_by_at_most(BURST);

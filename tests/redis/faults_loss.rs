@@ -6,15 +6,14 @@ use tollgate::distributed::{FailurePolicy, SharedStore, Source};
 use tollgate::redis::RedisBackend;
 
 use crate::memory::resident_megabytes;
-use crate::scene::{BURST, RATE, Scene};
+use crate::scene::{BUDGET, BURST, RATE, Scene};
 use crate::servers::Standalone;
 
 async fn backend(server: &Standalone) -> RedisBackend {
     RedisBackend::builder(server.url()).build().await.unwrap()
 }
 
-const BEFORE: Duration = Duration::from_millis(500);
-const AFTERWARDS: Duration = Duration::from_millis(1500);
+const BEFORE: Duration = Duration::from_millis(300);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_is_killed_and_returns_empty_costs_one_burst() {
@@ -26,7 +25,7 @@ async fn a_store_that_is_killed_and_returns_empty_costs_one_burst() {
     scene.goes_on_for(Duration::from_secs(3)).await;
     server.restart();
     let well = Instant::now();
-    scene.goes_on_for(AFTERWARDS).await;
+    scene.recovers().await;
     let ended = scene.end().await;
     ended.failed();
     ended.exceeds_by_at_most(BURST);
@@ -39,14 +38,14 @@ async fn a_store_that_is_killed_and_returns_empty_costs_one_burst() {
 async fn a_node_goes_on_with_its_share_while_the_store_is_away() {
     let mut server = Standalone::start();
     let store = SharedStore::new(backend(&server).await);
-    let scene = Scene::begin_with(&store, "k", FailurePolicy::Local).await;
+    let scene = Scene::begin_with(&store, "k", FailurePolicy::Local, BUDGET).await;
     scene.goes_on_for(BEFORE).await;
     server.kill();
     let killed = Instant::now();
     scene.goes_on_for(Duration::from_secs(3)).await;
     server.restart();
     let well = Instant::now();
-    scene.goes_on_for(AFTERWARDS).await;
+    scene.recovers().await;
     let ended = scene.end().await;
     // The store came back full, as it had forgotten all.
     ended.exceeds_by_at_most(BURST);
@@ -70,7 +69,7 @@ async fn a_store_that_stands_still_for_ten_seconds_costs_nothing() {
     let grown = resident_megabytes().saturating_sub(early);
     server.thaw();
     let well = Instant::now();
-    scene.goes_on_for(AFTERWARDS).await;
+    scene.recovers().await;
     let ended = scene.end().await;
     ended.failed();
     ended.exceeds_by_at_most(0);

@@ -5,11 +5,10 @@ use std::time::{Duration, Instant};
 use tollgate::distributed::{FailurePolicy, SharedStore};
 use tollgate::redis::RedisBackend;
 
-use crate::scene::{BURST, Scene};
+use crate::scene::{BUDGET, BURST, Scene};
 use crate::servers::{Cluster, Sentinels};
 
-const BEFORE: Duration = Duration::from_millis(500);
-const AFTERWARDS: Duration = Duration::from_millis(1500);
+const BEFORE: Duration = Duration::from_millis(300);
 
 async fn watched(all: &Sentinels) -> RedisBackend {
     RedisBackend::sentinel(all.urls(), Sentinels::MASTER).build().await.unwrap()
@@ -27,7 +26,7 @@ async fn the_master_that_sentinels_choose_after_a_kill_is_used() {
     all.server_mut(0).kill();
     all.wait_for_another_master(0);
     let well = Instant::now();
-    scene.goes_on_for(AFTERWARDS).await;
+    scene.recovers().await;
     let ended = scene.end().await;
     ended.failed();
     ended.exceeds_by_at_most(BURST);
@@ -42,7 +41,7 @@ async fn the_master_that_sentinels_choose_in_peace_is_used() {
     all.fail_over();
     all.wait_for_another_master(0);
     let well = Instant::now();
-    scene.goes_on_for(AFTERWARDS).await;
+    scene.recovers().await;
     let ended = scene.end().await;
     // The old master says READONLY from then on: that must not pass for a refusal, which the scene would find.
     ended.exceeds_by_at_most(BURST);
@@ -54,7 +53,7 @@ async fn scenes(cluster: &Cluster, store: &SharedStore) -> Vec<Scene> {
     let mut scenes = Vec::new();
     for master in 0..3 {
         let key = key_of(cluster, master);
-        scenes.push(Scene::begin_with(store, &key, FailurePolicy::Closed).await);
+        scenes.push(Scene::begin_with(store, &key, FailurePolicy::Closed, BUDGET).await);
     }
     scenes
 }
@@ -77,7 +76,7 @@ async fn only_the_keys_of_a_master_that_was_killed_do_without_until_its_replica_
     cluster.node_mut(1).kill();
     cluster.wait_until_replaced(1);
     let well = Instant::now();
-    scenes[0].goes_on_for(AFTERWARDS).await;
+    scenes[0].recovers().await;
     let of_killed = scenes.remove(1).end().await;
     of_killed.failed();
     of_killed.exceeds_by_at_most(BURST);
@@ -97,7 +96,7 @@ async fn a_replica_that_takes_over_in_peace_is_found_at_once() {
     scenes[0].goes_on_for(BEFORE).await;
     cluster.fail_over(0);
     let well = Instant::now();
-    scenes[0].goes_on_for(AFTERWARDS).await;
+    scenes[0].recovers().await;
     let of_replaced = scenes.remove(0).end().await;
     // The old master holds back what it is asked until the replica has all: nothing is lost.
     of_replaced.exceeds_by_at_most(0);
@@ -115,7 +114,7 @@ async fn a_slot_that_moves_is_followed_and_nothing_is_charged_twice() {
     let store = sharded(&cluster).await;
     let key = key_of(&cluster, 0);
     let slot = slot_of(&cluster, &key);
-    let scene = Scene::begin_with(&store, &key, FailurePolicy::Closed).await;
+    let scene = Scene::begin_with(&store, &key, FailurePolicy::Closed, BUDGET).await;
     scene.goes_on_for(BEFORE).await;
     // To and fro, and each time the keys stay behind for a while, and some of them for longer.
     for (from, to) in [(0, 1), (1, 2), (2, 0)] {
@@ -128,7 +127,7 @@ async fn a_slot_that_moves_is_followed_and_nothing_is_charged_twice() {
         cluster.end_migration(slot, to);
     }
     let well = Instant::now();
-    scene.goes_on_for(AFTERWARDS).await;
+    scene.recovers().await;
     let ended = scene.end().await;
     ended.exceeds_by_at_most(0);
     ended.never_failed();
