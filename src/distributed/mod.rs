@@ -2,10 +2,12 @@
 
 mod backend;
 mod breaker;
+mod concurrency;
 mod decision;
 mod deny_cache;
 mod failure;
 mod fallback;
+mod fault;
 mod key_hash;
 mod lease;
 mod limiter;
@@ -21,9 +23,11 @@ pub(crate) mod unfit;
 
 pub use backend::{Applied, Backend, BackendError, BackendErrorKind, BoxFuture};
 pub use breaker::BreakerState;
+pub use concurrency::{GlobalConcurrencyBuilder, GlobalConcurrencyLimit, GlobalPermit};
 pub use decision::{GlobalDecision, Source};
 pub use failure::FailurePolicy;
-pub use lease::{LeaseGrant, LeaseReport, LeaseRequest, LeaseReturn};
+pub use fault::{Fault, FaultBackend, Faults};
+pub use lease::{LeaseGrant, LeaseReport, LeaseRequest, LeaseReturn, LeaseSettings};
 pub use limiter::{
     CheckedAll, GlobalBuildError, GlobalBuilder, GlobalLimiter, GlobalStats, Mode, On, check_all,
 };
