@@ -170,7 +170,7 @@ impl Backend for RedisBackend {
     /// In a cluster, the slot.
     fn place(&self, subject: &Subject) -> u32 {
         match self.inner.topology {
-            Topology::One(_) => 0,
+            Topology::One(_) | Topology::Watched { .. } => 0,
             Topology::Cluster(_) => {
                 scripts::call(&Operation::Peek(subject.clone()), &self.inner.prefix, None)
                     .ok()
@@ -188,7 +188,7 @@ impl Backend for RedisBackend {
 
     fn failure_domains(&self) -> u16 {
         match self.inner.topology {
-            Topology::One(_) => 1,
+            Topology::One(_) | Topology::Watched { .. } => 1,
             Topology::Cluster(_) => DOMAINS,
         }
     }

@@ -185,12 +185,12 @@ impl RedisBuilder {
             Deployment::Sentinel { master } => Source::Sentinels(Sentinels {
                 addresses: addresses().collect(),
                 master: master.as_str().into(),
-                to_sentinels: self.connector_as(
+                sentinel_connector: self.connector_as(
                     urls[0].info.redis_settings().clone().set_db(0),
                     urls,
                     counters,
                 )?,
-                to_master: connector,
+                master_connector: connector,
             }),
             Deployment::Cluster => {
                 let cluster = Cluster::new(addresses().collect(), connector, self.connections);
@@ -201,7 +201,14 @@ impl RedisBuilder {
             }
         };
         let first = if self.lazy { None } else { Some(source.connect().await?) };
-        Ok(Topology::One(Arc::new(Node::keep(&source, self.connections, first, counters))))
+        let node = Arc::new(Node::keep(&source, self.connections, first, counters));
+        Ok(match source {
+            Source::Server { .. } => Topology::One(node),
+            Source::Sentinels(sentinels) => {
+                let following = sentinels.follow(&node);
+                Topology::Watched { node, _following: following }
+            }
+        })
     }
 
     /// How masters are reached.

@@ -21,14 +21,28 @@ pub(super) enum Refusal {
     WrongConnection(BackendError),
 }
 
-/// Codes that servers before 7.0 hide in the text when a script runs into them.
-const HIDDEN_CODES: [&str; 9] =
-    ["READONLY", "OOM", "LOADING", "MISCONF", "NOREPLICAS", "WRONGTYPE", "NOPERM", "BUSY", "MASTERDOWN"];
+/// Codes that are hidden in the text when a script runs into them, before 7.0 those of the server, too.
+const HIDDEN_CODES: [&str; 10] = [
+    "READONLY",
+    "OOM",
+    "LOADING",
+    "MISCONF",
+    "NOREPLICAS",
+    "WRONGTYPE",
+    "NOPERM",
+    "BUSY",
+    "MASTERDOWN",
+    NOT_OURS,
+];
+/// So 7.0 begins when a script comes to a command or a key that its user must not touch.
+const NO_PERMISSION: &str = "The user executing the script can't";
+/// What our scripts say of a value that they did not write, whatever the server's version.
+const NOT_OURS: &str = "TOLLGATE";
 
 /// What this error means, said by this server of an operation of this limit.
 pub(super) fn refusal(error: &redis::RedisError, server: &Address, limit: &str) -> Refusal {
     let text = error.detail().unwrap_or_default();
-    let code = code_of(error.code().unwrap_or_default(), text);
+    let code = code_of(error);
     let by_script = text.contains("script");
     let message = |what_to_do: &str| format!("{server} answered {code} {text}; {what_to_do}");
     let failed =
@@ -77,7 +91,7 @@ pub(super) fn refusal(error: &redis::RedisError, server: &Address, limit: &str) 
             let rule = format!("grant the user by ACL SETUSER: {}", super::ACL_RULE);
             failed(BackendErrorKind::Configuration, applied, &rule)
         }
-        "WRONGTYPE" => not_done(
+        "WRONGTYPE" | NOT_OURS => not_done(
             BackendErrorKind::Configuration,
             &format!(
                 "a key of limit {limit:?} holds something that is not ours; delete that key, or give another prefix"
@@ -95,9 +109,13 @@ pub(super) fn refusal(error: &redis::RedisError, server: &Address, limit: &str) 
 }
 
 /// The code that matters: the one in the text if the outer one says only that a script failed.
-fn code_of<'a>(code: &'a str, text: &'a str) -> &'a str {
+pub(super) fn code_of(error: &redis::RedisError) -> &str {
+    let (code, text) = (error.code().unwrap_or_default(), error.detail().unwrap_or_default());
     if code != "ERR" || !text.contains("script") {
         return code;
+    }
+    if text.starts_with(NO_PERMISSION) {
+        return "NOPERM";
     }
     let mut words = text.split(|character: char| !character.is_ascii_uppercase());
     words.find(|word| HIDDEN_CODES.contains(word)).unwrap_or(code)
@@ -173,14 +191,27 @@ mod tests {
 
     #[test]
     fn an_error_inside_a_script_may_have_come_after_a_write() {
-        for line in ["ERR user_script:3: attempt to index a nil value script: 0123", "NOPERM in script"] {
+        for line in [
+            "ERR user_script:3: attempt to index a nil value script: 0123",
+            "ERR The user executing the script can't run this command or subcommand script: 0123",
+        ] {
             assert_eq!(failure(line).applied(), Applied::Maybe, "{line}");
         }
     }
 
     #[test]
-    fn a_key_of_another_type_is_reported_with_its_limit() {
-        let text = failure("WRONGTYPE Operation against a key holding the wrong kind of value").to_string();
-        assert!(text.contains("\"api\""), "{text}");
+    fn a_key_that_is_not_ours_is_reported_with_its_limit() {
+        for line in [
+            "WRONGTYPE Operation against a key holding the wrong kind of value script: 0123, on @user_script:25.",
+            "ERR user_script:31: TOLLGATE what is stored at this key is not a state script: 0123",
+        ] {
+            let error = failure(line);
+            assert_eq!(
+                (error.kind(), error.applied()),
+                (BackendErrorKind::Configuration, Applied::No),
+                "{line}"
+            );
+            assert!(error.to_string().contains("\"api\""), "{error}");
+        }
     }
 }

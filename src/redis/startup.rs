@@ -9,6 +9,7 @@ use crate::Quota;
 use crate::distributed::{Hello, Operation, PlaceRequest, Rule, Spending, Subject};
 
 use super::error::RedisError;
+use super::failure::code_of;
 use super::live::Live;
 use super::scripts;
 use super::topology::Topology;
@@ -82,7 +83,7 @@ fn operations() -> Vec<Operation> {
 /// What is no reason not to start.
 fn excuse(error: &redis::RedisError, live: &Live) -> Result<Value, RedisError> {
     let (server, reason) = (live.address().to_string(), error.to_string());
-    match error.code().unwrap_or_default() {
+    match code_of(error) {
         "NOPERM" => Err(RedisError::Permission { server, reason }),
         "READONLY" => Err(RedisError::Replica { server }),
         "ERR" if reason.contains("unknown command") => Err(RedisError::NoScripts { server, reason }),

@@ -61,7 +61,8 @@ async fn places_are_slots_and_keys_of_one_tag_share_one() {
 async fn what_is_checked_together_must_be_in_one_place() {
     let cluster = Cluster::start();
     let backend = backend(&cluster).await;
-    let keys = [0, 1].map(|owner| Subject::new("api", tokens(5), key_of(&backend, tokens(5), owner).as_bytes()));
+    let keys =
+        [0, 1].map(|owner| Subject::new("api", tokens(5), key_of(&backend, tokens(5), owner).as_bytes()));
     let together = Operation::Check(keys.map(|subject| Spending::new(subject, 1)).into());
     let error = ask(&backend, together).await.unwrap_err();
     assert_eq!((error.kind(), error.applied()), (BackendErrorKind::Configuration, Applied::No));
@@ -72,8 +73,7 @@ async fn what_is_checked_together_must_be_in_one_place() {
 async fn every_failure_domain_is_greeted_where_it_is() {
     let cluster = Cluster::start();
     let backend = backend(&cluster).await;
-    let greetings: Vec<_> =
-        (0..64).map(|domain| Operation::Hello(Hello::new(1, LONG, domain))).collect();
+    let greetings: Vec<_> = (0..64).map(|domain| Operation::Hello(Hello::new(1, LONG, domain))).collect();
     for reply in backend.execute(&greetings, Instant::now() + LONG).await {
         assert_eq!(reply.unwrap(), Reply::Hello { nodes: 1 });
     }
@@ -127,7 +127,9 @@ async fn slots_that_move_under_load_lose_no_charge_and_double_none() {
             tokio::spawn(async move {
                 let mut spent = 0;
                 while !*stopped.borrow() {
-                    for reply in backend.execute(&[check(rule, &key), check(rule, &key)], Instant::now() + LONG).await {
+                    for reply in
+                        backend.execute(&[check(rule, &key), check(rule, &key)], Instant::now() + LONG).await
+                    {
                         assert!(outcome(&reply.unwrap()).0);
                         spent += 1;
                     }

@@ -1,5 +1,6 @@
 //! One server: what is carried out, what is not, and what is known about it.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tollgate::distributed::{Applied, Backend, BackendErrorKind, Operation, Subject};
@@ -19,7 +20,6 @@ async fn backend(server: &Standalone) -> RedisBackend {
 async fn operations_of_a_batch_are_answered_each_for_itself_and_in_their_order() {
     let server = Standalone::start();
     let backend = backend(&server).await;
-    server.say::<()>("LPUSH tollgate:api:gcra a");
     let mut batch: Vec<_> = (0..100).map(|n| check(tokens(10 + n), &format!("key {n}"))).collect();
     batch.insert(50, Operation::Check(Vec::new()));
     let mut replies = backend.execute(&batch, Instant::now() + LONG).await;
@@ -74,6 +74,7 @@ async fn a_server_that_forgot_its_scripts_gets_them_again_and_nobody_notices() {
 async fn while_a_server_is_down_operations_fail_and_surely_were_not_carried_out() {
     let mut server = Standalone::start();
     let backend = backend(&server).await;
+    wait_until("both connections are up", || backend.stats().connections == 2);
     server.kill();
     wait_until("the loss is noticed, although nobody asks", || backend.stats().connections == 0);
     let error = ask(&backend, check(tokens(5), "a")).await.unwrap_err();
@@ -87,6 +88,7 @@ async fn while_a_server_is_down_operations_fail_and_surely_were_not_carried_out(
 async fn a_silent_server_may_have_carried_it_out_and_its_connections_are_made_anew() {
     let server = Standalone::start();
     let backend = backend(&server).await;
+    wait_until("both connections are up", || backend.stats().connections == 2);
     server.freeze();
     let error = ask_within(&backend, check(tokens(5), "a"), SHORT).await.unwrap_err();
     assert_eq!((error.kind(), error.applied()), (BackendErrorKind::Timeout, Applied::Maybe));
@@ -178,21 +180,20 @@ async fn a_server_that_cannot_write_now_is_overloaded_and_has_not_carried_it_out
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_is_busy_with_somebody_elses_script_is_overloaded() {
-    let server = Standalone::start();
+    let server = Arc::new(Standalone::start());
     let backend = backend(&server).await;
     server.say::<()>("CONFIG SET busy-reply-threshold 1");
-    std::thread::scope(|scope| {
-        let mut forever = redis::cmd("EVAL");
-        forever.arg("while true do end").arg(0);
-        let server = &server;
-        scope.spawn(move || server.ask::<()>(&forever));
-        wait_until("it is busy", || {
-            server.ask::<String>(&redis::cmd("PING")).is_err_and(|error| error.code() == Some("BUSY"))
-        });
-        let error = tokio::runtime::Handle::current().block_on(ask(&backend, check(tokens(5), "a"))).unwrap_err();
-        assert_eq!((error.kind(), error.applied()), (BackendErrorKind::Overloaded, Applied::No), "{error}");
-        server.say::<()>("SCRIPT KILL");
+    let busy = Arc::clone(&server);
+    let script = tokio::task::spawn_blocking(move || {
+        busy.ask::<()>(redis::cmd("EVAL").arg("while true do end").arg(0)).unwrap_err();
     });
+    wait_until("it is busy", || {
+        server.ask::<String>(&redis::cmd("PING")).is_err_and(|error| error.code() == Some("BUSY"))
+    });
+    let error = ask(&backend, check(tokens(5), "a")).await.unwrap_err();
+    assert_eq!((error.kind(), error.applied()), (BackendErrorKind::Overloaded, Applied::No), "{error}");
+    server.say::<()>("SCRIPT KILL");
+    script.await.unwrap();
     assert_eq!(outcome(&ask_until_it_works(&backend, check(tokens(5), "a")).await), (true, 4));
 }
 
@@ -208,7 +209,10 @@ async fn a_master_that_becomes_a_replica_is_not_the_primary_until_it_is_a_master
     for _ in 0..50 {
         let error = ask(&backend, check(tokens(5), "a")).await.unwrap_err();
         assert_eq!(error.applied(), Applied::No, "{error}");
-        assert!(matches!(error.kind(), BackendErrorKind::NotPrimary | BackendErrorKind::Unavailable), "{error}");
+        assert!(
+            matches!(error.kind(), BackendErrorKind::NotPrimary | BackendErrorKind::Unavailable),
+            "{error}"
+        );
     }
     server.say::<()>("REPLICAOF NO ONE");
     assert_eq!(outcome(&ask_until_it_works(&backend, check(tokens(5), "a")).await), (true, 4));
@@ -237,5 +241,8 @@ async fn how_long_operations_took_is_known_by_operation() {
     let latency = backend.latency();
     let counts: Vec<_> = latency.iter().map(|latency| (latency.operation, latency.count)).collect();
     assert_eq!(counts, [("check", 10), ("peek", 1)]);
-    assert!(latency.iter().all(|l| l.p50 > Duration::ZERO && l.p50 <= l.p99 && l.p99 <= l.max), "{latency:?}");
+    assert!(
+        latency.iter().all(|l| l.p50 > Duration::ZERO && l.p50 <= l.p99 && l.p99 <= l.max),
+        "{latency:?}"
+    );
 }

@@ -126,7 +126,10 @@ async fn settings_out_of_range_are_refused_by_name() {
     ];
     for (expected, builder) in cases {
         let error = refused(builder).await;
-        assert!(matches!(&error, RedisError::Setting { field, .. } if *field == expected), "{expected}: {error:?}");
+        assert!(
+            matches!(&error, RedisError::Setting { field, .. } if *field == expected),
+            "{expected}: {error:?}"
+        );
     }
     for url in ["http://127.0.0.1", "redis://:secret@", "rediss://127.0.0.1/#insecure"] {
         let error = refused(RedisBackend::builder(url)).await;

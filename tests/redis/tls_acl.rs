@@ -1,6 +1,6 @@
 //! Users, passwords and certificates.
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use tollgate::redis::{RedisBackend, RedisError};
 
 use crate::asking::{ask, check, outcome, tokens};
@@ -26,7 +26,8 @@ async fn the_documented_rights_are_enough() {
     let backend = RedisBackend::builder(url(&server, "pw")).build().await.unwrap();
     assert_eq!(outcome(&ask(&backend, check(tokens(5), "a")).await.unwrap()), (true, 4));
 
-    let named = RedisBackend::builder(server.address()).username("limits").password("pw").build().await.unwrap();
+    let named =
+        RedisBackend::builder(server.address()).username("limits").password("pw").build().await.unwrap();
     assert_eq!(outcome(&ask(&named, check(tokens(5), "a")).await.unwrap()), (true, 3));
 }
 
@@ -71,10 +72,13 @@ struct Certificates {
 fn certificates() -> Certificates {
     let mut authority = CertificateParams::new(Vec::new()).unwrap();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    // A certificate of the same name as its authority would count as its own.
+    authority.distinguished_name.push(DnType::CommonName, "authority");
     let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
     let issue = |name: &str| {
         let key = KeyPair::generate().unwrap();
-        let certificate = CertificateParams::new(vec![name.to_owned()]).unwrap().signed_by(&key, &authority).unwrap();
+        let certificate =
+            CertificateParams::new(vec![name.to_owned()]).unwrap().signed_by(&key, &authority).unwrap();
         (certificate.pem(), key.serialize_pem())
     };
     Certificates { authority: authority.pem(), server: issue("localhost"), client: issue("client") }
