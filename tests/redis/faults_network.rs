@@ -7,7 +7,7 @@ use tollgate::distributed::{FailurePolicy, GlobalLimiter, Rule, SharedStore};
 use tollgate::redis::RedisBackend;
 
 use crate::proxy::{Fault, Proxy};
-use crate::scene::{BUDGET, BURST, Ended, Scene};
+use crate::scene::{BUDGET, BURST, Ended, SENT_IN_VAIN, Scene};
 use crate::servers::Standalone;
 
 const BEFORE: Duration = Duration::from_millis(300);
@@ -65,6 +65,7 @@ async fn nobody_waits_for_a_store_that_is_half_a_second_away() {
 async fn nobody_waits_for_a_store_that_hears_nothing() {
     let ended = with(Fault::HoldsRequests).await;
     ended.failed();
+    ended.charged_in_vain_at_most(SENT_IN_VAIN);
     ended.exceeds_by_at_most(0);
 }
 
@@ -72,6 +73,7 @@ async fn nobody_waits_for_a_store_that_hears_nothing() {
 async fn nobody_waits_for_a_store_that_is_not_heard() {
     let ended = with(Fault::HoldsReplies).await;
     ended.failed();
+    ended.charged_in_vain_at_most(SENT_IN_VAIN);
     ended.exceeds_by_at_most(0);
 }
 
@@ -103,6 +105,7 @@ async fn a_node_that_is_cut_off_goes_on_with_its_share_and_charges_it_later() {
 async fn what_was_charged_before_a_reset_is_not_charged_again() {
     let ended = with(Fault::ResetsReply { after: 3 }).await;
     ended.failed();
+    ended.charged_in_vain_at_most(SENT_IN_VAIN);
     ended.exceeds_by_at_most(0);
 }
 

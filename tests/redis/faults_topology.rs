@@ -1,8 +1,10 @@
 //! Another server takes the place of one, by sentinels or in a cluster; a slot moves.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use tollgate::distributed::{FailurePolicy, SharedStore};
+use tollgate::distributed::{FailurePolicy, GlobalLimiter, Rule, SharedStore, Source, check_all};
 use tollgate::redis::RedisBackend;
 
 use crate::scene::{BUDGET, BURST, Scene};
@@ -76,7 +78,7 @@ async fn only_the_keys_of_a_master_that_was_killed_do_without_until_its_replica_
     cluster.node_mut(1).kill();
     cluster.wait_until_replaced(1);
     let well = Instant::now();
-    scenes[0].recovers().await;
+    scenes[1].recovers().await;
     let of_killed = scenes.remove(1).end().await;
     of_killed.failed();
     of_killed.exceeds_by_at_most(BURST);
@@ -132,4 +134,44 @@ async fn a_slot_that_moves_is_followed_and_nothing_is_charged_twice() {
     ended.exceeds_by_at_most(0);
     ended.never_failed();
     ended.is_back_soon_after(well);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn limits_that_are_asked_together_are_charged_together_while_their_slot_moves() {
+    let cluster = Cluster::start();
+    let store = sharded(&cluster).await;
+    let key = key_of(&cluster, 0);
+    let slot = slot_of(&cluster, &key);
+    let rule = Rule::FixedWindow { limit: 1_000_000, window: Duration::from_secs(30 * 24 * 3600) };
+    let limiter = |name: &str| GlobalLimiter::builder(name, rule, &store).budget(BUDGET).build().unwrap();
+    let both = [limiter("one"), limiter("other")];
+    let moved = Arc::new(AtomicBool::new(false));
+    let asking = tokio::spawn({
+        let (both, key, moved) = (both.clone(), key.clone(), Arc::clone(&moved));
+        async move {
+            let mut by_store = 0;
+            while !moved.load(Ordering::Relaxed) {
+                let checked = check_all(&[both[0].on(&key), both[1].on(&key)]).await;
+                by_store +=
+                    u64::from(checked.decisions()[0].is_some_and(|one| one.source() == Source::Remote));
+            }
+            by_store
+        }
+    });
+    tokio::time::sleep(BEFORE).await;
+    cluster.begin_migration(slot, 0, 1);
+    cluster.migrate_keys(slot, 0, 1, 1);
+    // One key is here and one there: the script cannot run.
+    tokio::time::sleep(BEFORE).await;
+    while cluster.migrate_keys(slot, 0, 1, 10) > 0 {}
+    cluster.end_migration(slot, 1);
+    tokio::time::sleep(BEFORE).await;
+    moved.store(true, Ordering::Relaxed);
+    let by_store = asking.await.unwrap();
+    let mut charged = Vec::new();
+    for limiter in &both {
+        charged.push(1_000_000 - limiter.peek(&key).await.unwrap().remaining);
+    }
+    assert_eq!(charged[0], charged[1]);
+    assert!(by_store > 0 && charged[0] >= by_store, "{charged:?} charged, {by_store} told");
 }
