@@ -66,8 +66,9 @@ impl RedisBackend {
         RedisBuilder::standalone(url)
     }
 
-    /// The master that these Sentinels watch under this name. It is looked up for each new connection, so a failover is
-    /// followed.
+    /// The master that these Sentinels watch under this name. They are asked for each new connection, and listened to, so
+    /// that a master that is replaced is left at once. With ACLs their user needs
+    /// `+sentinel|get-master-addr-by-name +sentinel|master +subscribe &*`.
     ///
     /// ```no_run
     /// # use tollgate::redis::{RedisBackend, RedisError};
@@ -170,7 +171,7 @@ impl Backend for RedisBackend {
     /// In a cluster, the slot.
     fn place(&self, subject: &Subject) -> u32 {
         match self.inner.topology {
-            Topology::One(_) => 0,
+            Topology::One(_) | Topology::Watched { .. } => 0,
             Topology::Cluster(_) => {
                 scripts::call(&Operation::Peek(subject.clone()), &self.inner.prefix, None)
                     .ok()
@@ -188,7 +189,7 @@ impl Backend for RedisBackend {
 
     fn failure_domains(&self) -> u16 {
         match self.inner.topology {
-            Topology::One(_) => 1,
+            Topology::One(_) | Topology::Watched { .. } => 1,
             Topology::Cluster(_) => DOMAINS,
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::aio::MultiplexedConnection;
+use redis::aio::{MultiplexedConnection, PubSub};
 use redis::io::tcp::{TcpSettings, socket2::TcpKeepalive};
 use redis::{
     AsyncConnectionConfig, Client, ConnectionAddr, IntoConnectionInfo, ProtocolVersion, PushInfo, PushKind,
@@ -60,7 +60,7 @@ impl Connector {
         let attempt = async {
             let on_loss = Arc::clone(&lost);
             // Only RESP3 tells of a loss that no call has noticed yet; servers speak it since 6.0.
-            let config = self.config().set_push_sender(move |push: PushInfo| -> Result<(), ()> {
+            let config = Self::config().set_push_sender(move |push: PushInfo| -> Result<(), ()> {
                 if push.kind == PushKind::Disconnection {
                     on_loss.notify_one();
                 }
@@ -85,7 +85,24 @@ impl Connector {
     ) -> Result<MultiplexedConnection, RedisError> {
         // The oldest Sentinels that are still about speak RESP2 only.
         let user = self.user.clone().set_protocol(ProtocolVersion::RESP2);
-        self.in_time(address, self.open(address, user, &self.config())).await
+        self.in_time(address, self.open(address, user, &Self::config())).await
+    }
+
+    /// Listens to what a Sentinel tells of on this channel.
+    pub(super) async fn listen_to_sentinel(
+        &self,
+        address: &Address,
+        channel: &str,
+    ) -> Result<PubSub, RedisError> {
+        let of_connecting = |error: redis::RedisError| RedisError::of_connecting(address, &error);
+        let user = self.user.clone().set_protocol(ProtocolVersion::RESP2);
+        let attempt = async {
+            let client = self.client(address, user).map_err(of_connecting)?;
+            let mut listening = client.get_async_pubsub().await.map_err(of_connecting)?;
+            listening.subscribe(channel).await.map_err(of_connecting)?;
+            Ok(listening)
+        };
+        self.in_time(address, attempt).await
     }
 
     /// Fails when the certificates cannot be used.
@@ -123,7 +140,7 @@ impl Connector {
     }
 
     /// Every wait is bounded by us: redis-rs' own bounds would leave out some.
-    fn config(&self) -> AsyncConnectionConfig {
+    fn config() -> AsyncConnectionConfig {
         AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None)
     }
 

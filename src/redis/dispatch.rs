@@ -12,7 +12,7 @@ use crate::distributed::{Applied, BackendError, BackendErrorKind};
 use super::failure::{Refusal, refusal};
 use super::live::Live;
 use super::node::Node;
-use super::request::{Request, RequestState, Route, pipeline};
+use super::request::{NamedBy, Request, RequestState, Route, pipeline};
 use super::stats::Counters;
 use super::topology::Topology;
 
@@ -72,7 +72,7 @@ fn by_node(requests: &[Request<'_>]) -> Vec<(Arc<Node>, Vec<usize>)> {
 /// One round trip to one server, with an answer for each member.
 async fn send(node: &Node, members: &[usize], requests: &[Request<'_>], deadline: Instant) -> Vec<Answer> {
     let pending = || members.iter().filter_map(|index| requests[*index].pending());
-    if pending().any(|(_, route)| route.redirected) {
+    if pending().any(|(_, route)| route.named_by != NamedBy::Topology) {
         // Without one by then, it fails below.
         let _ = timeout_at(deadline.into(), node.first_attempt()).await;
     }
@@ -158,11 +158,11 @@ fn reroute(
         }
         Refusal::Moved(address) => {
             counters.redirected();
-            route.redirect(topology.moved(&address)?, false);
+            route.redirect(topology.moved(&address)?, NamedBy::Moved);
         }
         Refusal::Ask(address) => {
             counters.redirected();
-            route.redirect(topology.asked(&address)?, true);
+            route.redirect(topology.asked(&address)?, NamedBy::Ask);
         }
         Refusal::TryAgain if !route.tried_again => route.tried_again = true,
         Refusal::TryAgain => {

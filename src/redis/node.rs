@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::distributed::{Applied, BackendError, BackendErrorKind};
 
+use super::address::Address;
 use super::error::RedisError;
 use super::link::{Link, State};
 use super::live::Live;
@@ -50,6 +51,15 @@ impl Node {
             }
         }
         failure
+    }
+
+    /// Gives up connections to other servers than this.
+    pub(super) fn give_up_all_but(&self, master: &Address) {
+        for live in self.links.iter().filter_map(Link::live) {
+            if live.address() != master {
+                live.give_up();
+            }
+        }
     }
 
     /// How many connections are up.

@@ -30,24 +30,31 @@ pub(super) struct Route {
     pub(super) node: Arc<Node>,
     /// With the script's body: the server does not have it.
     pub(super) with_body: bool,
-    /// Told by ASK.
-    pub(super) asking: bool,
-    /// Told by a redirection: the connection may have to be made first.
-    pub(super) redirected: bool,
+    /// Who said that it is the one.
+    pub(super) named_by: NamedBy,
     /// It was told to try again before.
     pub(super) tried_again: bool,
 }
 
+/// Who said that a server is the one to ask. If it was another server, the connection may have to be made first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NamedBy {
+    /// It was known.
+    Topology,
+    /// Another server: the slot is there now.
+    Moved,
+    /// Another server: for this once.
+    Ask,
+}
+
 impl Route {
     pub(super) fn to(node: Arc<Node>) -> Route {
-        Route { node, with_body: false, asking: false, redirected: false, tried_again: false }
+        Route { node, with_body: false, named_by: NamedBy::Topology, tried_again: false }
     }
 
-    /// Another server was named, whose connection may have to be made first; `asking` if only for this once.
-    pub(super) fn redirect(&mut self, node: Arc<Node>, asking: bool) {
+    pub(super) fn redirect(&mut self, node: Arc<Node>, named_by: NamedBy) {
         self.node = node;
-        self.asking = asking;
-        self.redirected = true;
+        self.named_by = named_by;
     }
 }
 
@@ -87,7 +94,7 @@ pub(super) fn pipeline<'a>(requests: impl Iterator<Item = (&'a Call, &'a Route)>
     pipeline.ignore_errors();
     let mut bodies_sent: Vec<&str> = Vec::new();
     for (call, route) in requests {
-        if route.asking {
+        if route.named_by == NamedBy::Ask {
             pipeline.cmd("ASKING").ignore();
         }
         let Source { body, sha1 } = if shebang { &call.script.flagged } else { &call.script.plain };

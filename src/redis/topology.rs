@@ -7,12 +7,15 @@ use crate::distributed::{Applied, BackendError, BackendErrorKind};
 use super::address::Address;
 use super::cluster::{Cluster, slot};
 use super::node::Node;
+use super::sentinel::Following;
 
 /// Which server has which keys.
 #[derive(Debug)]
 pub(super) enum Topology {
     /// One has all.
     One(Arc<Node>),
+    /// One has all, and Sentinels tell when it is another.
+    Watched { node: Arc<Node>, _following: Following },
     /// They are spread.
     Cluster(Cluster),
 }
@@ -21,7 +24,7 @@ impl Topology {
     /// The server that has this key.
     pub(super) fn node(&self, key: &[u8]) -> Result<Arc<Node>, BackendError> {
         match self {
-            Topology::One(node) => Ok(Arc::clone(node)),
+            Topology::One(node) | Topology::Watched { node, .. } => Ok(Arc::clone(node)),
             Topology::Cluster(cluster) => cluster.owner(slot(key)),
         }
     }
@@ -35,7 +38,7 @@ impl Topology {
     /// The server at the address that another one named, for this once.
     pub(super) fn asked(&self, address: &Address) -> Result<Arc<Node>, BackendError> {
         match self {
-            Topology::One(_) => {
+            Topology::One(_) | Topology::Watched { .. } => {
                 let message =
                     format!("keys are at {address} too, so this is a cluster; use RedisBackend::cluster");
                 Err(BackendError::new(BackendErrorKind::Configuration, Applied::No, message))
@@ -54,7 +57,7 @@ impl Topology {
     /// All servers that are known.
     pub(super) fn nodes(&self) -> Vec<Arc<Node>> {
         match self {
-            Topology::One(node) => vec![Arc::clone(node)],
+            Topology::One(node) | Topology::Watched { node, .. } => vec![Arc::clone(node)],
             Topology::Cluster(cluster) => cluster.nodes(),
         }
     }

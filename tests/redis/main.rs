@@ -5,8 +5,17 @@
 mod asking;
 mod cluster;
 mod conformance;
+mod exact;
+mod faults_answers;
+mod faults_loss;
+mod faults_network;
+mod faults_topology;
+mod load;
+mod memory;
+mod oracle;
 mod proxy;
 mod proxy_faults;
+mod scene;
 mod sentinel;
 mod servers;
 mod servers_start;

@@ -3,7 +3,7 @@
 use tollgate::redis::RedisBackend;
 
 use crate::asking::{ask, ask_until_it_works, check, outcome, tokens};
-use crate::servers::Sentinels;
+use crate::servers::{Sentinels, wait_until};
 
 async fn backend(all: &Sentinels) -> RedisBackend {
     RedisBackend::sentinel(all.urls(), Sentinels::MASTER).build().await.unwrap()
@@ -25,6 +25,11 @@ async fn a_failover_in_peace_is_followed() {
     let backend = backend(&all).await;
     all.fail_over();
     all.wait_for_another_master(0);
+    // The old master does not know it yet, and would go on.
+    wait_until("both connections are given up and made anew", || {
+        let stats = backend.stats();
+        stats.losses >= 2 && stats.connections == 2
+    });
     let key = "only the new master has it";
     ask_until_it_works(&backend, check(tokens(5), key)).await;
     let keys: Vec<String> = all.server(all.master()).say("KEYS tollgate:api:*");
