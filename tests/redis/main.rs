@@ -21,4 +21,5 @@ mod servers;
 mod servers_start;
 mod standalone;
 mod startup;
+mod suite;
 mod tls_acl;

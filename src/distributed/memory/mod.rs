@@ -4,6 +4,10 @@ mod count;
 mod fixed_window;
 mod gcra;
 mod lease;
+#[cfg(all(test, not(tollgate_loom)))]
+mod limiter_tests;
+#[cfg(all(test, not(tollgate_loom)))]
+mod model_tests;
 mod operations;
 mod places;
 mod sliding_log;
