@@ -66,8 +66,9 @@ impl RedisBackend {
         RedisBuilder::standalone(url)
     }
 
-    /// The master that these Sentinels watch under this name. It is looked up for each new connection, so a failover is
-    /// followed.
+    /// The master that these Sentinels watch under this name. They are asked for each new connection, and listened to, so
+    /// that a master that is replaced is left at once. With ACLs their user needs
+    /// `+sentinel|get-master-addr-by-name +sentinel|master +subscribe &*`.
     ///
     /// ```no_run
     /// # use tollgate::redis::{RedisBackend, RedisError};

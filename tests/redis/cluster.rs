@@ -1,11 +1,13 @@
 //! A cluster: what is where, and what happens while that changes.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use tollgate::distributed::{
     Applied, Backend, BackendErrorKind, Hello, Operation, Reply, Rule, Spending, Subject,
 };
 use tollgate::redis::RedisBackend;
+use tollgate::testing::BackendConformance;
 
 use crate::asking::{LONG, ask, ask_until_it_works, check, outcome, tokens};
 use crate::servers::{Cluster, wait_until};
@@ -22,6 +24,13 @@ fn slot(backend: &RedisBackend, rule: Rule, key: &str) -> usize {
 fn key_of(backend: &RedisBackend, rule: Rule, owner: usize) -> String {
     let mut keys = (0..).map(|number| format!("key {number}"));
     keys.find(|key| Cluster::first_owner(slot(backend, rule, key)) == owner).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_keeps_what_every_backend_must_keep() {
+    let cluster = Cluster::start();
+    let backend = backend(&cluster).await;
+    BackendConformance::new(|| Arc::new(backend.clone())).run().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

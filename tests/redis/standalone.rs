@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use tollgate::distributed::{Applied, Backend, BackendErrorKind, Operation, Subject};
 use tollgate::redis::RedisBackend;
+use tollgate::testing::BackendConformance;
 
 use crate::asking::{LONG, ask, ask_until_it_works, ask_within, check, outcome, tokens};
 use crate::servers::{Standalone, wait_until};
@@ -14,6 +15,13 @@ const SHORT: Duration = Duration::from_millis(30);
 
 async fn backend(server: &Standalone) -> RedisBackend {
     RedisBackend::builder(server.url()).build().await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_keeps_what_every_backend_must_keep() {
+    let server = Standalone::start();
+    let backend = backend(&server).await;
+    BackendConformance::new(|| Arc::new(backend.clone())).run().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -143,7 +143,7 @@ fn outside_of_a_runtime_it_is_an_error_and_no_panic() {
     let mut build = std::pin::pin!(RedisBackend::builder("redis://127.0.0.1:1").build());
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     match build.as_mut().poll(&mut context) {
-        std::task::Poll::Ready(built) => assert_eq!(built.unwrap_err(), RedisError::NoRuntime),
+        std::task::Poll::Ready(result) => assert_eq!(result.unwrap_err(), RedisError::NoRuntime),
         std::task::Poll::Pending => panic!("it waits"),
     }
 }
