@@ -18,7 +18,7 @@ impl Sentinels {
     /// Starts all, and waits until each knows the others.
     pub(crate) fn start() -> Sentinels {
         let master = Standalone::start();
-        let replica_of = format!("replicaof 127.0.0.1 {}\nrepl-diskless-sync-delay 0", master.port());
+        let replica_of = format!("replicaof 127.0.0.1 {}", master.port());
         let replicas = [(); 2].map(|()| Standalone::builder().line(&replica_of).start());
         let name = Sentinels::MASTER;
         // Two of three must agree. The times are short, so that a test is.
@@ -30,10 +30,6 @@ impl Sentinels {
             master.port()
         );
         let sentinels = Vec::from([(); 3].map(|()| Server::start(&[watch.clone()], None, &["--sentinel"])));
-        for sentinel in &sentinels {
-            // As often as that they look around and tell each other; by default it takes them seconds to be acquainted.
-            sentinel.say::<()>("SENTINEL DEBUG INFO-PERIOD 100 PUBLISH-PERIOD 100 PING-PERIOD 100 ASK-PERIOD 100");
-        }
         let mut servers = vec![master];
         servers.extend(replicas);
         let all = Sentinels { servers, sentinels };
