@@ -2,13 +2,14 @@
 
 mod backend;
 mod lease;
+mod memory;
 mod operation;
 mod reply;
 mod rule;
 mod subject;
 
 pub use backend::{Applied, Backend, BackendError, BackendErrorKind, BoxFuture};
-pub use lease::{LeaseGrant, LeaseReport, LeaseRequest, LeaseReturn};
+pub use lease::{LeaseAsk, LeaseGrant, LeaseReport, LeaseRequest, LeaseReturn};
 pub use operation::{Hello, Operation, PlaceRequest, Spending};
 pub use reply::{Reply, Standing};
 pub use rule::{Rule, RuleError};

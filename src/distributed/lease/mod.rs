@@ -1,5 +1,14 @@
 //! Leases: tokens taken in advance, so that most checks need no store.
 
+mod demand;
+mod node;
 mod request;
+mod settings;
+mod table;
+mod terms;
 
-pub use request::{LeaseGrant, LeaseReport, LeaseRequest, LeaseReturn};
+pub use node::{LeaseShare, NodeLease, Spend, Unspent};
+pub use request::{LeaseAsk, LeaseGrant, LeaseReport, LeaseRequest, LeaseReturn};
+pub use settings::{LeasePlan, LeaseSettings};
+pub use table::LeaseTable;
+pub(crate) use terms::{FULL_DEMAND, LeaseAnswer, LeaseQuestion, LeaseTerms, SHARE};
