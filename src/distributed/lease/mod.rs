@@ -7,8 +7,8 @@ mod settings;
 mod table;
 mod terms;
 
-pub use node::{LeaseShare, NodeLease, Spend, Unspent};
+pub use node::{NodeLease, Spend, Unspent};
 pub use request::{LeaseAsk, LeaseGrant, LeaseReport, LeaseRequest, LeaseReturn};
 pub use settings::{LeasePlan, LeaseSettings};
 pub use table::LeaseTable;
-pub(crate) use terms::{FULL_DEMAND, LeaseAnswer, LeaseQuestion, LeaseTerms, SHARE};
+pub(crate) use terms::{LeaseAnswer, LeaseQuestion, LeaseTerms, WHOLE_DEMAND};

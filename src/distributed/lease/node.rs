@@ -57,17 +57,6 @@ impl Slot {
     }
 }
 
-/// A node's part in what is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LeaseShare {
-    /// Of this node, in thousandths of tokens a second.
-    pub demand: u64,
-    /// Of all nodes, as the store last said.
-    pub all: u64,
-    /// How many nodes there are.
-    pub nodes: u32,
-}
-
 /// What becomes of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Spend {
@@ -174,14 +163,10 @@ impl NodeLease {
         self.slots.each_mut().map(|slot| slot.give_back(now))
     }
 
-    /// Which part of what all nodes are asked for this one is asked for; before the store has said, `None`.
-    pub fn share(&mut self, plan: &LeasePlan, now: u64) -> Option<LeaseShare> {
-        let last = self.last?;
-        Some(LeaseShare {
-            demand: self.demand.thousandths(now, plan.life),
-            all: last.demand,
-            nodes: last.nodes,
-        })
+    /// What the store last answered.
+    #[must_use]
+    pub fn last(&self) -> Option<LeaseGrant> {
+        self.last
     }
 
     /// Tokens that may still be spent.

@@ -98,8 +98,8 @@ pub struct LeaseGrant {
     pub generation: u64,
     /// If there are fewer than wanted: it is of no use to ask again sooner.
     pub retry_after: Duration,
-    /// Tokens that all nodes are asked for in a second, in thousandths.
-    pub demand: u64,
+    /// Which part of what all nodes are asked for this one is asked for, in millionths.
+    pub share: u32,
     /// How many nodes lease from this key.
     pub nodes: u32,
     /// Whole tokens left in the store.

@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
-use super::terms::LeaseTerms;
 use crate::quota::Quota;
 
+/// A lease shorter than this is over before its answer is there.
+pub(crate) const SHORTEST: Duration = Duration::from_millis(1);
+/// A longer one strands tokens of a dead node for longer than anybody waits.
+pub(crate) const LONGEST: Duration = Duration::from_secs(60);
 /// A life that is derived from a quota is at least so long: a tenth of it is still several round trips.
 const SHORTEST_DERIVED: Duration = Duration::from_millis(50);
 /// And at most so long: what a node takes with it when it dies is missing for twice that.
@@ -40,12 +43,15 @@ impl LeaseSettings {
 
     /// How long a lease of such a limit lives.
     pub(crate) fn life_for(&self, quota: Quota) -> Duration {
-        self.life.unwrap_or_else(|| {
+        let life = self.life.unwrap_or_else(|| {
             let to_full =
                 u128::from(quota.capacity()) * quota.period().as_nanos() / u128::from(quota.count()).max(1);
             let fifth = Duration::from_nanos(u64::try_from(to_full / 5).unwrap_or(u64::MAX));
             fifth.clamp(SHORTEST_DERIVED, LONGEST_DERIVED)
-        })
+        });
+        let life = life.clamp(SHORTEST, LONGEST);
+        // Stores count whole microseconds.
+        Duration::new(life.as_secs(), life.subsec_micros() * 1_000)
     }
 }
 
@@ -66,17 +72,19 @@ pub struct LeasePlan {
 
 impl LeasePlan {
     /// What these settings mean for a limit.
+    #[must_use]
     pub fn new(settings: LeaseSettings, quota: Quota) -> LeasePlan {
-        let terms = LeaseTerms::new(quota, settings.life_for(quota));
-        let life = terms.life * 1_000;
-        let in_a_life = terms.life.min(terms.full_after) * terms.gain / terms.unit;
+        let life = settings.life_for(quota).as_nanos();
+        let in_a_life = u128::from(quota.count()) * life / quota.period().as_nanos();
+        let (life, in_a_life) =
+            (u64::try_from(life).unwrap_or(u64::MAX), u64::try_from(in_a_life).unwrap_or(u64::MAX));
         LeasePlan {
             life,
             trusted: life - life / DRIFT,
             ahead: life / 2,
             in_a_life,
             // Two generations of leases, each of what comes back in one, are to leave half of the burst to others.
-            roomy: terms.capacity >= 4 * in_a_life,
+            roomy: quota.capacity() / 4 >= in_a_life,
         }
     }
 

@@ -8,7 +8,7 @@ use std::mem;
 use ahash::RandomState;
 use parking_lot::Mutex;
 
-use super::node::{LeaseShare, NodeLease, Spend, Unspent};
+use super::node::{NodeLease, Spend, Unspent};
 use super::request::LeaseGrant;
 use super::settings::LeasePlan;
 
@@ -80,9 +80,9 @@ where
         self.shard(key).lock().find(key).map_or(0, |lease| lease.held(now))
     }
 
-    /// Which part of what all nodes are asked for this one is asked for, if the store has said so.
-    pub fn share(&self, now: u64, key: &Q) -> Option<LeaseShare> {
-        self.shard(key).lock().find(key)?.share(&self.plan, now)
+    /// What the store last answered: of use while it does not answer any more.
+    pub fn last(&self, key: &Q) -> Option<LeaseGrant> {
+        self.shard(key).lock().find(key)?.last()
     }
 
     /// Forgets a key; what was held of it is no longer.

@@ -20,41 +20,43 @@
 //! that comes twice, leases tokens that nobody spends; a report that came twice would hide tokens that are held, which is
 //! why none is ever sent again.
 
-use crate::distributed::lease::{FULL_DEMAND, LeaseAnswer, LeaseQuestion, LeaseTerms, SHARE};
+use crate::distributed::lease::{LeaseAnswer, LeaseQuestion, LeaseTerms, WHOLE_DEMAND};
+
+/// A share of the rate is rounded down to this part: an error of a thousandth for the smallest of a thousand shares.
+const SHARE: i64 = 1 << 20;
+/// Sums of demand stop here, far above what nodes can say, so that they stay exact.
+const MOST_DEMAND_TOGETHER: i64 = 1 << 52;
 
 /// What the store keeps for a key. Of each pair the first is of the current generation, the second of the one before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LeaseState {
-    /// Units left; below zero after a charge for more than there was.
+    /// Parts left; below zero after a charge for more than there was.
     level: i64,
     /// Up to when `level` is brought, in microseconds. It also says which generation is the current one.
-    at: u64,
+    at: i64,
     /// Tokens leased and not reported.
-    leased: [u64; 2],
+    leased: [i64; 2],
     /// What nodes that asked have said they are asked for, in parts of the rate.
-    demand: [u64; 2],
+    demand: [i64; 2],
     /// How many nodes have asked.
-    nodes: [u64; 2],
+    nodes: [i64; 2],
 }
-
-/// Sums of demand stop here, far above what 2²⁴ nodes can say, so that they stay exact.
-const MOST_DEMAND_TOGETHER: u64 = 1 << 52;
 
 impl LeaseState {
     /// A key that nothing is known of: it is full.
-    pub(crate) fn new(terms: &LeaseTerms, now: u64) -> LeaseState {
-        LeaseState { level: signed(terms.full()), at: now, leased: [0; 2], demand: [0; 2], nodes: [0; 2] }
+    pub(crate) fn new(terms: &LeaseTerms, now: i64) -> LeaseState {
+        LeaseState { level: terms.full(), at: now, leased: [0; 2], demand: [0; 2], nodes: [0; 2] }
     }
 
     /// Brings everything up to this moment, generation by generation.
-    pub(crate) fn advance(&mut self, terms: &LeaseTerms, now: u64) {
-        if self.at > now.saturating_add(terms.life) {
+    pub(crate) fn advance(&mut self, terms: &LeaseTerms, now: i64) {
+        if self.at > now + terms.life {
             self.step_back(now);
         }
         let now = now.max(self.at);
-        let (from, to) = (self.at / terms.life, now / terms.life);
+        let (first, last) = (self.at / terms.life, now / terms.life);
         // After two boundaries nothing is left that a third could take away.
-        for generation in (from..to).take(2) {
+        for generation in first..last.min(first + 2) {
             self.refill(terms, (generation + 1) * terms.life);
             for pair in [&mut self.leased, &mut self.demand, &mut self.nodes] {
                 *pair = [0, pair[0]];
@@ -63,41 +65,29 @@ impl LeaseState {
         self.refill(terms, now);
     }
 
-    /// The clock was set back by more than a life: what is leased now counts from now on as if leased in this generation.
-    fn step_back(&mut self, now: u64) {
+    /// The clock was set back by more than a life: what is leased counts as if leased now.
+    fn step_back(&mut self, now: i64) {
         self.at = now;
         self.leased = [self.leased[0] + self.leased[1], 0];
     }
 
-    fn refill(&mut self, terms: &LeaseTerms, now: u64) {
-        let most = self.room(terms);
-        let missing = most.saturating_sub(self.level).max(0).unsigned_abs();
-        let passed = now - self.at;
-        self.level = if passed >= missing.div_ceil(terms.gain) {
-            most
-        } else {
-            self.level + signed(passed * terms.gain)
-        };
+    fn refill(&mut self, terms: &LeaseTerms, now: i64) {
+        let room = (terms.limit - self.leased[0] - self.leased[1]).max(0) * terms.token;
+        let missing = (room - self.level).max(0);
+        let units = now / terms.unit - self.at / terms.unit;
+        self.level =
+            if units >= ceiling(missing, terms.refill) { room } else { self.level + units * terms.refill };
         self.at = now;
     }
 
-    /// The highest level beside what is leased.
-    fn room(&self, terms: &LeaseTerms) -> i64 {
-        let leased = self.leased[0] + self.leased[1];
-        signed(terms.capacity.saturating_sub(leased) * terms.unit)
-    }
-
-    /// Which of each pair belongs to a generation, if one still does.
-    fn place(&self, terms: &LeaseTerms, generation: u64) -> Option<usize> {
-        let age = (self.at / terms.life).checked_sub(generation)?;
-        usize::try_from(age).ok().filter(|age| *age < 2)
-    }
-
-    /// So many leased tokens of a generation are no longer held; of so many it is true.
-    fn settle(&mut self, terms: &LeaseTerms, generation: u64, tokens: u64) -> u64 {
-        let Some(place) = self.place(terms, generation) else { return 0 };
-        let settled = tokens.min(self.leased[place]);
-        self.leased[place] -= settled;
+    /// So many tokens of a generation are no longer held, if so many are counted.
+    fn settle(&mut self, terms: &LeaseTerms, generation: i64, tokens: i64) -> i64 {
+        let age = self.at / terms.life - generation;
+        let Some(leased) = usize::try_from(age).ok().and_then(|age| self.leased.get_mut(age)) else {
+            return 0;
+        };
+        let settled = tokens.min(*leased);
+        *leased -= settled;
         settled
     }
 
@@ -105,7 +95,7 @@ impl LeaseState {
     pub(crate) fn lease(
         &mut self,
         terms: &LeaseTerms,
-        now: u64,
+        now: i64,
         question: &LeaseQuestion,
     ) -> (LeaseAnswer, bool) {
         self.advance(terms, now);
@@ -114,14 +104,14 @@ impl LeaseState {
             settled += self.settle(terms, generation, spent);
         }
         let generation = self.at / terms.life;
-        let is_new = question.generation != Some(generation);
+        let is_new = question.generation != generation;
         if is_new {
             self.demand[0] = (self.demand[0] + question.demand).min(MOST_DEMAND_TOGETHER);
             self.nodes[0] += 1;
         }
         let demand = self.demand[0].max(self.demand[1]).max(question.demand);
         let tokens = self.granted(terms, question, demand);
-        self.level -= signed(tokens * terms.unit);
+        self.level -= tokens * terms.token;
         self.leased[0] += tokens;
         let answer = LeaseAnswer {
             tokens,
@@ -134,20 +124,17 @@ impl LeaseState {
         (answer, is_new || settled > 0 || tokens > 0)
     }
 
-    fn granted(&self, terms: &LeaseTerms, question: &LeaseQuestion, demand: u64) -> u64 {
-        let whole = self.remaining(terms);
+    fn granted(&self, terms: &LeaseTerms, question: &LeaseQuestion, demand: i64) -> i64 {
         let LeaseQuestion { need, want, rounding, .. } = *question;
-        if whole < need {
-            return 0;
+        let most = want.min(self.remaining(terms));
+        if most < need || demand <= WHOLE_DEMAND {
+            return if most < need { 0 } else { most };
         }
-        if demand <= FULL_DEMAND {
-            return want.min(whole);
-        }
-        let level = self.level.max(0).unsigned_abs();
-        let own = share(question.since_last * terms.gain, question.demand, demand);
-        let due = (level.saturating_sub(terms.pool) + own).min(level);
+        let level = self.level.max(0);
+        let own = share(terms.refilled_in(question.since_last), question.demand, demand);
+        let due = ((level - terms.pool()).max(0) + own).min(level);
         // Rounded up as often as the fraction says: rounded down, a node whose share is less than a token had nothing.
-        let tokens = (due / terms.unit + u64::from(rounding < due % terms.unit)).min(want).min(whole);
+        let tokens = most.min(due / terms.token + i64::from(rounding < due % terms.token));
         if tokens >= need {
             tokens
         } else if rounding * need < due {
@@ -157,45 +144,66 @@ impl LeaseState {
         }
     }
 
-    /// How long it is of no use to ask again.
-    fn retry_after(&self, terms: &LeaseTerms, question: &LeaseQuestion, demand: u64, tokens: u64) -> u64 {
+    /// For how many microseconds it is of no use to ask again.
+    fn retry_after(&self, terms: &LeaseTerms, question: &LeaseQuestion, demand: i64, tokens: i64) -> i64 {
         if tokens >= question.want {
             return 0;
         }
-        let needed = if tokens == 0 { question.need.max(1) } else { 1 };
-        let missing = signed(needed.min(terms.capacity) * terms.unit) - self.level;
-        let next = missing.max(0).unsigned_abs().div_ceil(terms.gain);
-        if demand <= FULL_DEMAND { next } else { next.max(question.pause) }
+        let needed = if tokens == 0 { question.need.clamp(1, terms.limit.max(1)) } else { 1 };
+        let next = self.until(terms, needed);
+        if demand <= WHOLE_DEMAND { next } else { next.max(question.pause) }
+    }
+
+    /// Microseconds until so many tokens are left, if nothing that is leased is in the way.
+    pub(crate) fn until(&self, terms: &LeaseTerms, tokens: i64) -> i64 {
+        let missing = tokens * terms.token - self.level;
+        if missing <= 0 {
+            return 0;
+        }
+        (self.at / terms.unit + ceiling(missing, terms.refill)) * terms.unit - self.at
     }
 
     /// Whole tokens left in the store.
-    pub(crate) fn remaining(&self, terms: &LeaseTerms) -> u64 {
-        self.level.max(0).unsigned_abs() / terms.unit
+    pub(crate) fn remaining(&self, terms: &LeaseTerms) -> i64 {
+        self.level.max(0) / terms.token
+    }
+
+    /// Microseconds until it is as if nothing had been, if nothing more is asked.
+    pub(crate) fn until_full(&self, terms: &LeaseTerms) -> i64 {
+        let until_settled = (self.at / terms.life + 2) * terms.life - self.at;
+        let leased = self.leased[0] + self.leased[1];
+        self.until(terms, terms.limit - leased).max(until_settled)
+            + ceiling(leased * terms.token, terms.refill) * terms.unit
+    }
+
+    /// Spends without a lease, down to a debt of a full level; or gives back, up to what is not leased.
+    pub(crate) fn spend(&mut self, terms: &LeaseTerms, tokens: i64) {
+        let tokens = tokens.clamp(-2 * terms.limit, 2 * terms.limit);
+        let room = (terms.limit - self.leased[0] - self.leased[1]).max(0) * terms.token;
+        self.level = (self.level - tokens * terms.token).clamp(-terms.full(), room);
     }
 
     /// Takes back what a node will not spend.
     pub(crate) fn give_back(
         &mut self,
         terms: &LeaseTerms,
-        now: u64,
-        generation: u64,
-        unspent: u64,
-        spent: u64,
+        now: i64,
+        generation: i64,
+        unspent: i64,
+        spent: i64,
     ) {
         self.advance(terms, now);
-        let returned = self.settle(terms, generation, unspent);
-        self.level += signed(returned * terms.unit);
+        self.level += self.settle(terms, generation, unspent) * terms.token;
         self.settle(terms, generation, spent);
     }
 }
 
 /// This part of an amount, rounded down: `amount · part / whole`, with no number above 2⁵³ on the way.
-fn share(amount: u64, part: u64, whole: u64) -> u64 {
-    let parts = part * SHARE / whole;
-    amount / SHARE * parts + amount % SHARE * parts / SHARE
+fn share(amount: i64, part: i64, whole: i64) -> i64 {
+    let shares = part * SHARE / whole;
+    amount / SHARE * shares + amount % SHARE * shares / SHARE
 }
 
-/// All numbers here are below 2⁵³.
-fn signed(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
+fn ceiling(dividend: i64, divisor: i64) -> i64 {
+    dividend / divisor + i64::from(dividend % divisor > 0)
 }
