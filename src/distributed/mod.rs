@@ -1,16 +1,30 @@
 //! Limits that many nodes share: one count in one store, asked by all of them.
 
 mod backend;
-mod lease;
+pub(crate) mod lease;
 mod memory;
 mod operation;
+pub(crate) mod parameters;
 mod reply;
 mod rule;
+mod rule_error;
 mod subject;
+pub(crate) mod unfit;
 
 pub use backend::{Applied, Backend, BackendError, BackendErrorKind, BoxFuture};
-pub use lease::{LeaseAsk, LeaseGrant, LeaseReport, LeaseRequest, LeaseReturn};
+pub use lease::{LeaseAsk, LeaseGrant, LeaseReport, LeaseRequest, LeaseReturn, LeaseSettings};
+pub use memory::MemoryBackend;
 pub use operation::{Hello, Operation, PlaceRequest, Spending};
 pub use reply::{Reply, Standing};
-pub use rule::{Rule, RuleError};
+pub use rule::Rule;
+pub use rule_error::RuleError;
 pub use subject::Subject;
+
+/// What limiters are made of, without clocks and tasks: for the simulation, not a part of the API.
+#[doc(hidden)]
+pub mod machinery {
+    pub use super::lease::{
+        LeaseAnswer, LeasePlan, LeaseQuestion, LeaseTable, LeaseTerms, NodeLease, Spend, Unspent,
+    };
+    pub use super::memory::LeaseState;
+}

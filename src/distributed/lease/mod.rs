@@ -11,4 +11,5 @@ pub use node::{NodeLease, Spend, Unspent};
 pub use request::{LeaseAsk, LeaseGrant, LeaseReport, LeaseRequest, LeaseReturn};
 pub use settings::{LeasePlan, LeaseSettings};
 pub use table::LeaseTable;
-pub(crate) use terms::{LeaseAnswer, LeaseQuestion, LeaseTerms, WHOLE_DEMAND};
+pub(crate) use terms::WHOLE_DEMAND;
+pub use terms::{LeaseAnswer, LeaseQuestion, LeaseTerms};

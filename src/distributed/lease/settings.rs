@@ -4,10 +4,6 @@ use std::time::Duration;
 
 use crate::quota::Quota;
 
-/// A lease shorter than this is over before its answer is there.
-pub(crate) const SHORTEST: Duration = Duration::from_millis(1);
-/// A longer one strands tokens of a dead node for longer than anybody waits.
-pub(crate) const LONGEST: Duration = Duration::from_secs(60);
 /// A life that is derived from a quota is at least so long: a tenth of it is still several round trips.
 const SHORTEST_DERIVED: Duration = Duration::from_millis(50);
 /// And at most so long: what a node takes with it when it dies is missing for twice that.
@@ -31,6 +27,11 @@ pub struct LeaseSettings {
 }
 
 impl LeaseSettings {
+    /// A lease shorter than this would be over before its answer is there.
+    pub const SHORTEST_LIFE: Duration = Duration::from_millis(1);
+    /// Of a longer one the tokens that a node takes with it when it dies would be missing for longer than anybody waits.
+    pub const LONGEST_LIFE: Duration = Duration::from_secs(60);
+
     /// How long a node may spend what it has leased, from 1 ms to 60 s (a value outside counts as the nearest of the two).
     ///
     /// All nodes must say the same: keys leased for different times are counted apart. A longer life means fewer calls, and
@@ -49,7 +50,7 @@ impl LeaseSettings {
             let fifth = Duration::from_nanos(u64::try_from(to_full / 5).unwrap_or(u64::MAX));
             fifth.clamp(SHORTEST_DERIVED, LONGEST_DERIVED)
         });
-        let life = life.clamp(SHORTEST, LONGEST);
+        let life = life.clamp(LeaseSettings::SHORTEST_LIFE, LeaseSettings::LONGEST_LIFE);
         // Stores count whole microseconds.
         Duration::new(life.as_secs(), life.subsec_micros() * 1_000)
     }

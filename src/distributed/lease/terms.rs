@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::request::{LeaseAsk, LeaseGrant};
+use super::request::{LeaseAsk, LeaseGrant, LeaseReturn};
+use crate::distributed::parameters::Parameters;
 use crate::distributed::rule::Rule;
 
 /// Demand is counted in this part of the limit's rate: fine enough for shares of a ten-millionth.
@@ -12,7 +13,7 @@ const MOST_DEMAND: i64 = 10 * WHOLE_DEMAND;
 
 /// A leased limit in the integers that stores count by: times in microseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct LeaseTerms {
+pub struct LeaseTerms {
     /// The burst, in tokens.
     pub(crate) limit: i64,
     /// Parts that make a token, at least 1.
@@ -26,8 +27,21 @@ pub(crate) struct LeaseTerms {
 }
 
 impl LeaseTerms {
+    /// Those of a [leased](Rule::Leased) rule that is valid.
+    pub fn of(rule: &Rule) -> Option<LeaseTerms> {
+        match Parameters::of(rule) {
+            Ok(Parameters::Leased(terms)) => Some(terms),
+            _ => None,
+        }
+    }
+
+    /// In this order the script's.
+    pub(crate) fn parameters(&self) -> [i64; 5] {
+        [self.limit, self.token, self.refill, self.unit, self.life]
+    }
+
     /// The full level, in parts.
-    pub(crate) fn full(&self) -> i64 {
+    pub fn full(&self) -> i64 {
         self.limit * self.token
     }
 
@@ -55,7 +69,7 @@ impl LeaseTerms {
     }
 
     /// What a node asks, in the store's integers.
-    pub(crate) fn question(&self, ask: &LeaseAsk) -> LeaseQuestion {
+    pub fn question(&self, ask: &LeaseAsk) -> LeaseQuestion {
         let need = tokens(ask.need);
         let random = i64::from(ask.random);
         let rounding = (i128::from(random) * i128::from(self.token)) >> 32;
@@ -72,24 +86,11 @@ impl LeaseTerms {
             pause: half - ((half / 4 * random) >> 32),
         }
     }
-
-    /// What the store answered, in a node's units.
-    pub(crate) fn grant(question: &LeaseQuestion, answer: &LeaseAnswer) -> LeaseGrant {
-        let share = question.demand * 1_000_000 / answer.demand.max(1);
-        LeaseGrant {
-            tokens: answer.tokens.unsigned_abs(),
-            generation: answer.generation.unsigned_abs(),
-            retry_after: Duration::from_micros(answer.retry_after.unsigned_abs()),
-            share: u32::try_from(share).unwrap_or(1_000_000).min(1_000_000),
-            nodes: u32::try_from(answer.nodes).unwrap_or(u32::MAX),
-            remaining: answer.remaining.unsigned_abs(),
-        }
-    }
 }
 
 /// A [`LeaseAsk`] in the store's integers: the script's arguments, in this order.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct LeaseQuestion {
+pub struct LeaseQuestion {
     pub(crate) need: i64,
     pub(crate) want: i64,
     /// In parts of the rate: [`WHOLE_DEMAND`] is all of it.
@@ -105,15 +106,56 @@ pub(crate) struct LeaseQuestion {
     pub(crate) pause: i64,
 }
 
+impl LeaseQuestion {
+    pub(crate) fn numbers(&self) -> [i64; 11] {
+        let [(of, spent), (of_other, spent_other)] = self.reports;
+        [
+            self.need,
+            self.want,
+            self.demand,
+            self.since_last,
+            self.generation,
+            of,
+            spent,
+            of_other,
+            spent_other,
+            self.rounding,
+            self.pause,
+        ]
+    }
+}
+
+impl LeaseReturn {
+    /// The script's arguments.
+    pub(crate) fn numbers(&self) -> [i64; 3] {
+        [number(self.report.generation), tokens(self.unspent), tokens(self.report.spent)]
+    }
+}
+
 /// A [`LeaseGrant`] in the store's integers: the script's reply, in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct LeaseAnswer {
+pub struct LeaseAnswer {
     pub(crate) tokens: i64,
     pub(crate) generation: i64,
     pub(crate) retry_after: i64,
     pub(crate) demand: i64,
     pub(crate) nodes: i64,
     pub(crate) remaining: i64,
+}
+
+impl LeaseAnswer {
+    /// For the node that asked.
+    pub fn to(self, question: &LeaseQuestion) -> LeaseGrant {
+        let share = question.demand * 1_000_000 / self.demand.max(1);
+        LeaseGrant {
+            tokens: self.tokens.unsigned_abs(),
+            generation: self.generation.unsigned_abs(),
+            retry_after: Duration::from_micros(self.retry_after.unsigned_abs()),
+            share: u32::try_from(share).unwrap_or(1_000_000).min(1_000_000),
+            nodes: u32::try_from(self.nodes).unwrap_or(u32::MAX),
+            remaining: self.remaining.unsigned_abs(),
+        }
+    }
 }
 
 /// No limit is larger.

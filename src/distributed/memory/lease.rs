@@ -20,6 +20,7 @@
 //! that comes twice, leases tokens that nobody spends; a report that came twice would hide tokens that are held, which is
 //! why none is ever sent again.
 
+use super::count::ceil;
 use crate::distributed::lease::{LeaseAnswer, LeaseQuestion, LeaseTerms, WHOLE_DEMAND};
 
 /// A share of the rate is rounded down to this part: an error of a thousandth for the smallest of a thousand shares.
@@ -29,7 +30,7 @@ const MOST_DEMAND_TOGETHER: i64 = 1 << 52;
 
 /// What the store keeps for a key. Of each pair the first is of the current generation, the second of the one before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct LeaseState {
+pub struct LeaseState {
     /// Parts left; below zero after a charge for more than there was.
     level: i64,
     /// Up to when `level` is brought, in microseconds. It also says which generation is the current one.
@@ -44,14 +45,17 @@ pub(crate) struct LeaseState {
 
 impl LeaseState {
     /// A key that nothing is known of: it is full.
-    pub(crate) fn new(terms: &LeaseTerms, now: i64) -> LeaseState {
+    pub fn new(terms: &LeaseTerms, now: i64) -> LeaseState {
         LeaseState { level: terms.full(), at: now, leased: [0; 2], demand: [0; 2], nodes: [0; 2] }
     }
 
-    /// Brings everything up to this moment, generation by generation.
-    pub(crate) fn advance(&mut self, terms: &LeaseTerms, now: i64) {
-        if self.at > now + terms.life {
-            self.step_back(now);
+    /// Brings everything up to this moment, generation by generation; also says whether time went backwards.
+    pub fn advance(&mut self, terms: &LeaseTerms, now: i64) -> bool {
+        let stepped_back = self.at > now + terms.life;
+        if stepped_back {
+            // What is leased counts as if leased now.
+            self.at = now;
+            self.leased = [self.leased[0] + self.leased[1], 0];
         }
         let now = now.max(self.at);
         let (first, last) = (self.at / terms.life, now / terms.life);
@@ -63,12 +67,7 @@ impl LeaseState {
             }
         }
         self.refill(terms, now);
-    }
-
-    /// The clock was set back by more than a life: what is leased counts as if leased now.
-    fn step_back(&mut self, now: i64) {
-        self.at = now;
-        self.leased = [self.leased[0] + self.leased[1], 0];
+        stepped_back
     }
 
     fn refill(&mut self, terms: &LeaseTerms, now: i64) {
@@ -76,7 +75,7 @@ impl LeaseState {
         let missing = (room - self.level).max(0);
         let units = now / terms.unit - self.at / terms.unit;
         self.level =
-            if units >= ceiling(missing, terms.refill) { room } else { self.level + units * terms.refill };
+            if units >= ceil(missing, terms.refill) { room } else { self.level + units * terms.refill };
         self.at = now;
     }
 
@@ -91,14 +90,8 @@ impl LeaseState {
         settled
     }
 
-    /// Leases tokens; also says whether anything is to be kept of it.
-    pub(crate) fn lease(
-        &mut self,
-        terms: &LeaseTerms,
-        now: i64,
-        question: &LeaseQuestion,
-    ) -> (LeaseAnswer, bool) {
-        self.advance(terms, now);
+    /// Leases tokens, once it is [advanced](LeaseState::advance); also says whether anything is to be kept of it.
+    pub fn lease(&mut self, terms: &LeaseTerms, question: &LeaseQuestion) -> (LeaseAnswer, bool) {
         let mut settled = 0;
         for (generation, spent) in question.reports {
             settled += self.settle(terms, generation, spent);
@@ -155,44 +148,46 @@ impl LeaseState {
     }
 
     /// Microseconds until so many tokens are left, if nothing that is leased is in the way.
-    pub(crate) fn until(&self, terms: &LeaseTerms, tokens: i64) -> i64 {
+    pub fn until(&self, terms: &LeaseTerms, tokens: i64) -> i64 {
         let missing = tokens * terms.token - self.level;
         if missing <= 0 {
             return 0;
         }
-        (self.at / terms.unit + ceiling(missing, terms.refill)) * terms.unit - self.at
+        (self.at / terms.unit + ceil(missing, terms.refill)) * terms.unit - self.at
     }
 
     /// Whole tokens left in the store.
-    pub(crate) fn remaining(&self, terms: &LeaseTerms) -> i64 {
+    pub fn remaining(&self, terms: &LeaseTerms) -> i64 {
         self.level.max(0) / terms.token
     }
 
+    /// Whether nothing is missing.
+    pub fn is_full(&self, terms: &LeaseTerms) -> bool {
+        self.level == terms.full()
+    }
+
+    /// The moment up to which it is brought: now, or later if the clock was set back.
+    pub fn at(&self) -> i64 {
+        self.at
+    }
+
     /// Microseconds until it is as if nothing had been, if nothing more is asked.
-    pub(crate) fn until_full(&self, terms: &LeaseTerms) -> i64 {
+    pub fn until_full(&self, terms: &LeaseTerms) -> i64 {
         let until_settled = (self.at / terms.life + 2) * terms.life - self.at;
         let leased = self.leased[0] + self.leased[1];
         self.until(terms, terms.limit - leased).max(until_settled)
-            + ceiling(leased * terms.token, terms.refill) * terms.unit
+            + ceil(leased * terms.token, terms.refill) * terms.unit
     }
 
     /// Spends without a lease, down to a debt of a full level; or gives back, up to what is not leased.
-    pub(crate) fn spend(&mut self, terms: &LeaseTerms, tokens: i64) {
+    pub fn spend(&mut self, terms: &LeaseTerms, tokens: i64) {
         let tokens = tokens.clamp(-2 * terms.limit, 2 * terms.limit);
         let room = (terms.limit - self.leased[0] - self.leased[1]).max(0) * terms.token;
         self.level = (self.level - tokens * terms.token).clamp(-terms.full(), room);
     }
 
-    /// Takes back what a node will not spend.
-    pub(crate) fn give_back(
-        &mut self,
-        terms: &LeaseTerms,
-        now: i64,
-        generation: i64,
-        unspent: i64,
-        spent: i64,
-    ) {
-        self.advance(terms, now);
+    /// Takes back what a node will not spend, and notes what was spent.
+    pub fn give_back(&mut self, terms: &LeaseTerms, generation: i64, unspent: i64, spent: i64) {
         self.level += self.settle(terms, generation, unspent) * terms.token;
         self.settle(terms, generation, spent);
     }
@@ -202,8 +197,4 @@ impl LeaseState {
 fn share(amount: i64, part: i64, whole: i64) -> i64 {
     let shares = part * SHARE / whole;
     amount / SHARE * shares + amount % SHARE * shares / SHARE
-}
-
-fn ceiling(dividend: i64, divisor: i64) -> i64 {
-    dividend / divisor + i64::from(dividend % divisor > 0)
 }
