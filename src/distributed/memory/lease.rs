@@ -161,6 +161,11 @@ impl LeaseState {
         self.level.max(0) / terms.token
     }
 
+    /// What is left, and what is leased, in parts: never more than the full level.
+    pub fn counted(&self, terms: &LeaseTerms) -> i64 {
+        self.level + (self.leased[0] + self.leased[1]) * terms.token
+    }
+
     /// Whether nothing is missing.
     pub fn is_full(&self, terms: &LeaseTerms) -> bool {
         self.level == terms.full()
