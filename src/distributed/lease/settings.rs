@@ -43,7 +43,8 @@ impl LeaseSettings {
     }
 
     /// How long a lease of such a limit lives.
-    pub(crate) fn life_for(&self, quota: Quota) -> Duration {
+    #[doc(hidden)]
+    pub fn life_for(&self, quota: Quota) -> Duration {
         let life = self.life.unwrap_or_else(|| {
             let to_full =
                 u128::from(quota.capacity()) * quota.period().as_nanos() / u128::from(quota.count()).max(1);

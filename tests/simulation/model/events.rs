@@ -14,8 +14,12 @@ pub(crate) enum Event {
     Reply(Message, Answer),
     /// Nobody waits any more for this answer.
     Timeout(Message),
-    Sweep { node: usize },
-    Crash { node: usize },
+    Sweep {
+        node: usize,
+    },
+    Crash {
+        node: usize,
+    },
     StoreFallsBehind,
     StoreForgets,
     StoreFailsOver,
