@@ -4,7 +4,7 @@
 
 mod model;
 
-use model::{Fault, Mode, Size, simulate};
+use model::{Fault, Mode, Outcome, Size, simulate};
 
 const SMALL: Size = Size {
     nodes: 100,
@@ -16,6 +16,7 @@ const SMALL: Size = Size {
 };
 
 fn check(mode: Mode) {
+    println!("{}", Outcome::HEADER);
     for fault in Fault::ALL {
         let outcome = simulate(mode, fault, SMALL, 7);
         println!("{outcome}");

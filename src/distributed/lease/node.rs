@@ -8,6 +8,8 @@ use super::settings::LeasePlan;
 
 /// A node asks for more when this part of what it asked for is left.
 const REFILL_AT: u64 = 4;
+/// A refusal is believed no longer, in nanoseconds: somebody may reset the key, and this node does not hear of it.
+const BELIEVED: u64 = 2_000_000_000;
 /// A node that takes fewer tokens than this in advance saves nothing.
 const WORTH_LEASING: u64 = 2;
 
@@ -27,7 +29,9 @@ pub struct NodeLease {
     /// When the node last asked, and whether it waits for the answer.
     asked: Option<u64>,
     waiting: bool,
-    /// Until then a cost of `refused` and more is refused, and nothing is asked in advance.
+    /// When the store has what it refused, as it said; until `refused_until` a cost of `refused` and more is refused, and
+    /// nothing is asked in advance.
+    retry_at: u64,
     refused_until: u64,
     refused: u64,
     /// The cost for which it last asked.
@@ -87,6 +91,7 @@ impl NodeLease {
             demand: Demand::starting(now),
             asked: None,
             waiting: false,
+            retry_at: 0,
             refused_until: 0,
             refused: 0,
             asking: 0,
@@ -108,7 +113,7 @@ impl NodeLease {
             return Spend::Admit { remaining: held - cost, ahead: self.ask_ahead(plan, now, held - cost) };
         }
         if now < self.refused_until && cost >= self.refused {
-            return Spend::Deny { retry_after: Duration::from_nanos(self.refused_until - now) };
+            return Spend::Deny { retry_after: Duration::from_nanos(self.retry_at - now) };
         }
         if self.is_waiting(plan, now) {
             return Spend::Join;
@@ -125,7 +130,8 @@ impl NodeLease {
         self.last = Some(grant);
         // Measured from the question: the store cannot have said so earlier.
         let wait = u64::try_from(grant.retry_after.as_nanos()).unwrap_or(u64::MAX);
-        self.refused_until = sent.saturating_add(wait);
+        self.retry_at = sent.saturating_add(wait);
+        self.refused_until = self.retry_at.min(sent.saturating_add(BELIEVED));
         // Of some tokens, too, it holds that there are no more until then.
         self.refused = if grant.tokens == 0 { self.asking } else { 1 };
         let deadline = sent.saturating_add(plan.trusted);

@@ -72,6 +72,7 @@ impl Outcome {
         sum * sum / (rates.len() as f64 * squares)
     }
 
+    /// Of a table whose rows are outcomes.
     pub(crate) const HEADER: &str = "\
 | mode | fault | over-admission | % of burst | bound | utilisation | calls/request | of hot keys | Jain |\n\
 |---|---|---|---|---|---|---|---|---|";
