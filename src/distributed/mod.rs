@@ -1,28 +1,51 @@
 //! Limits that many nodes share: one count in one store, asked by all of them.
 
 mod backend;
+mod breaker;
+mod concurrency;
+mod decision;
+mod deny_cache;
+mod failure;
+mod fallback;
+mod fault;
+mod key_hash;
 pub(crate) mod lease;
+mod limiter;
 mod memory;
 mod operation;
 pub(crate) mod parameters;
 mod reply;
 mod rule;
 mod rule_error;
+mod store;
 mod subject;
 pub(crate) mod unfit;
 
 pub use backend::{Applied, Backend, BackendError, BackendErrorKind, BoxFuture};
+pub use breaker::BreakerState;
+pub use concurrency::{GlobalConcurrencyBuilder, GlobalConcurrencyLimit, GlobalPermit};
+pub use decision::{GlobalDecision, Source};
+pub use failure::FailurePolicy;
+pub use fault::{Fault, FaultBackend, Faults};
 pub use lease::{LeaseAsk, LeaseGrant, LeaseReport, LeaseRequest, LeaseReturn, LeaseSettings};
+pub use limiter::{
+    CheckedAll, GlobalBuildError, GlobalBuilder, GlobalLimiter, GlobalStats, Mode, On, check_all,
+};
 pub use memory::MemoryBackend;
 pub use operation::{Hello, Operation, PlaceRequest, Spending};
 pub use reply::{Reply, Standing};
 pub use rule::Rule;
 pub use rule_error::RuleError;
+pub use store::{DomainStats, SharedStore, StoreStats};
 pub use subject::Subject;
 
 /// What limiters are made of, without clocks and tasks: for the simulation, not a part of the API.
 #[doc(hidden)]
 pub mod machinery {
+    pub use super::breaker::{Breaker, Outcome};
+    pub use super::deny_cache::DenyCache;
+    pub use super::fallback::{Fallback, Moment};
+    pub use super::key_hash::{KeyHash, KeyHasher};
     pub use super::lease::{
         LeaseAnswer, LeasePlan, LeaseQuestion, LeaseTable, LeaseTerms, NodeLease, Spend, Unspent,
     };
