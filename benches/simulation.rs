@@ -48,7 +48,11 @@ fn main() -> ExitCode {
         rate: options.rate,
         keys_of_a_node: options.keys_of_a_node,
     };
-    let size = if options.bench { full } else { Size { nodes: 20, keys: 1_000, requests_per_second: 1_000, ..full } };
+    let size = if options.bench {
+        full
+    } else {
+        Size { nodes: 20, keys: 1_000, requests_per_second: 1_000, ..full }
+    };
     println!("{size:?}\n{}", Outcome::HEADER);
     let faults = Fault::ALL.into_iter().filter(|fault| fault.name().contains(&options.fault));
     let mut all_hold = true;

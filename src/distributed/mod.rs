@@ -44,7 +44,6 @@ pub use subject::Subject;
 pub mod machinery {
     pub use super::breaker::{Breaker, Outcome};
     pub use super::deny_cache::DenyCache;
-    pub use super::fallback::{Fallback, Moment};
     pub use super::key_hash::{KeyHash, KeyHasher};
     pub use super::lease::{
         LeaseAnswer, LeasePlan, LeaseQuestion, LeaseTable, LeaseTerms, NodeLease, Spend, Unspent,

@@ -10,7 +10,7 @@ const SMALL: Size = Size {
     nodes: 100,
     keys: 1_000_000,
     seconds: 5,
-    requests_per_second: 50_000,
+    requests_per_second: 40_000,
     rate: 1_000,
     keys_of_a_node: 1_000,
 };

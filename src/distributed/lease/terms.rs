@@ -36,6 +36,7 @@ impl LeaseTerms {
     }
 
     /// In this order the script's.
+    #[cfg(feature = "redis")]
     pub(crate) fn parameters(&self) -> [i64; 5] {
         [self.limit, self.token, self.refill, self.unit, self.life]
     }
@@ -107,6 +108,8 @@ pub struct LeaseQuestion {
 }
 
 impl LeaseQuestion {
+    /// In this order the script's.
+    #[cfg(feature = "redis")]
     pub(crate) fn numbers(&self) -> [i64; 11] {
         let [(of, spent), (of_other, spent_other)] = self.reports;
         [

@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::time::Duration;
 
 use tollgate::distributed::machinery::Unspent;
 use tollgate::distributed::{LeaseAsk, LeaseGrant};
@@ -18,6 +19,9 @@ pub(crate) enum Event {
         node: usize,
     },
     Crash {
+        node: usize,
+    },
+    Probe {
         node: usize,
     },
     StoreFallsBehind,
@@ -44,13 +48,15 @@ pub(crate) enum Question {
     Check,
     Lease(LeaseAsk),
     Return(Unspent),
+    Probe,
 }
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Answer {
-    Checked(bool),
+    /// When the next token is there, if there is none now.
+    Checked(Result<(), Duration>),
     Leased(LeaseGrant),
-    Returned,
+    Done,
 }
 
 /// What is to happen, in the order of its time, and of its making at the same time.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use ahash::RandomState;
-use tollgate::distributed::machinery::{LeasePlan, LeaseTable};
+use tollgate::distributed::machinery::{Breaker, DenyCache, LeasePlan, LeaseTable};
 
 use super::SECOND;
 
@@ -11,6 +11,8 @@ use super::SECOND;
 #[derive(Debug)]
 pub(crate) struct Node {
     pub(crate) leases: LeaseTable<u32>,
+    pub(crate) breaker: Breaker,
+    pub(crate) denied: DenyCache,
     /// When requests came that wait for an answer that another has asked for, by key.
     pub(crate) waiting: HashMap<u32, Vec<u64>, RandomState>,
     /// Questions with a lower number were asked before it crashed.
@@ -25,6 +27,8 @@ impl Node {
     pub(crate) fn new(plan: LeasePlan, keys: usize, seed: usize, drift: i64) -> Node {
         Node {
             leases: LeaseTable::new(plan, keys, RandomState::with_seed(seed)),
+            breaker: Breaker::new(seed as u64),
+            denied: DenyCache::new(keys),
             waiting: HashMap::with_hasher(RandomState::with_seed(seed)),
             started: 0,
             drift,
@@ -35,6 +39,8 @@ impl Node {
     /// It starts again, and knows nothing.
     pub(crate) fn crash(&mut self, plan: LeasePlan, keys: usize, seed: usize, number: u64) {
         self.leases = LeaseTable::new(plan, keys, RandomState::with_seed(seed));
+        self.breaker = Breaker::new(seed as u64);
+        self.denied = DenyCache::new(keys);
         self.waiting.clear();
         self.started = number;
     }

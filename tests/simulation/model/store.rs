@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::mem;
+use std::time::Duration;
 
 use ahash::RandomState;
 use tollgate::distributed::machinery::{LeaseState, LeaseTerms, Unspent};
@@ -26,14 +27,15 @@ impl Store {
         self.change(now, key, |terms, state| state.lease(terms, &question).0.to(&question))
     }
 
-    /// Spends a token, if there is one.
-    pub(crate) fn check(&mut self, now: i64, key: u32) -> bool {
+    /// Spends a token, or says when there is one.
+    pub(crate) fn check(&mut self, now: i64, key: u32) -> Result<(), Duration> {
         self.change(now, key, |terms, state| {
-            let admits = state.remaining(terms) > 0;
-            if admits {
-                state.spend(terms, 1);
+            let wait = state.until(terms, 1);
+            if wait > 0 {
+                return Err(Duration::from_micros(wait.unsigned_abs()));
             }
-            admits
+            state.spend(terms, 1);
+            Ok(())
         })
     }
 

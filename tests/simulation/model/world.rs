@@ -1,8 +1,12 @@
 //! The world: requests come, messages travel, things go wrong.
 
+use std::time::Duration;
+
 use tollgate::Quota;
-use tollgate::distributed::machinery::{LeasePlan, LeaseTerms, Spend};
-use tollgate::distributed::{LeaseAsk, LeaseSettings, Rule};
+use tollgate::distributed::machinery::{
+    KeyHash, KeyHasher, LeasePlan, LeaseTerms, Outcome as CallOutcome, Spend,
+};
+use tollgate::distributed::{BreakerState, LeaseAsk, LeaseSettings, Rule, Standing};
 
 use super::demand::Demand;
 use super::events::{Agenda, Answer, Event, Message, Question};
@@ -19,6 +23,8 @@ const ONE_WAY: u64 = 150_000;
 const ONE_WAY_MORE: f64 = 100_000.0;
 /// The library's default: a request waits no longer, and neither does a question.
 const BUDGET: u64 = 25 * MILLISECOND;
+/// As much as the library gives a probe.
+const PROBE_BUDGET: u64 = 250 * MILLISECOND;
 /// Crystals of ordinary machines are within 200 ppm.
 const DRIFT: i64 = 200_000;
 /// As much as leases allow for.
@@ -45,6 +51,7 @@ struct World {
     store: Store,
     oracle: Oracle,
     outcome: Outcome,
+    hasher: KeyHasher,
     /// Questions so far.
     questions: u64,
     /// Those that are answered while somebody may wait for them.
@@ -77,6 +84,7 @@ impl World {
             store: Store::new(terms),
             oracle: Oracle::new(limit, size.keys),
             outcome: Outcome::new(mode, fault, size),
+            hasher: KeyHasher::default(),
             questions: 0,
             open: std::collections::HashSet::default(),
         };
@@ -139,6 +147,7 @@ impl World {
                 let keys = self.outcome.size.keys_of_a_node;
                 self.nodes[node].crash(self.plan, keys, seed, self.questions);
             }
+            Event::Probe { node } => self.probe(node),
             Event::StoreFallsBehind => self.store.falls_behind(),
             Event::StoreForgets => self.store.forgets_all(),
             Event::StoreFailsOver => self.store.fails_over(),
@@ -156,9 +165,21 @@ impl World {
             self.count(key, |outcome| &mut outcome.ideal);
         }
         match self.outcome.mode {
-            Mode::Direct => self.ask(node, key, Some(self.now), Question::Check),
+            Mode::Direct => self.check(node, key),
             Mode::Leased => self.spend(node, key, self.now, false),
         }
+    }
+
+    /// A request asks the store, unless its node knows what it would say.
+    fn check(&mut self, node: usize, key: u32) {
+        let clock = self.nodes[node].clock(self.now);
+        if self.nodes[node].denied.find(self.hash(key), 1, clock).is_none() {
+            self.ask(node, key, Some(self.now), Question::Check);
+        }
+    }
+
+    fn hash(&self, key: u32) -> KeyHash {
+        self.hasher.hash(&key.to_le_bytes())
     }
 
     /// A request that came at `came` tries its node's lease.
@@ -195,12 +216,23 @@ impl World {
 /// Messages.
 impl World {
     fn ask(&mut self, node: usize, key: u32, asker: Option<u64>, question: Question) {
-        self.count(key, |outcome| &mut outcome.calls);
-        self.questions += 1;
         let sent = self.nodes[node].clock(self.now);
+        let is_probe = matches!(question, Question::Probe);
+        if self.nodes[node].breaker.state() == BreakerState::Open && !is_probe {
+            // The failure policy decides: here it refuses.
+            if let Question::Lease(_) = question {
+                self.nodes[node].leases.lost(sent, &key);
+            }
+            return;
+        }
+        self.questions += 1;
+        let budget = if is_probe { PROBE_BUDGET } else { BUDGET };
+        if !is_probe {
+            self.count(key, |outcome| &mut outcome.calls);
+        }
         let message = Message { node, key, number: self.questions, sent, asker, question };
         self.open.insert(message.number);
-        self.agenda.add(self.now + BUDGET, Event::Timeout(message));
+        self.agenda.add(self.now + budget, Event::Timeout(message));
         self.travel(node, Event::AtStore(message));
         if self.outcome.fault == Fault::MessagesTwice && self.random.chance(0.05) {
             self.outcome.reported_twice += reported(&question);
@@ -236,38 +268,50 @@ impl World {
         let Message { node, key, question, .. } = message;
         let answer = match question {
             Question::Check => {
-                let admits = self.store.check(clock, key);
+                let answer = self.store.check(clock, key);
                 // A direct request is admitted when the store says so; if nobody hears of it, nobody is.
-                if admits && self.open.contains(&message.number) {
+                if answer.is_ok() && self.open.contains(&message.number) {
                     self.oracle.admitted(self.now, key as usize);
                 }
-                Answer::Checked(admits)
+                Answer::Checked(answer)
             }
             Question::Lease(ask) => Answer::Leased(self.store.lease(clock, key, &ask)),
+            Question::Probe => Answer::Done,
             Question::Return(unspent) => {
                 self.store.give_back(clock, key, &unspent);
-                Answer::Returned
+                Answer::Done
             }
         };
         self.travel(node, Event::Reply(message, answer));
     }
 
     fn reply(&mut self, message: Message, answer: Answer) {
-        let Message { node, key, number, sent, asker, .. } = message;
+        let Message { node, key, number, sent, asker, question } = message;
         if !self.open.remove(&number) || number <= self.nodes[node].started {
             return;
         }
+        let clock = self.nodes[node].clock(self.now);
+        let (time, took) = (Duration::from_nanos(clock), Duration::from_nanos(clock - sent));
+        match question {
+            Question::Probe => {
+                self.nodes[node].breaker.probed(time, Some(took));
+                self.plan_probe(node);
+            }
+            _ => self.nodes[node].breaker.record(time, CallOutcome::Answered),
+        }
         match answer {
-            Answer::Returned => {}
-            Answer::Checked(false) => {}
-            Answer::Checked(true) => {
+            Answer::Done => {}
+            Answer::Checked(Err(wait)) => {
+                let standing = Standing::new(0, Some(wait), wait);
+                self.nodes[node].denied.learn(self.hash(key), 1, sent, &standing);
+            }
+            Answer::Checked(Ok(())) => {
                 self.count(key, |outcome| &mut outcome.admitted);
                 if key == 0 {
                     self.outcome.by_node[node].1 += 1;
                 }
             }
             Answer::Leased(grant) => {
-                let clock = self.nodes[node].clock(self.now);
                 self.nodes[node].leases.granted(clock, sent, &key, grant);
                 self.wake(node, key, asker);
             }
@@ -279,9 +323,41 @@ impl World {
         if !self.open.remove(&number) || number <= self.nodes[node].started {
             return;
         }
+        let time = Duration::from_nanos(self.nodes[node].clock(self.now));
+        let breaker = &mut self.nodes[node].breaker;
+        if let Question::Probe = question {
+            breaker.probed(time, None);
+            return;
+        }
+        let was = breaker.state();
+        breaker.record(time, CallOutcome::TimedOut(Duration::from_nanos(BUDGET)));
+        if was == BreakerState::Closed {
+            self.plan_probe(node);
+        }
         if let Question::Lease(_) = question {
             self.nodes[node].leases.lost(sent, &key);
             self.wake(node, key, None);
+        }
+    }
+
+    /// When the breaker of a node wants to know whether the store is there again.
+    fn plan_probe(&mut self, node: usize) {
+        let clock = self.nodes[node].clock(self.now);
+        if let Some(time) = self.nodes[node].breaker.probe_at() {
+            let wait = (time.as_nanos() as u64).saturating_sub(clock);
+            // By a clock that is slow.
+            self.agenda.add(self.now + wait + wait / 500 + 1, Event::Probe { node });
+        }
+    }
+
+    fn probe(&mut self, node: usize) {
+        let clock = self.nodes[node].clock(self.now);
+        let breaker = &mut self.nodes[node].breaker;
+        // Otherwise it is closed, or a good probe has brought the next one forward, which then is on the agenda.
+        if breaker.probe_at().is_some_and(|time| time.as_nanos() as u64 <= clock) {
+            breaker.probing(Duration::from_nanos(clock));
+            self.ask(node, 0, None, Question::Probe);
+            self.plan_probe(node);
         }
     }
 
@@ -308,7 +384,7 @@ impl World {
 
 fn reported(question: &Question) -> u64 {
     match question {
-        Question::Check => 0,
+        Question::Check | Question::Probe => 0,
         Question::Lease(LeaseAsk { reports, .. }) => reports.iter().map(|report| report.spent).sum(),
         Question::Return(unspent) => unspent.tokens + unspent.report.spent,
     }
