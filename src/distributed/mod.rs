@@ -102,7 +102,7 @@ mod failure;
 mod fallback;
 mod fault;
 mod key_hash;
-mod lease;
+pub(crate) mod lease;
 mod limiter;
 mod memory;
 mod operation;
@@ -120,7 +120,7 @@ pub use concurrency::{GlobalConcurrencyBuilder, GlobalConcurrencyLimit, GlobalPe
 pub use decision::{GlobalDecision, Source};
 pub use failure::FailurePolicy;
 pub use fault::{Fault, FaultBackend, Faults};
-pub use lease::{LeaseGrant, LeaseReport, LeaseRequest, LeaseReturn, LeaseSettings};
+pub use lease::{LeaseAsk, LeaseGrant, LeaseReport, LeaseRequest, LeaseReturn, LeaseSettings};
 pub use limiter::{
     CheckedAll, GlobalBuildError, GlobalBuilder, GlobalLimiter, GlobalStats, Mode, On, check_all,
 };
@@ -131,3 +131,15 @@ pub use rule::Rule;
 pub use rule_error::RuleError;
 pub use store::{DomainStats, SharedStore, StoreStats};
 pub use subject::Subject;
+
+/// What limiters are made of, without clocks and tasks: for the simulation, not a part of the API.
+#[doc(hidden)]
+pub mod machinery {
+    pub use super::breaker::{Breaker, Outcome};
+    pub use super::deny_cache::DenyCache;
+    pub use super::key_hash::{KeyHash, KeyHasher};
+    pub use super::lease::{
+        LeaseAnswer, LeasePlan, LeaseQuestion, LeaseTable, LeaseTerms, NodeLease, Spend, Unspent,
+    };
+    pub use super::memory::LeaseState;
+}

@@ -4,12 +4,17 @@ mod count;
 mod fixed_window;
 mod gcra;
 mod lease;
+mod leased;
+#[cfg(all(test, not(tollgate_loom)))]
+mod model_tests;
 mod operations;
 mod places;
 mod sliding_log;
 mod sliding_window;
 mod state;
 mod table;
+#[cfg(all(test, not(tollgate_loom)))]
+mod tests;
 mod token_bucket;
 
 use std::fmt;
@@ -21,6 +26,8 @@ use super::backend::{Backend, BackendError, BoxFuture};
 use super::operation::Operation;
 use super::reply::Reply;
 use crate::clock::Clock;
+#[doc(hidden)]
+pub use lease::LeaseState;
 use table::Table;
 
 /// A store within the process: for tests, for simulations, and for limits of a single process that are shared by later.
@@ -93,7 +100,10 @@ impl Default for MemoryBackend {
 impl fmt::Debug for MemoryBackend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let states = self.table.lock().len();
-        f.debug_struct("MemoryBackend").field("clock", &self.clock).field("states", &states).finish()
+        f.debug_struct("MemoryBackend")
+            .field("clock", &self.clock)
+            .field("states", &states)
+            .finish_non_exhaustive()
     }
 }
 
