@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::failing::Situation;
 use super::{Inner, Question, report, unfit_reply};
-use crate::distributed::backend::{Applied, BackendError};
+use crate::distributed::backend::{Applied, BackendErrorKind};
 use crate::distributed::decision::{GlobalDecision, Source};
 use crate::distributed::operation::{Operation, Spending};
 use crate::distributed::reply::{Reply, Standing};
@@ -35,11 +35,15 @@ impl Inner {
 
     /// Asks the store; if it does not answer, the failure policy decides.
     async fn ask(self: &Arc<Self>, question: &Question<'_>) -> GlobalDecision {
+        let domain = self.domain_of(question);
+        // Before anything is made for the store: this is the way of all checks in an outage.
+        if self.store.is_open(domain) {
+            return self.decide_failed(question, domain, BackendErrorKind::Unavailable, Applied::No);
+        }
         let spending = Spending::new(self.subjects.of(question.key), question.cost);
-        let domain = self.store.domain(self.store.place(&spending.subject));
         let mut pending = match self.store.submit(Operation::Check(vec![spending]), self.deadline()) {
             Ok(pending) => pending,
-            Err(error) => return self.decide_failed(question, domain, &error),
+            Err(error) => return self.decide_failed(question, domain, error.kind(), error.applied()),
         };
         let answer = pending.answer().await.and_then(|reply| match reply {
             Reply::Checked { admitted, standings } => {
@@ -50,7 +54,7 @@ impl Inner {
         match answer {
             Ok((admitted, standing)) => self.hear(question, admitted, standing),
             Err(error) => {
-                let decision = self.decide_failed(question, domain, &error);
+                let decision = self.decide_failed(question, domain, error.kind(), error.applied());
                 if decision.is_allowed() {
                     pending.keep();
                 }
@@ -72,19 +76,20 @@ impl Inner {
         self: &Arc<Self>,
         question: &Question<'_>,
         domain: usize,
-        error: &BackendError,
+        kind: BackendErrorKind,
+        applied: Applied,
     ) -> GlobalDecision {
-        self.note_failure(question, domain, error);
+        self.note_failure(question, domain, kind);
         let decision = self.decide_alone(question, domain);
         if decision.is_allowed() {
-            self.owe_after(question, domain, &decision, error.applied());
+            self.owe_after(question, domain, &decision, applied);
         }
         decision
     }
 
-    pub(super) fn note_failure(&self, question: &Question<'_>, domain: usize, error: &BackendError) {
+    pub(super) fn note_failure(&self, question: &Question<'_>, domain: usize, kind: BackendErrorKind) {
         if let Some(observer) = &self.observer {
-            observer.failed(&self.subjects.name, error.kind().as_str());
+            observer.failed(&self.subjects.name, kind.as_str());
         }
         self.failing.begins(domain, question.asked, self.store.note_outage(domain));
     }

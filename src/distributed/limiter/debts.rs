@@ -79,6 +79,11 @@ impl Debts {
         self.forgiven.fetch_add(tokens, Ordering::Relaxed);
     }
 
+    /// Somebody owes more.
+    pub(super) fn notify(&self) {
+        self.changed.notify_one();
+    }
+
     /// Notified when somebody owes more, or the limiter is gone.
     pub(super) fn changed(&self) -> Arc<Notify> {
         Arc::clone(&self.changed)

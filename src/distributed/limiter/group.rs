@@ -80,7 +80,7 @@ impl Group<'_> {
             Err(error) => {
                 for &index in &self.members {
                     let Part { limit, question } = &parts[index];
-                    limit.note_failure(question, self.domain, &error);
+                    limit.note_failure(question, self.domain, error.kind());
                     decisions[index] = Some(limit.decide_alone(question, self.domain));
                 }
                 self.fail(error.applied());

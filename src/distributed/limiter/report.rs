@@ -24,7 +24,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Sees to it that debts are charged. Needs a runtime; without one they stay.
 pub(super) fn ensure(limiter: &Arc<Inner>) {
-    limiter.debts.changed().notify_one();
+    limiter.debts.notify();
     let reporting = &limiter.debts.reporting;
     if reporting.load(Ordering::Relaxed) {
         return;

@@ -38,7 +38,8 @@ pub(super) struct Domain {
     /// As the last greeting was answered; 0 is unknown.
     nodes: AtomicU32,
     keeper: Arc<Notify>,
-    pub(super) kept: AtomicBool,
+    /// Whether it has a keeper.
+    kept: AtomicBool,
 }
 
 #[derive(Default)]
@@ -99,12 +100,8 @@ impl Domain {
         self.index
     }
 
-    /// A place in the bulkhead, unless the breaker is open or there is none.
+    /// A place in the bulkhead, if there is one.
     pub(super) fn admit(&self, counters: &Counters) -> Result<Occupied, BackendError> {
-        if self.is_open() {
-            let text = "the breaker is open: the store failed, and is probed until it is back";
-            return Err(BackendError::new(BackendErrorKind::Unavailable, Applied::No, text));
-        }
         // Taken first and looked at afterwards, so that it is given back either way.
         let occupied = Occupied(Arc::clone(&self.occupied));
         if self.occupied.fetch_add(1, Ordering::Relaxed) < SharedStore::MOST_IN_FLIGHT {
@@ -177,6 +174,19 @@ impl Domain {
 
     pub(super) fn set_nodes(&self, nodes: u32) {
         self.nodes.store(nodes.max(1), Ordering::Relaxed);
+    }
+
+    pub(super) fn is_kept(&self) -> bool {
+        self.kept.load(Ordering::Relaxed)
+    }
+
+    /// Whether it was not kept before.
+    pub(super) fn keep(&self) -> bool {
+        !self.kept.swap(true, Ordering::AcqRel)
+    }
+
+    pub(super) fn leave(&self) {
+        self.kept.store(false, Ordering::Release);
     }
 
     pub(super) fn wake_keeper(&self) {
