@@ -1,7 +1,8 @@
 //! [`call`]: an operation as a script with its keys and arguments.
 
 use super::{
-    ALL_RULES, FIXED_WINDOW, GCRA, PLACES, RESET, SLIDING_LOG, SLIDING_WINDOW, Script, TOKEN_BUCKET, key,
+    ALL_RULES, FIXED_WINDOW, GCRA, LEASE, LEASED, PLACES, RESET, SLIDING_LOG, SLIDING_WINDOW, Script,
+    TOKEN_BUCKET, key,
 };
 use crate::distributed::lease::LeaseTerms;
 use crate::distributed::parameters::Parameters;
