@@ -1,12 +1,14 @@
 //! What a store does for all limits on it.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use tollgate::Quota;
 use tollgate::distributed::{
-    Backend, BackendError, BoxFuture, Fault, MemoryBackend, Operation, Reply, SharedStore, Source, Subject,
+    Backend, BackendError, BoxFuture, BreakerState, Fault, MemoryBackend, Operation, Reply, SharedStore,
+    Source, Subject,
 };
 
 use super::setting::{limit, pass, store};
@@ -176,4 +178,37 @@ fn a_store_goes_on_in_another_runtime() {
         let decision = runtime().block_on(limiter.check("ann"));
         assert_eq!(decision.source(), Source::Remote);
     }
+}
+
+#[test]
+fn an_open_breaker_closes_also_when_the_runtime_is_gone_in_which_it_opened() {
+    let runtime = || {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        runtime.enable_time().start_paused(true).build().unwrap()
+    };
+    let (store, faults) = store();
+    let limiter = limit(&store, Quota::per_second(10)).build().unwrap();
+    faults.always(Some(Fault::Lose));
+    runtime().block_on(async {
+        for _ in 0..5 {
+            let _ = limiter.check("ann").await;
+        }
+    });
+    assert_eq!(store.stats().domains[0].breaker, BreakerState::Open);
+    faults.clear();
+    runtime().block_on(async {
+        let _ = limiter.check("ann").await;
+        pass(2_000).await;
+        assert_eq!(limiter.check("ann").await.source(), Source::Remote);
+    });
+}
+
+#[test]
+fn outside_of_a_runtime_the_policy_decides() {
+    let (store, _) = store();
+    let limiter = limit(&store, Quota::per_second(10)).build().unwrap();
+    let mut check = std::pin::pin!(limiter.check("ann"));
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    let std::task::Poll::Ready(decision) = check.as_mut().poll(&mut context) else { panic!("it waits") };
+    assert_eq!(decision.source(), Source::Fallback);
 }

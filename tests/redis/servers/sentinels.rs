@@ -18,7 +18,7 @@ impl Sentinels {
     /// Starts all, and waits until each knows the others.
     pub(crate) fn start() -> Sentinels {
         let master = Standalone::start();
-        let replica_of = format!("replicaof 127.0.0.1 {}\nrepl-diskless-sync-delay 0", master.port());
+        let replica_of = format!("replicaof 127.0.0.1 {}", master.port());
         let replicas = [(); 2].map(|()| Standalone::builder().line(&replica_of).start());
         let name = Sentinels::MASTER;
         // Two of three must agree. The times are short, so that a test is.
