@@ -12,7 +12,7 @@ use crate::clock::saturating_nanos;
 ///
 /// **Never a false denial.** A store that says at some time s "not before s + τ" was asked at `sent` ≤ s, so until `sent + τ` nobody can spend
 /// that cost, nor a higher one. It is wrong only where somebody gave back or reset meanwhile, or the store lost its memory; so nothing is
-/// believed for longer than [`LONGEST`](DenyCache::LONGEST), and this node's own refunds and resets forget the key.
+/// believed for longer than two seconds, and this node's own refunds and resets forget the key.
 ///
 /// Bounded: keys share sets of eight; a newcomer takes the place of the one whose refusal ends first.
 #[derive(Debug)]
