@@ -321,6 +321,24 @@ fn a_token_bucket_is_the_same_in_redis_and_in_memory() {
 }
 
 #[test]
+fn a_leased_rule_is_the_same_in_redis_and_in_memory() {
+    let rule = |(quota, micros): (&str, u64)| Rule::Leased {
+        quota: quota.parse().unwrap(),
+        life: Duration::from_micros(micros),
+    };
+    every_trace(
+        &[
+            ("7/s burst 3", 50_000),
+            ("4294967295/s", 1_000),
+            ("10/min burst 400", 5_000_000),
+            ("3/365d", 999_999),
+        ]
+        .map(rule),
+        &COUNTING,
+    );
+}
+
+#[test]
 fn a_fixed_window_is_the_same_in_redis_and_in_memory() {
     let rule = |(limit, micros)| Rule::FixedWindow { limit, window: Duration::from_micros(micros) };
     every_trace(&[(5, 1_000_000), (1 << 32, 60_000_000), (1, 7), (90, 86_400_000_000)].map(rule), &COUNTING);

@@ -6,6 +6,8 @@ mod request;
 mod settings;
 mod table;
 mod terms;
+#[cfg(all(test, not(tollgate_loom)))]
+mod tests;
 
 pub use node::{NodeLease, Spend, Unspent};
 pub use request::{LeaseAsk, LeaseGrant, LeaseReport, LeaseRequest, LeaseReturn};

@@ -1,7 +1,7 @@
 //! What is to happen, in the order of its time.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, VecDeque};
 use std::time::Duration;
 
 use tollgate::distributed::machinery::Unspent;
@@ -66,6 +66,8 @@ pub(crate) struct Agenda {
     events: Vec<Option<Event>>,
     free: Vec<usize>,
     made: u64,
+    /// Apart from the others: they are in order already, since all questions may take as long.
+    timeouts: VecDeque<(u64, Message)>,
 }
 
 impl Agenda {
@@ -80,10 +82,20 @@ impl Agenda {
     }
 
     pub(crate) fn next_time(&self) -> Option<u64> {
-        self.heap.peek().map(|Reverse((time, ..))| *time)
+        let next = self.heap.peek().map(|Reverse((time, ..))| *time);
+        next.into_iter().chain(self.timeouts.front().map(|(time, _)| *time)).min()
+    }
+
+    /// No earlier than any timeout that was added before.
+    pub(crate) fn add_timeout(&mut self, time: u64, message: Message) {
+        self.timeouts.push_back((time, message));
     }
 
     pub(crate) fn take_next(&mut self) -> Option<(u64, Event)> {
+        let next_time = self.next_time()?;
+        if self.timeouts.front().is_some_and(|(time, _)| *time == next_time) {
+            return self.timeouts.pop_front().map(|(time, message)| (time, Event::Timeout(message)));
+        }
         let Reverse((time, _, place)) = self.heap.pop()?;
         self.free.push(place);
         Some((time, self.events[place].take()?))

@@ -226,13 +226,16 @@ impl World {
             return;
         }
         self.questions += 1;
-        let budget = if is_probe { PROBE_BUDGET } else { BUDGET };
         if !is_probe {
             self.count(key, |outcome| &mut outcome.calls);
         }
         let message = Message { node, key, number: self.questions, sent, asker, question };
         self.open.insert(message.number);
-        self.agenda.add(self.now + budget, Event::Timeout(message));
+        if is_probe {
+            self.agenda.add(self.now + PROBE_BUDGET, Event::Timeout(message));
+        } else {
+            self.agenda.add_timeout(self.now + BUDGET, message);
+        }
         self.travel(node, Event::AtStore(message));
         if self.outcome.fault == Fault::MessagesTwice && self.random.chance(0.05) {
             self.outcome.reported_twice += reported(&question);
