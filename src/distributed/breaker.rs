@@ -105,6 +105,7 @@ impl Breaker {
     }
 
     /// How often it opened.
+    #[must_use]
     pub fn opened(&self) -> u64 {
         self.opened
     }
@@ -144,6 +145,7 @@ impl Breaker {
     }
 
     /// When the next probe begins; `None` while it is closed.
+    #[must_use]
     pub fn probe_at(&self) -> Option<Duration> {
         match self.state {
             State::Closed => None,

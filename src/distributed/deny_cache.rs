@@ -12,7 +12,7 @@ use crate::clock::saturating_nanos;
 ///
 /// **Never a false denial.** A store that says at some time s "not before s + τ" was asked at `sent` ≤ s, so until `sent + τ` nobody can spend
 /// that cost, nor a higher one. It is wrong only where somebody gave back or reset meanwhile, or the store lost its memory; so nothing is
-/// believed for longer than [`LONGEST`](DenyCache::LONGEST), and this node's own refunds and resets forget the key.
+/// believed for longer than two seconds, and this node's own refunds and resets forget the key.
 ///
 /// Bounded: keys share sets of eight; a newcomer takes the place of the one whose refusal ends first.
 #[derive(Debug)]
@@ -41,6 +41,7 @@ impl DenyCache {
     const LONGEST: u64 = 2_000_000_000;
 
     /// Room for so many keys; memory is taken as it is needed.
+    #[must_use]
     pub fn new(keys: usize) -> DenyCache {
         DenyCache { sets: (0..keys.div_ceil(WAYS).max(1)).map(|_| Mutex::default()).collect() }
     }
@@ -50,6 +51,7 @@ impl DenyCache {
     }
 
     /// Where the key stands if this cost is known to be refused.
+    #[must_use]
     pub fn find(&self, key: KeyHash, cost: u64, now: u64) -> Option<Standing> {
         let set = self.set(key).lock();
         let entry = set.iter().find(|entry| entry.key == key && entry.cost <= cost && now < entry.until)?;

@@ -13,6 +13,7 @@ pub struct KeyHash {
 
 impl KeyHash {
     /// Which of so many parts of a table is the key's.
+    #[must_use]
     pub fn part(self, parts: usize) -> usize {
         let scaled = (u128::from(self.high) * parts as u128) >> 64;
         // Below `parts`.
@@ -29,6 +30,7 @@ pub struct KeyHasher {
 
 impl KeyHasher {
     /// The hash of a key.
+    #[must_use]
     pub fn hash(&self, key: &[u8]) -> KeyHash {
         KeyHash { high: self.high.hash_one(key), low: self.low.hash_one(key) }
     }

@@ -148,6 +148,21 @@ async fn limits_in_several_places_give_back_what_was_taken_when_one_refuses() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn whoever_leaves_between_the_answers_of_two_places_has_given_back_what_one_took() {
+    let ill = tollgate::distributed::FaultBackend::new(MemoryBackend::new(), 1);
+    ill.faults().delay(Duration::from_millis(20), Duration::ZERO);
+    let store = SharedStore::new(TwoDomains { well: MemoryBackend::new(), ill });
+    let limiter = limit(&store, Quota::per_hour(10)).build().unwrap();
+    let parts = [limiter.on("well").cost(4), limiter.on("ill").cost(4)];
+    let left =
+        tokio::time::timeout(Duration::from_millis(15), tollgate::distributed::check_all(&parts)).await;
+    assert!(left.is_err());
+    pass(100).await;
+    assert_eq!(limiter.peek("well").await.unwrap().remaining, 10);
+    assert_eq!(limiter.peek("ill").await.unwrap().remaining, 10);
+}
+
+#[tokio::test(start_paused = true)]
 async fn nodes_know_how_many_they_are() {
     let backend: Arc<dyn Backend> = Arc::new(MemoryBackend::with_clock(tollgate::Clock::tokio()));
     let nodes: Vec<_> = (0..3).map(|_| SharedStore::from_arc(Arc::clone(&backend))).collect();
