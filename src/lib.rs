@@ -73,6 +73,8 @@ pub mod observe;
 #[cfg(feature = "policy")]
 pub mod policy;
 mod quota;
+#[cfg(feature = "redis")]
+pub mod redis;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod replay;

@@ -14,14 +14,15 @@ pub enum Operation {
     Check(Vec<Spending>),
     /// Where a subject stands, for one token: [`Reply::Standing`](super::Reply::Standing). Changes nothing.
     Peek(Subject),
-    /// Spends what was spent already, even into debt, as far as the rule can count:
-    /// [`Reply::Standing`](super::Reply::Standing).
+    /// Spends what was spent already, even into debt, as far as the rule [can count](super::Rule#debt):
+    /// [`Reply::Standing`](super::Reply::Standing), for one token.
     Charge(Spending),
     /// Gives back, never above full: [`Reply::Done`](super::Reply::Done).
     Refund(Spending),
     /// Forgets a subject: [`Reply::Done`](super::Reply::Done).
     Reset(Subject),
-    /// Takes a place, or says when the first may be free: [`Reply::Checked`](super::Reply::Checked) with one standing.
+    /// Takes a place, or says when the first may be free: [`Reply::Checked`](super::Reply::Checked) with one standing. Who holds one
+    /// already keeps it for as long again.
     Acquire(PlaceRequest),
     /// Keeps a place for as long again: [`Reply::Held`](super::Reply::Held).
     Renew(PlaceRequest),
@@ -110,5 +111,11 @@ impl Hello {
     #[must_use]
     pub fn new(node: u64, life: Duration, domain: u16) -> Hello {
         Hello { node, life, domain }
+    }
+
+    /// Its life in microseconds, from 1 to [`Rule::LONGEST`](super::Rule::LONGEST).
+    pub(crate) fn life_micros(&self) -> i64 {
+        let micros = self.life.min(super::Rule::LONGEST).as_nanos().div_ceil(1_000);
+        i64::try_from(micros).unwrap_or(i64::MAX).max(1)
     }
 }

@@ -1,0 +1,4 @@
+//! The store is Redis or Valkey.
+
+#[doc(hidden)]
+pub mod scripts;

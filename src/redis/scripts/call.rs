@@ -1,0 +1,123 @@
+//! [`call`]: an operation as a script with its keys and arguments.
+
+use super::{
+    ALL_RULES, FIXED_WINDOW, GCRA, HELLO, PLACES, RESET, SLIDING_LOG, SLIDING_WINDOW, Script, TOKEN_BUCKET,
+    key,
+};
+use crate::distributed::parameters::Parameters;
+use crate::distributed::unfit::{
+    named_twice, names_none, only_places_are_acquired, parameters_of, places_are_acquired, unfit,
+};
+use crate::distributed::{BackendError, Hello, Operation, PlaceRequest, Rule, Spending, Subject};
+
+/// A script and what it is called with.
+#[derive(Debug)]
+pub struct Call {
+    /// What is run.
+    pub script: &'static Script,
+    /// All in one slot, if the subjects are in one place.
+    pub keys: Vec<Vec<u8>>,
+    /// What follows the keys.
+    pub arguments: Vec<Vec<u8>>,
+}
+
+/// What to call for an operation. All names of keys begin with the prefix. A time in microseconds of Unix time takes the place of the
+/// server's own: for tests.
+///
+/// # Errors
+///
+/// [`BackendErrorKind::Configuration`](crate::distributed::BackendErrorKind::Configuration) for what no store can count by.
+pub fn call(operation: &Operation, prefix: &str, now: Option<i64>) -> Result<Call, BackendError> {
+    let now = now.map_or_else(String::new, |now| now.to_string());
+    let mut call = match operation {
+        Operation::Check(spendings) => count("check", spendings, prefix),
+        Operation::Peek(subject) => peek(subject, prefix),
+        Operation::Charge(spending) => count("charge", std::slice::from_ref(spending), prefix),
+        Operation::Refund(spending) => count("refund", std::slice::from_ref(spending), prefix),
+        Operation::Reset(subject) => reset(subject, prefix),
+        Operation::Acquire(request) => place("acquire", &request.subject, Some(request), prefix),
+        Operation::Renew(request) => place("renew", &request.subject, Some(request), prefix),
+        Operation::Release(request) => place("release", &request.subject, Some(request), prefix),
+        Operation::Lease(_) | Operation::Return(_) => Err(unfit("leases are not there yet")),
+        Operation::Hello(node) => Ok(hello(node, prefix)),
+    }?;
+    call.arguments.insert(0, now.into_bytes());
+    Ok(call)
+}
+
+fn count(verb: &str, spendings: &[Spending], prefix: &str) -> Result<Call, BackendError> {
+    let mut script: Option<&'static Script> = None;
+    let (mut keys, mut arguments) = (Vec::new(), vec![verb.into()]);
+    for Spending { subject, tokens } in spendings {
+        let parameters = parameters_of(subject)?;
+        let (rule, name, numbers) = rule(&parameters).ok_or_else(places_are_acquired)?;
+        let one_rule = script.is_none_or(|first| std::ptr::eq(first, rule));
+        script = Some(if one_rule { rule } else { &ALL_RULES });
+        let key = key::of_subject(prefix, subject, &parameters);
+        if keys.contains(&key) {
+            return Err(named_twice());
+        }
+        keys.push(key);
+        arguments.push(name.into());
+        arguments.push((*tokens).min(Rule::MOST_TOKENS).to_string().into_bytes());
+        arguments.extend(numbers.map(|number| number.to_string().into_bytes()));
+    }
+    let script = script.ok_or_else(names_none)?;
+    Ok(Call { script, keys, arguments })
+}
+
+/// The script of a rule alone, the rule's name in all scripts, and its parameters there.
+fn rule(parameters: &Parameters) -> Option<(&'static Script, &'static str, [i64; 4])> {
+    Some(match *parameters {
+        Parameters::Gcra { limit, interval } => (&GCRA, "gcra", [limit, interval, 0, 0]),
+        Parameters::TokenBucket { limit, token, refill, unit } => {
+            (&TOKEN_BUCKET, "bucket", [limit, token, refill, unit])
+        }
+        Parameters::FixedWindow { limit, window } => (&FIXED_WINDOW, "fixed", [limit, window, 0, 0]),
+        Parameters::SlidingWindow { limit, window, unit } => {
+            (&SLIDING_WINDOW, "sliding", [limit, window, unit, 0])
+        }
+        Parameters::SlidingLog { limit, window } => (&SLIDING_LOG, "log", [limit, window, 0, 0]),
+        Parameters::Concurrency { .. } => return None,
+    })
+}
+
+fn peek(subject: &Subject, prefix: &str) -> Result<Call, BackendError> {
+    match parameters_of(subject)? {
+        Parameters::Concurrency { .. } => place("peek", subject, None, prefix),
+        _ => count("peek", &[Spending::new(subject.clone(), 1)], prefix),
+    }
+}
+
+fn place(
+    verb: &str,
+    subject: &Subject,
+    request: Option<&PlaceRequest>,
+    prefix: &str,
+) -> Result<Call, BackendError> {
+    let parameters = parameters_of(subject)?;
+    let Parameters::Concurrency { limit, hold } = parameters else {
+        return Err(only_places_are_acquired());
+    };
+    let holder = request.map_or_else(String::new, |request| format!("{:032x}", request.holder));
+    let arguments = [verb.to_owned(), limit.to_string(), hold.to_string(), holder];
+    Ok(Call {
+        script: &PLACES,
+        keys: vec![key::of_subject(prefix, subject, &parameters)],
+        arguments: arguments.map(String::into_bytes).into(),
+    })
+}
+
+fn reset(subject: &Subject, prefix: &str) -> Result<Call, BackendError> {
+    let key = key::of_subject(prefix, subject, &parameters_of(subject)?);
+    Ok(Call { script: &RESET, keys: vec![key], arguments: Vec::new() })
+}
+
+fn hello(hello: &Hello, prefix: &str) -> Call {
+    let arguments = ["hello".to_owned(), hello.life_micros().to_string(), hello.node.to_string()];
+    Call {
+        script: &HELLO,
+        keys: vec![key::of_nodes(prefix, hello.domain)],
+        arguments: arguments.map(String::into_bytes).into(),
+    }
+}

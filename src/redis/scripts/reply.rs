@@ -1,0 +1,65 @@
+//! [`reply`]: what a script answered.
+
+use std::time::Duration;
+
+use ::redis::Value;
+
+use crate::distributed::{Applied, BackendError, BackendErrorKind, Operation, Reply, Standing};
+
+/// The answer to an operation in what its script returned.
+///
+/// # Errors
+///
+/// [`BackendErrorKind::Protocol`] if no script of ours can have answered so.
+pub fn reply(operation: &Operation, value: Value) -> Result<Reply, BackendError> {
+    integers(&value).and_then(|numbers| understood(operation, &numbers)).ok_or_else(|| {
+        let message = format!("the answer to {} makes no sense: {value:?}", operation.as_str());
+        BackendError::new(BackendErrorKind::Protocol, Applied::Maybe, message)
+    })
+}
+
+fn understood(operation: &Operation, numbers: &[i64]) -> Option<Reply> {
+    match operation {
+        Operation::Check(spendings) => checked(numbers, spendings.len()),
+        Operation::Acquire(_) => checked(numbers, 1),
+        Operation::Peek(_) | Operation::Charge(_) => standing(numbers).map(Reply::Standing),
+        Operation::Refund(_) | Operation::Reset(_) | Operation::Release(_) => {
+            (numbers == [1]).then_some(Reply::Done)
+        }
+        Operation::Renew(_) => flag(*numbers.first()?).map(Reply::Held),
+        Operation::Hello(_) => Some(Reply::Hello { nodes: u32::try_from(*numbers.first()?).ok()?.max(1) }),
+        Operation::Lease(_) | Operation::Return(_) => None,
+    }
+}
+
+/// Whether all was spent, then three numbers for every subject.
+fn checked(numbers: &[i64], subjects: usize) -> Option<Reply> {
+    let (admitted, rest) = numbers.split_first()?;
+    let standings = rest.chunks(3).map(standing).collect::<Option<Vec<_>>>()?;
+    let admitted = flag(*admitted)?;
+    (standings.len() == subjects).then_some(Reply::Checked { admitted, standings })
+}
+
+/// Tokens left, microseconds until the cost fits or -1, and microseconds until it is full.
+fn standing(numbers: &[i64]) -> Option<Standing> {
+    let [remaining, retry, reset] = *numbers else { return None };
+    let retry = if retry == -1 { None } else { Some(micros(retry)?) };
+    Some(Standing::new(u64::try_from(remaining).ok()?, retry, micros(reset)?))
+}
+
+fn micros(number: i64) -> Option<Duration> {
+    u64::try_from(number).ok().map(Duration::from_micros)
+}
+
+fn flag(number: i64) -> Option<bool> {
+    match number {
+        0 => Some(false),
+        1 => Some(true),
+        _ => None,
+    }
+}
+
+fn integers(value: &Value) -> Option<Vec<i64>> {
+    let Value::Array(values) = value else { return None };
+    values.iter().map(|value| if let Value::Int(number) = value { Some(*number) } else { None }).collect()
+}
