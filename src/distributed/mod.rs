@@ -2,10 +2,12 @@
 
 mod backend;
 mod breaker;
+mod concurrency;
 mod decision;
 mod deny_cache;
 mod failure;
 mod fallback;
+mod fault;
 mod key_hash;
 mod lease;
 mod limiter;
@@ -21,8 +23,10 @@ pub(crate) mod unfit;
 
 pub use backend::{Applied, Backend, BackendError, BackendErrorKind, BoxFuture};
 pub use breaker::BreakerState;
+pub use concurrency::{GlobalConcurrencyBuilder, GlobalConcurrencyLimit, GlobalPermit};
 pub use decision::{GlobalDecision, Source};
 pub use failure::FailurePolicy;
+pub use fault::{Fault, FaultBackend, Faults};
 pub use lease::{LeaseGrant, LeaseReport, LeaseRequest, LeaseReturn, LeaseSettings};
 #[cfg(feature = "policy")]
 pub(crate) use limiter::Correction;

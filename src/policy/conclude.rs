@@ -11,7 +11,7 @@ use super::version::Version;
 
 impl Decision {
     /// Whether backends are asked.
-    pub(super) fn asks_backends(&self) -> bool {
+    pub(crate) fn asks_backends(&self) -> bool {
         let asks = |more: &More| !more.remote.is_empty() || !more.remote_watched.is_empty();
         self.refused.is_none() && self.more.as_deref().is_some_and(asks)
     }
@@ -58,6 +58,7 @@ impl Decision {
             let passes = group.take(version, customers);
             refused.extend(group.policy().filter(|_| !passes));
         }
+        self.holds |= more.remote.holds() || more.remote_watched.iter().any(RemoteGroup::holds);
         let there = more.remote_watched.iter().filter(|group| group.refuses());
         refused.extend(there.filter_map(RemoteGroup::policy));
         for matched in &mut self.matched {

@@ -113,6 +113,11 @@ impl LimitSpec {
         self.can_become(other) && period(self) == period(other)
     }
 
+    /// Whether it counts how many are under way, not how many come.
+    pub(super) fn holds(&self) -> bool {
+        matches!(self, LimitSpec::Places(_))
+    }
+
     /// The time in which an empty key becomes full, or a window ends.
     pub(super) fn window(&self) -> Option<Duration> {
         match self {
@@ -199,7 +204,7 @@ impl LimitInForce {
 
     /// Whether it counts how many are under way, not how many come.
     pub(super) fn holds(&self) -> bool {
-        matches!(self.spec, LimitSpec::Places(_))
+        self.spec.holds()
     }
 
     /// Numbers about its keys.

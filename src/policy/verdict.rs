@@ -8,7 +8,7 @@ use arc_swap::Guard;
 
 use super::decide::{Asked, Decision, Fate, Group, Why};
 use super::model::Policy;
-use super::remote::{Question, RemoteGroup};
+use super::remote::{AskedThere, RemoteGroup};
 use super::version::Version;
 use crate::clock::Instant;
 use crate::decision::Figures;
@@ -131,11 +131,13 @@ impl Verdict {
         // Who is refused by others is not watched.
         let watching = more.filter(|_| self.is_allowed());
         let here = self.here(std::iter::once(&self.decision.enforced));
-        let there =
-            more.into_iter().flat_map(|more| more.remote.iter()).filter_map(|asked| self.there(asked));
+        let there = more.into_iter().flat_map(|more| more.remote.answers());
         let watched_here = watching.map(|more| self.here(more.watched.iter())).into_iter().flatten();
         let watched_there = watching.into_iter().flat_map(|more| &more.remote_watched);
-        let watched_there = watched_there.flat_map(RemoteGroup::iter).filter_map(|asked| self.there(asked));
+        let watched_there = watched_there.flat_map(RemoteGroup::answers);
+        let at_backend = |(asked, told)| self.there(asked, &told);
+        let there = there.map(at_backend);
+        let watched_there = watched_there.map(at_backend);
         let watched = watched_here.chain(watched_there);
         here.chain(there).chain(watched.map(|standing| Standing { shadow: true, ..standing }))
     }
@@ -147,21 +149,20 @@ impl Verdict {
         all.filter_map(move |(group, asked)| self.standing(group, asked, &mut instant))
     }
 
-    /// Where it stands at a limit that a backend counts, if that was asked.
-    fn there<'v>(&'v self, asked: &'v Question) -> Option<Standing<'v>> {
-        let told = asked.told()?;
-        Some(Standing {
+    /// Where it stands at a limit that a backend counts.
+    fn there<'v>(&'v self, asked: &'v AskedThere, told: &GlobalDecision) -> Standing<'v> {
+        Standing {
             policy: &self.version.policies[asked.policy as usize].policy.id,
             name: &asked.limit.name,
             window: asked.limit.window,
-            holds: false,
+            holds: asked.limit.spec.holds(),
             cost: asked.cost,
             figures: figures(told),
             shadow: false,
             refuses: !told.is_allowed(),
             at_capacity: false,
             source: Some(told.source()),
-        })
+        }
     }
 
     fn standing<'v>(&'v self, group: &Group, asked: &Asked, instant: &mut Instant) -> Option<Standing<'v>> {

@@ -33,7 +33,7 @@ impl GlobalLimiter {
             return;
         }
         let limiter = &self.inner;
-        let subject = || limiter.subject(key);
+        let subject = || limiter.subjects.of(key);
         match decision.source() {
             Source::Lease | Source::Remote if less == 0 => {
                 limiter.store.tell(Operation::Charge(Spending::new(subject(), more)));

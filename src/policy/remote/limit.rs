@@ -9,7 +9,8 @@ use super::super::model::{BackendMode, OnFailure, Policy};
 use super::rule::rule;
 use crate::clock::Clock;
 use crate::distributed::{
-    FailurePolicy, GlobalBuildError, GlobalBuilder, GlobalLimiter, LeaseSettings, Mode, Rule, SharedStore,
+    FailurePolicy, GlobalBuildError, GlobalConcurrencyLimit, GlobalLimiter, LeaseSettings, Mode, Rule,
+    SharedStore,
 };
 
 /// A limit that a backend counts.
@@ -20,7 +21,13 @@ pub(in crate::policy) struct RemoteLimit {
     /// The time in which an empty key becomes full, or a window ends.
     pub(in crate::policy) window: Option<Duration>,
     pub(super) rule: Rule,
-    pub(super) limiter: GlobalLimiter,
+    pub(super) counting: Counting,
+}
+
+/// What asks the backend.
+pub(super) enum Counting {
+    Rate(GlobalLimiter),
+    Places(GlobalConcurrencyLimit),
 }
 
 /// How the limits of a policy ask their backend.
@@ -32,31 +39,56 @@ pub(super) struct Asking<'p> {
 }
 
 impl Asking<'_> {
-    /// A limit by this rule, which the store knows under this name.
-    pub(super) fn limiter(&self, stored_as: &str, rule: Rule) -> Result<GlobalLimiter, GlobalBuildError> {
-        self.builder(stored_as, rule).build()
+    /// What counts by this rule under this name in the store.
+    fn counting(&self, stored_as: &str, rule: Rule) -> Result<Counting, GlobalBuildError> {
+        match rule {
+            Rule::Concurrency { places, hold } => self.places(stored_as, places, hold).map(Counting::Places),
+            rate => self.limiter(stored_as, rate).map(Counting::Rate),
+        }
     }
 
-    fn builder(&self, stored_as: &str, rule: Rule) -> GlobalBuilder {
+    fn limiter(&self, stored_as: &str, rule: Rule) -> Result<GlobalLimiter, GlobalBuildError> {
         let policy = self.policy;
         let mode = match policy.mode {
             BackendMode::Direct => Mode::Direct,
             BackendMode::Leased => Mode::Leased(LeaseSettings::default()),
         };
-        let on_failure = match policy.on_failure {
-            OnFailure::Open => FailurePolicy::Open,
-            OnFailure::Closed => FailurePolicy::Closed,
-            OnFailure::Local => FailurePolicy::Local,
-        };
         let builder = GlobalLimiter::builder(stored_as, rule, self.store)
             .mode(mode)
-            .on_failure(on_failure)
+            .on_failure(self.on_failure())
             .budget(policy.budget.unwrap_or_default().into())
             .expected_nodes(policy.expected_nodes.unwrap_or(1))
             .clock(self.clock.clone());
         match policy.max_keys {
             Some(max_keys) => builder.max_keys(max_keys),
             None => builder,
+        }
+        .build()
+    }
+
+    fn places(
+        &self,
+        stored_as: &str,
+        places: u64,
+        hold: Duration,
+    ) -> Result<GlobalConcurrencyLimit, GlobalBuildError> {
+        let policy = self.policy;
+        let builder = GlobalConcurrencyLimit::builder(stored_as, places, hold, self.store)
+            .on_failure(self.on_failure())
+            .budget(policy.budget.unwrap_or_default().into())
+            .expected_nodes(policy.expected_nodes.unwrap_or(1));
+        match policy.max_keys {
+            Some(max_keys) => builder.max_keys(max_keys),
+            None => builder,
+        }
+        .build()
+    }
+
+    fn on_failure(&self) -> FailurePolicy {
+        match self.policy.on_failure {
+            OnFailure::Open => FailurePolicy::Open,
+            OnFailure::Closed => FailurePolicy::Closed,
+            OnFailure::Local => FailurePolicy::Local,
         }
     }
 
@@ -77,8 +109,8 @@ impl RemoteLimit {
         asking: &Asking<'_>,
     ) -> Result<RemoteLimit, String> {
         let rule = rule(spec).map_err(|(_, message)| message)?;
-        let limiter = asking.limiter(stored_as, rule).map_err(|error| error.to_string())?;
-        Ok(RemoteLimit { name, spec, window: spec.window(), rule, limiter })
+        let counting = asking.counting(stored_as, rule).map_err(|error| error.to_string())?;
+        Ok(RemoteLimit { name, spec, window: spec.window(), rule, counting })
     }
 }
 

@@ -4,10 +4,12 @@ mod group;
 mod key;
 mod limit;
 mod limits;
+mod question;
 mod rule;
 mod together;
 
-pub(super) use group::{Question, RemoteGroup, RemoteRates, ask_all};
+pub(super) use group::{RemoteGroup, RemoteRates, ask_all};
 pub(super) use limit::RemoteLimit;
 pub(super) use limits::{RemoteLimits, store_names};
+pub(super) use question::AskedThere;
 pub(super) use rule::rule;
