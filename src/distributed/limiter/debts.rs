@@ -83,7 +83,7 @@ impl Debts {
     }
 
     /// It surely was not charged: it is owed as before.
-    pub(super) fn put_back(&self, hash: KeyHash, debt: Debt, limit: u64) {
+    pub(super) fn put_back(&self, hash: KeyHash, debt: &Debt, limit: u64) {
         let question = Question { key: &debt.key, hash, cost: debt.tokens, asked: 0 };
         self.add(&question, debt.domain, limit);
     }

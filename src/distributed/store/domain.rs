@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -31,6 +31,10 @@ pub(super) struct Domain {
     breaker: Mutex<Breaker>,
     /// The breaker's state, for those who come by.
     open: AtomicBool,
+    /// Something failed since the last answer.
+    ill: AtomicBool,
+    /// How often there was an answer after a failure.
+    recoveries: AtomicU64,
     /// As the last greeting was answered; 0 is unknown.
     nodes: AtomicU32,
     keeper: Arc<Notify>,
@@ -83,6 +87,8 @@ impl Domain {
             occupied: Arc::default(),
             breaker: Mutex::new(Breaker::new(seed)),
             open: AtomicBool::new(false),
+            ill: AtomicBool::new(false),
+            recoveries: AtomicU64::new(0),
             nodes: AtomicU32::new(0),
             keeper: Arc::default(),
             kept: AtomicBool::new(false),
@@ -146,6 +152,23 @@ impl Domain {
             self.keeper.notify_one();
         }
         result
+    }
+
+    /// The store did what it was asked to: an outage, if there was one, is over.
+    pub(super) fn is_well(&self) {
+        if self.ill.load(Ordering::Relaxed) && self.ill.swap(false, Ordering::Relaxed) {
+            self.recoveries.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Something failed; and after how many recoveries.
+    pub(super) fn is_ill(&self) -> u64 {
+        self.ill.store(true, Ordering::Relaxed);
+        self.recoveries()
+    }
+
+    pub(super) fn recoveries(&self) -> u64 {
+        self.recoveries.load(Ordering::Relaxed)
     }
 
     pub(super) fn nodes(&self) -> Option<u32> {

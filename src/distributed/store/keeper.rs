@@ -69,7 +69,10 @@ async fn keep(kept: Kept) {
 impl Core {
     async fn greet(&self, index: usize) {
         let outcome = match self.hello(index).await {
-            Ok(()) => Outcome::Answered,
+            Ok(()) => {
+                self.domains[index].is_well();
+                Outcome::Answered
+            }
             Err(error) => Outcome::of_failure(&error, Breaker::PROBE_BUDGET),
         };
         self.record(index, [outcome]);
@@ -87,6 +90,7 @@ impl Core {
             breaker.state()
         });
         if state == BreakerState::Closed {
+            domain.is_well();
             self.recovered.notify_waiters();
         }
     }

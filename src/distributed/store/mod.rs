@@ -37,7 +37,8 @@ pub use stats::{DomainStats, StoreStats};
 ///   by the failure policy.
 /// - **A greeting** every five seconds, by which nodes know how many they are.
 ///
-/// Clones are the same store. Its background tasks begin with its first use in a tokio runtime and end with the last clone.
+/// Clones are the same store. It needs a tokio runtime with time enabled; outside of one nothing is sent, and limits decide by their failure policy.
+/// Its background tasks begin with its first use and end with the last clone.
 ///
 /// An operation is never sent twice, unless it was surely not applied. Whoever stops waiting (a future that is dropped) takes with him what was
 /// not sent yet; if it was, and was admitted, it is given back when the answer comes.
@@ -155,6 +156,16 @@ impl SharedStore {
         self.core.domains.get(domain).is_some_and(Domain::is_open)
     }
 
+    /// Something failed there. Outages are told apart by the number, which is another one after the next good answer to anybody.
+    pub(super) fn note_outage(&self, domain: usize) -> u64 {
+        self.core.domains[domain].is_ill()
+    }
+
+    /// The number of the outage that there is, or would be.
+    pub(super) fn outage(&self, domain: usize) -> u64 {
+        self.core.domains[domain].recoveries()
+    }
+
     /// Notified when a breaker closes.
     pub(super) fn recovered(&self) -> Arc<Notify> {
         Arc::clone(&self.core.recovered)
@@ -174,6 +185,8 @@ impl Core {
     }
 
     fn submit(core: &Arc<Core>, operation: Operation, deadline: Instant) -> Result<Pending, BackendError> {
+        // Whoever waits needs a timer, which only a runtime has.
+        Handle::try_current().map_err(|_| no_runtime())?;
         let domain = operation.subject().map_or(0, |subject| core.domain_of(core.backend.place(subject)));
         let deadline = tokio::time::Instant::from_std(deadline);
         let (waiting, pending) = pending::of(core, domain, operation, deadline)?;
@@ -230,7 +243,7 @@ fn no_runtime() -> BackendError {
     BackendError::new(
         BackendErrorKind::Unavailable,
         Applied::No,
-        "there is no tokio runtime here, and the store was not used in one before; call it from within a runtime once",
+        "there is no tokio runtime here: call it from within one",
     )
 }
 
