@@ -5,6 +5,7 @@
 mod asking;
 mod cluster;
 mod conformance;
+mod policies;
 mod proxy;
 mod proxy_faults;
 mod sentinel;
