@@ -14,6 +14,7 @@ mod leases;
 mod load;
 mod memory;
 mod oracle;
+mod policies;
 mod proxy;
 mod proxy_faults;
 mod scene;
