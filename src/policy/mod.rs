@@ -111,6 +111,7 @@
 mod algorithms;
 #[cfg(feature = "tower")]
 mod asking;
+mod builder;
 mod change;
 mod conclude;
 mod customers;
@@ -133,6 +134,7 @@ mod watch;
 
 #[cfg(feature = "cli")]
 pub(crate) use algorithms::WithAlgorithm;
+pub use builder::Builder;
 pub use change::{Change, Restart, Restarted};
 pub use customers::{LookupSettings, LookupStats};
 pub use envoy::{Descriptor, EnvoyError};
@@ -142,7 +144,7 @@ pub use load::{FileError, FileErrorKind};
 pub use lookup::{Customer, Lookup, LookupError};
 pub use matching::{Attributes, Value};
 pub use model::*;
-pub use set::{Builder, LimitStats, PolicySet};
+pub use set::{LimitStats, PolicySet};
 pub use validate::Invalid;
 pub use verdict::{PolicyMatch, Reason, Standing, Verdict};
 pub use watch::{PolicyReload, WatchError, Watcher, WatcherBuilder, WatcherStats};
