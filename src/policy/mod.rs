@@ -50,6 +50,53 @@
 //! the rate, the burst or the number changes: a debt keeps its meaning, in tokens. Others begin anew, and the [`Change`] says which and why. Nobody who asks ever
 //! waits for a change, and a verdict is wholly of one version: what was begun under a version is decided by it, as of the moment at which it ended.
 //!
+//! # Backends
+//!
+//! A policy that names a [backend](Policy::backend) is counted there, for all nodes together; one that names none is counted in memory. Backends are
+//! [handed in](Builder::backend) by name, and [`check_async`](PolicySet::check_async) asks them.
+//!
+//! ```
+//! use tollgate::distributed::{MemoryBackend, SharedStore, Source};
+//! use tollgate::policy::{Attributes, Format, Policies, PolicySet};
+//!
+//! const FILE: &str = r#"
+//! [[policy]]
+//! id = "issue-cards"
+//! scope = "user"
+//! limit = "2/min"
+//! concurrency = 4
+//! backend = "redis"
+//! mode = "direct"        # or "leased": most requests are decided without the backend
+//! budget = "25ms"        # no request waits longer for it
+//! on_failure = "closed"  # or "open", or "local": this node's share of the limits
+//! "#;
+//!
+//! # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+//! let store = SharedStore::new(MemoryBackend::new()); // in production a `redis::RedisBackend`
+//! let node = || PolicySet::builder().backend("redis", &store).build();
+//! let (one, other) = (node(), node());
+//! for node in [&one, &other] {
+//!     node.apply(Policies::parse(FILE, Format::Toml)?)?;
+//! }
+//!
+//! let alice = Attributes::new().user("alice");
+//! assert!(one.check_async(&alice).await.is_allowed() && other.check_async(&alice).await.is_allowed());
+//! let refused = one.check_async(&alice).await;
+//! assert_eq!(refused.policy(), Some("issue-cards"));
+//! assert_eq!(refused.binding().and_then(|standing| standing.source()), Some(Source::Remote));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! A request passes all limits or is charged by none, wherever they are counted: what memory refuses is not asked elsewhere, and what a backend
+//! refuses is given back in memory. [`Reason::BackendFailed`] tells a closed policy whose backend is away from a limit that is reached.
+//! [`check`](PolicySet::check) never waits, and decides by what this node knows.
+//!
+//! A backend knows a limit by its [name](Standing::name) and by how it counts, and a key by the values of the scope: `user=alice`. Under the same
+//! name the count goes on when a limit changes, of gcra as the time until all is back. A leaky bucket cannot be shared. A place under a concurrency
+//! cap whose node has died is free again after 60 seconds. Limits of single customers are counted as `issue-cards/override`.
+//!
 //! | to | see |
 //! |---|---|
 //! | read a file, or all that is wrong with it | [`Policies::read`], [`FileError`]; `tollgate check-config FILE` |
@@ -64,6 +111,7 @@
 mod algorithms;
 #[cfg(feature = "tower")]
 mod asking;
+mod builder;
 mod change;
 mod conclude;
 mod customers;
@@ -86,6 +134,7 @@ mod watch;
 
 #[cfg(feature = "cli")]
 pub(crate) use algorithms::WithAlgorithm;
+pub use builder::Builder;
 pub use change::{Change, Restart, Restarted};
 pub use customers::{LookupSettings, LookupStats};
 pub use envoy::{Descriptor, EnvoyError};
@@ -95,7 +144,7 @@ pub use load::{FileError, FileErrorKind};
 pub use lookup::{Customer, Lookup, LookupError};
 pub use matching::{Attributes, Value};
 pub use model::*;
-pub use set::{Builder, LimitStats, PolicySet};
+pub use set::{LimitStats, PolicySet};
 pub use validate::Invalid;
 pub use verdict::{PolicyMatch, Reason, Standing, Verdict};
 pub use watch::{PolicyReload, WatchError, Watcher, WatcherBuilder, WatcherStats};

@@ -1,6 +1,6 @@
 //! [`PolicySet`]: policies in force, asked by many and changed by some.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
@@ -8,24 +8,20 @@ use ahash::RandomState;
 use arc_swap::{ArcSwap, Guard};
 use parking_lot::Mutex;
 
+use super::builder::Builder;
 use super::change::Change;
-use super::customers::{Customers, LookupSettings, LookupStats, Source};
+use super::customers::{Customers, LookupStats};
 use super::decide::Decision;
 use super::error::PolicyError;
 use super::in_force::PolicyInForce;
 use super::limits::LimitInForce;
-use super::lookup::{Customer, Lookup, LookupError};
+use super::lookup::{Customer, LookupError};
 use super::matching::{Attributes, Seen};
 use super::model::{Policies, Policy, State, Timestamp};
 use super::validate::{Invalid, validate};
 use super::verdict::Verdict;
 use super::version::{Making, Version};
-use crate::clock::Clock;
-use crate::distributed::SharedStore;
 use crate::limiter::Stats;
-
-/// How many versions can be rolled back to, unless it is told otherwise.
-const KEPT_VERSIONS: usize = 16;
 
 /// Policies in force. It is asked by any number of threads, none of which ever waits for a change.
 ///
@@ -71,105 +67,6 @@ pub struct LimitStats {
     pub stats: Stats,
 }
 
-/// Builds a [`PolicySet`].
-#[derive(Clone, Debug)]
-#[must_use = "a builder does nothing until `build`"]
-pub struct Builder {
-    clock: Clock,
-    kept_versions: usize,
-    lookup: Option<Source>,
-    lookup_settings: LookupSettings,
-    backends: BTreeMap<String, SharedStore>,
-}
-
-impl Builder {
-    /// The source of time for all limits; default [`Clock::monotonic`].
-    pub fn clock(self, clock: Clock) -> Builder {
-        Builder { clock, ..self }
-    }
-
-    /// A backend that policies may [name](Policy::backend). Several may be handed in, each by its own name; of two with one name the later counts.
-    ///
-    /// ```
-    /// use tollgate::distributed::{MemoryBackend, SharedStore};
-    /// use tollgate::policy::{Attributes, Format, Policies, PolicySet};
-    ///
-    /// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
-    /// // In production a `redis::RedisBackend`.
-    /// let store = SharedStore::new(MemoryBackend::new());
-    /// let set = PolicySet::builder().backend("redis", &store).build();
-    /// let file = "[[policy]]\nid = \"api\"\nscope = \"user\"\nlimit = \"2/min\"\nbackend = \"redis\"";
-    /// set.apply(Policies::parse(file, Format::Toml)?)?;
-    ///
-    /// let alice = Attributes::new().user("alice");
-    /// assert!(set.check_async(&alice).await.is_allowed() && set.check_async(&alice).await.is_allowed());
-    /// assert!(!set.check_async(&alice).await.is_allowed());
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// # })?;
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn backend(mut self, name: impl Into<String>, store: &SharedStore) -> Builder {
-        self.backends.insert(name.into(), store.clone());
-        self
-    }
-
-    /// How many versions can be rolled back to; default 16.
-    pub fn keep_versions(self, versions: usize) -> Builder {
-        Builder { kept_versions: versions, ..self }
-    }
-
-    /// Looks up what is special about the customer whom an attribute names: its tier, and its own limits. Default:
-    /// nothing is.
-    ///
-    /// [`check`](PolicySet::check) never waits for it. A request of somebody who is not known yet is decided as if
-    /// nothing were special, and the customer is looked up by a thread that lives as long as the set. Answers are kept,
-    /// also that nothing is special, and looked up again when they are a [minute](LookupSettings::time_to_live) old by
-    /// the set's clock. So the first requests of a customer go without, and after a change those until the next lookup.
-    /// [`look_up`](PolicySet::look_up) makes sure at once. Values of more than 256 bytes are not looked up.
-    ///
-    /// ```
-    /// use tollgate::Quota;
-    /// use tollgate::policy::{Amount, Attributes, Customer, Format, Policies, PolicySet};
-    ///
-    /// let set = PolicySet::builder()
-    ///     .lookup("user", |user: &str| {
-    ///         // Here a database would be asked.
-    ///         Ok((user == "acme").then(|| Customer::new().limit("api", Amount::Quota(Quota::per_minute(2)))))
-    ///     })
-    ///     .build();
-    /// set.apply(Policies::parse("[[policy]]\nid = \"api\"\nscope = \"user\"\nlimit = \"1/min\"", Format::Toml)?)?;
-    ///
-    /// set.look_up("acme")?;
-    /// let acme = Attributes::new().user("acme");
-    /// assert!(set.check(&acme).is_allowed() && set.check(&acme).is_allowed());
-    /// assert!(!set.check(&acme).is_allowed());
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn lookup(self, attribute: &str, lookup: impl Lookup + 'static) -> Builder {
-        let source = Source { attribute: attribute.into(), lookup: Arc::new(lookup) };
-        Builder { lookup: Some(source), ..self }
-    }
-
-    /// How the lookup is used, if there is one.
-    pub fn lookup_settings(self, settings: LookupSettings) -> Builder {
-        Builder { lookup_settings: settings, ..self }
-    }
-
-    /// A set without policies.
-    #[must_use]
-    pub fn build(mut self) -> PolicySet {
-        let lookup = self.lookup.take();
-        let customers = lookup.map(|lookup| Customers::new(lookup, self.lookup_settings, self.clock.clone()));
-        PolicySet {
-            customers,
-            current: ArcSwap::from_pointee(Version::empty()),
-            history: Mutex::new(History { versions: VecDeque::new(), newest: 0 }),
-            settings: self,
-            hasher: RandomState::new(),
-        }
-    }
-}
-
 impl Default for PolicySet {
     /// Without policies, which limits nothing.
     fn default() -> PolicySet {
@@ -178,6 +75,19 @@ impl Default for PolicySet {
 }
 
 impl PolicySet {
+    pub(super) fn built(mut settings: Builder) -> PolicySet {
+        let lookup = settings.lookup.take();
+        let customers =
+            lookup.map(|lookup| Customers::new(lookup, settings.lookup_settings, settings.clock.clone()));
+        PolicySet {
+            customers,
+            current: ArcSwap::from_pointee(Version::empty()),
+            history: Mutex::new(History { versions: VecDeque::new(), newest: 0 }),
+            settings,
+            hasher: RandomState::new(),
+        }
+    }
+
     /// Without policies: nothing is limited.
     #[must_use]
     pub fn new() -> PolicySet {
@@ -186,13 +96,7 @@ impl PolicySet {
 
     /// A set with another clock, or other bounds.
     pub fn builder() -> Builder {
-        Builder {
-            clock: Clock::default(),
-            kept_versions: KEPT_VERSIONS,
-            lookup: None,
-            lookup_settings: LookupSettings::default(),
-            backends: BTreeMap::new(),
-        }
+        Builder::new()
     }
 
     /// Asks all policies in force about a request. It passes all, or none is charged.

@@ -73,7 +73,7 @@ pub struct Policy {
     /// takes in the smaller one.
     #[serde(default, skip_serializing_if = "is_default")]
     pub enforce_percent: Percent,
-    /// The backend that counts, by the name under which it was [handed in](super::Builder::backend). Without one it is counted in memory.
+    /// The backend that counts, by the name under which it was handed in. Without one it is counted in memory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backend: Option<String>,
     /// How the backend is asked.
