@@ -1,21 +1,36 @@
 //! Limits that many nodes share: one count in one store, asked by all of them.
 
 mod backend;
+mod breaker;
+mod decision;
+mod deny_cache;
+mod failure;
+mod fallback;
+mod key_hash;
 mod lease;
+mod limiter;
 mod memory;
 mod operation;
 pub(crate) mod parameters;
 mod reply;
 mod rule;
 mod rule_error;
+mod store;
 mod subject;
 pub(crate) mod unfit;
 
 pub use backend::{Applied, Backend, BackendError, BackendErrorKind, BoxFuture};
+pub use breaker::BreakerState;
+pub use decision::{GlobalDecision, Source};
+pub use failure::FailurePolicy;
 pub use lease::{LeaseGrant, LeaseReport, LeaseRequest, LeaseReturn};
+pub use limiter::{
+    CheckedAll, GlobalBuildError, GlobalBuilder, GlobalLimiter, GlobalStats, Mode, On, check_all,
+};
 pub use memory::MemoryBackend;
 pub use operation::{Hello, Operation, PlaceRequest, Spending};
 pub use reply::{Reply, Standing};
 pub use rule::Rule;
 pub use rule_error::RuleError;
+pub use store::{DomainStats, SharedStore, StoreStats};
 pub use subject::Subject;

@@ -56,6 +56,22 @@ impl Operation {
             Operation::Hello(_) => "hello",
         }
     }
+
+    /// Whom it is about; of several, the first, since all are in one place.
+    #[must_use]
+    pub fn subject(&self) -> Option<&Subject> {
+        match self {
+            Operation::Check(spendings) => spendings.first().map(|spending| &spending.subject),
+            Operation::Peek(subject) | Operation::Reset(subject) => Some(subject),
+            Operation::Charge(spending) | Operation::Refund(spending) => Some(&spending.subject),
+            Operation::Acquire(place) | Operation::Renew(place) | Operation::Release(place) => {
+                Some(&place.subject)
+            }
+            Operation::Lease(request) => Some(&request.subject),
+            Operation::Return(unspent) => Some(&unspent.subject),
+            Operation::Hello(_) => None,
+        }
+    }
 }
 
 /// So many tokens of a subject.

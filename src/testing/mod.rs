@@ -24,7 +24,7 @@ mod in_limiter;
 mod laws;
 mod model;
 mod moment;
-mod random;
+pub(crate) mod random;
 mod record;
 mod twin;
 mod violation;

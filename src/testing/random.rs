@@ -5,7 +5,7 @@
 /// **Source**: G. L. Steele, D. Lea, C. H. Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014; the constants of its
 /// mixing function are D. Stafford's "Mix13". Streams of neighbouring seeds have nothing in common.
 #[derive(Clone, Debug)]
-pub(super) struct Random {
+pub(crate) struct Random {
     state: u64,
 }
 
@@ -13,11 +13,11 @@ pub(super) struct Random {
 const GOLDEN_GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
 
 impl Random {
-    pub(super) fn new(seed: u64) -> Random {
+    pub(crate) fn new(seed: u64) -> Random {
         Random { state: seed }
     }
 
-    pub(super) fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.state = self.state.wrapping_add(GOLDEN_GAMMA);
         let mixed = (self.state ^ self.state >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -25,25 +25,25 @@ impl Random {
     }
 
     /// From 0 to `end - 1`; 0 when there is nothing below `end`.
-    pub(super) fn below(&mut self, end: u64) -> u64 {
+    pub(crate) fn below(&mut self, end: u64) -> u64 {
         let scaled = (u128::from(self.next()) * u128::from(end)) >> 64;
         // Below `end`.
         u64::try_from(scaled).unwrap_or(0)
     }
 
     /// As `below`, for places in a list.
-    pub(super) fn index(&mut self, length: usize) -> usize {
+    pub(crate) fn index(&mut self, length: usize) -> usize {
         usize::try_from(self.below(length as u64)).unwrap_or(0)
     }
 
     /// A number of any length up to 64 bits.
-    pub(super) fn magnitude(&mut self) -> u64 {
+    pub(crate) fn magnitude(&mut self) -> u64 {
         let shift = self.below(64);
         self.next() >> shift
     }
 
     /// -1, 0 or 1: where something is said to change is where mistakes are.
-    pub(super) fn nearby(&mut self) -> i64 {
+    pub(crate) fn nearby(&mut self) -> i64 {
         match self.below(3) {
             0 => -1,
             1 => 0,

@@ -1,0 +1,220 @@
+//! [`Breaker`]: when to stop asking a store, and when to begin again. It reads no clock and sends nothing.
+
+use std::time::Duration;
+
+use super::backend::{BackendError, BackendErrorKind};
+use crate::testing::random::Random;
+
+/// Whether a failure domain of a store is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum BreakerState {
+    /// Every operation goes to the store.
+    Closed,
+    /// Nothing goes to the store but probes; the failure policy of each limit decides.
+    Open,
+}
+
+/// What became of an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// An answer that proves the store is well, even if it says that one operation makes no sense.
+    Answered,
+    Failed,
+    /// It was given so long.
+    TimedOut(Duration),
+    /// The store asks to be left alone for so long.
+    Busy(Duration),
+}
+
+impl Outcome {
+    /// A wrong password or a key of the wrong type proves that the store answers. Opening would gain nothing, since such errors come at
+    /// once, and it would let one broken key take all others to their failure policy.
+    pub(super) fn of_failure(error: &BackendError, budget: Duration) -> Outcome {
+        match error.kind() {
+            BackendErrorKind::Configuration => Outcome::Answered,
+            BackendErrorKind::Timeout => Outcome::TimedOut(budget),
+            BackendErrorKind::Overloaded => error.retry_after().map_or(Outcome::Failed, Outcome::Busy),
+            BackendErrorKind::Unavailable | BackendErrorKind::NotPrimary | BackendErrorKind::Protocol => {
+                Outcome::Failed
+            }
+        }
+    }
+}
+
+/// A breaker of one failure domain. Times are counted from any moment that stays the same.
+#[derive(Debug)]
+pub(super) struct Breaker {
+    state: State,
+    recent: Recent,
+    /// So many timeouts in a row.
+    timeouts: u32,
+    /// The longest budget among them.
+    longest: Duration,
+    opened: u64,
+    random: Random,
+}
+
+#[derive(Debug)]
+enum State {
+    Closed,
+    Open {
+        probe_at: Duration,
+        good: u32,
+        /// A probe that takes longer is no good: whoever opened the breaker would not have waited for it.
+        pace: Duration,
+    },
+}
+
+/// It opens if half of at least so many failed within a second...
+const FEWEST_CALLS: u32 = 20;
+/// ...or if so many in a row timed out. Five of them at the default budget are an eighth of a second.
+const MOST_TIMEOUTS: u32 = 5;
+/// One probe may be luck.
+const GOOD_PROBES: u32 = 2;
+
+impl Breaker {
+    /// Probes begin at most so far apart, so that with the confirming one a store is in use again within a second of its return.
+    pub(super) const PROBE_INTERVAL: Duration = Duration::from_millis(500);
+    /// Every second probe still begins in time when the one before got no answer.
+    pub(super) const PROBE_BUDGET: Duration = Duration::from_millis(250);
+    /// A good probe is confirmed so soon.
+    const CONFIRM_AFTER: Duration = Duration::from_millis(50);
+
+    pub(super) fn new(seed: u64) -> Breaker {
+        Breaker {
+            state: State::Closed,
+            recent: Recent::default(),
+            timeouts: 0,
+            longest: Duration::ZERO,
+            opened: 0,
+            random: Random::new(seed),
+        }
+    }
+
+    pub(super) fn state(&self) -> BreakerState {
+        match self.state {
+            State::Closed => BreakerState::Closed,
+            State::Open { .. } => BreakerState::Open,
+        }
+    }
+
+    /// How often it opened.
+    pub(super) fn opened(&self) -> u64 {
+        self.opened
+    }
+
+    /// Notes what became of an operation that was sent while it was closed.
+    pub(super) fn record(&mut self, now: Duration, outcome: Outcome) {
+        // What was sent before it opened says nothing that is not known.
+        if matches!(self.state, State::Open { .. }) {
+            return;
+        }
+        self.recent.add(now, outcome != Outcome::Answered);
+        match outcome {
+            Outcome::TimedOut(budget) => {
+                self.timeouts += 1;
+                self.longest = self.longest.max(budget);
+            }
+            Outcome::Answered | Outcome::Failed | Outcome::Busy(_) => {
+                (self.timeouts, self.longest) = (0, Duration::ZERO);
+            }
+        }
+        match outcome {
+            // It said so itself: there is nothing to find out by asking on.
+            Outcome::Busy(wait) => self.open(now, now.saturating_add(wait)),
+            _ if self.timeouts >= MOST_TIMEOUTS || self.recent.is_bad() => self.open(now, now),
+            _ => {}
+        }
+    }
+
+    fn open(&mut self, now: Duration, not_before: Duration) {
+        let pace = if self.timeouts > 0 { self.longest } else { Breaker::PROBE_BUDGET };
+        // However long the store asks to be left alone: it may be back sooner, or be another one.
+        let latest = now.saturating_add(Breaker::PROBE_INTERVAL);
+        let probe_at = (now + self.interval()).max(not_before).min(latest);
+        self.state = State::Open { probe_at, good: 0, pace };
+        (self.timeouts, self.longest, self.recent) = (0, Duration::ZERO, Recent::default());
+        self.opened += 1;
+    }
+
+    /// When the next probe begins; `None` while it is closed.
+    pub(super) fn probe_at(&self) -> Option<Duration> {
+        match self.state {
+            State::Closed => None,
+            State::Open { probe_at, .. } => Some(probe_at),
+        }
+    }
+
+    /// A probe begins.
+    pub(super) fn probing(&mut self, now: Duration) {
+        let next = now.saturating_add(self.interval());
+        if let State::Open { probe_at, .. } = &mut self.state {
+            *probe_at = next;
+        }
+    }
+
+    /// A probe was answered after so long, or failed.
+    pub(super) fn probed(&mut self, now: Duration, took: Option<Duration>) {
+        let State::Open { probe_at, good, pace } = &mut self.state else { return };
+        if took.is_none_or(|took| took > *pace) {
+            *good = 0;
+            return;
+        }
+        *good += 1;
+        *probe_at = now.saturating_add(Breaker::CONFIRM_AFTER);
+        if *good >= GOOD_PROBES {
+            self.state = State::Closed;
+        }
+    }
+
+    /// From half the interval on, at random: a thousand nodes that lost the store together do not come back together.
+    fn interval(&mut self) -> Duration {
+        let half = Breaker::PROBE_INTERVAL / 2;
+        half + Duration::from_micros(self.random.below(1 + u64::try_from(half.as_micros()).unwrap_or(0)))
+    }
+}
+
+/// A second in tenths, so that what is older fades without a list of calls.
+const TENTHS: usize = 10;
+const TENTH: Duration = Duration::from_millis(100);
+
+/// What became of the calls of the last second.
+#[derive(Debug, Default)]
+struct Recent {
+    tenths: [Tenth; TENTHS],
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Tenth {
+    /// Which tenth of a second since the beginning of time.
+    number: u128,
+    calls: u32,
+    failures: u32,
+    /// The last one that counts with this one.
+    current: bool,
+}
+
+impl Recent {
+    fn add(&mut self, now: Duration, failed: bool) {
+        let number = now.as_nanos() / TENTH.as_nanos();
+        for tenth in &mut self.tenths {
+            tenth.current &= tenth.number + TENTHS as u128 > number;
+        }
+        let index = usize::try_from(number % TENTHS as u128).unwrap_or(0);
+        let tenth = &mut self.tenths[index];
+        if !tenth.current || tenth.number != number {
+            *tenth = Tenth { number, calls: 0, failures: 0, current: true };
+        }
+        tenth.calls = tenth.calls.saturating_add(1);
+        tenth.failures = tenth.failures.saturating_add(u32::from(failed));
+    }
+
+    fn is_bad(&self) -> bool {
+        let sum = |count: fn(&Tenth) -> u32| {
+            self.tenths.iter().filter(|tenth| tenth.current).map(|tenth| u64::from(count(tenth))).sum::<u64>()
+        };
+        let (calls, failures) = (sum(|tenth| tenth.calls), sum(|tenth| tenth.failures));
+        calls >= u64::from(FEWEST_CALLS) && failures * 2 >= calls
+    }
+}

@@ -1,0 +1,87 @@
+//! [`DenyCache`]: what the store refused need not be asked again before its wait is over.
+
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use super::key_hash::KeyHash;
+use super::reply::Standing;
+use crate::clock::saturating_nanos;
+
+/// What the store refused, for one limit with one rule.
+///
+/// **Never a false denial.** A store that says at some time s "not before s + τ" was asked at `sent` ≤ s, so until `sent + τ` nobody can spend
+/// that cost, nor a higher one. It is wrong only where somebody gave back or reset meanwhile, or the store lost its memory; so nothing is
+/// believed for longer than [`LONGEST`](DenyCache::LONGEST), and this node's own refunds and resets forget the key.
+///
+/// Bounded: keys share sets of eight; a newcomer takes the place of the one whose refusal ends first.
+#[derive(Debug)]
+pub(super) struct DenyCache {
+    sets: Box<[Mutex<Vec<Entry>>]>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    key: KeyHash,
+    /// The least cost that was refused.
+    cost: u64,
+    /// It is believed until then.
+    until: u64,
+    retry_at: u64,
+    reset_at: u64,
+    remaining: u64,
+}
+
+/// With eight in a set a table that is half full pushes out less than one key in a hundred that is still of use.
+const WAYS: usize = 8;
+
+impl DenyCache {
+    /// How long a refusal is believed at most, in nanoseconds: what a reset by another node waits for at worst. A key that is refused for an hour costs
+    /// the store one call in two seconds for each node.
+    const LONGEST: u64 = 2_000_000_000;
+
+    /// Room for so many keys; memory is taken as it is needed.
+    pub(super) fn new(keys: usize) -> DenyCache {
+        DenyCache { sets: (0..keys.div_ceil(WAYS).max(1)).map(|_| Mutex::default()).collect() }
+    }
+
+    fn set(&self, key: KeyHash) -> &Mutex<Vec<Entry>> {
+        &self.sets[key.part(self.sets.len())]
+    }
+
+    /// Where the key stands if this cost is known to be refused.
+    pub(super) fn find(&self, key: KeyHash, cost: u64, now: u64) -> Option<Standing> {
+        let set = self.set(key).lock();
+        let entry = set.iter().find(|entry| entry.key == key && entry.cost <= cost && now < entry.until)?;
+        let until = |time: u64| Duration::from_nanos(time.saturating_sub(now));
+        Some(Standing::new(entry.remaining, Some(until(entry.retry_at)), until(entry.reset_at)))
+    }
+
+    /// The store refused this cost when it was asked at `sent`.
+    pub(super) fn learn(&self, key: KeyHash, cost: u64, sent: u64, standing: &Standing) {
+        let after = |wait: Duration| sent.saturating_add(saturating_nanos(wait));
+        let retry_at = standing.retry_after.map_or(u64::MAX, after);
+        let until = retry_at.min(sent.saturating_add(DenyCache::LONGEST));
+        let (reset_at, remaining) = (after(standing.reset_after), standing.remaining);
+        self.insert(Entry { key, cost, until, retry_at, reset_at, remaining }, sent);
+    }
+
+    fn insert(&self, entry: Entry, now: u64) {
+        let mut set = self.set(entry.key).lock();
+        if let Some(old) = set.iter_mut().find(|old| old.key == entry.key) {
+            // What is known of the lower cost holds for the higher one too; the other way round it would deny falsely.
+            if entry.cost <= old.cost || old.until <= now {
+                *old = entry;
+            }
+        } else if set.len() < WAYS {
+            set.push(entry);
+        } else if let Some(old) = set.iter_mut().min_by_key(|old| old.until) {
+            *old = entry;
+        }
+    }
+
+    /// Somebody gave back, or reset it.
+    pub(super) fn forget(&self, key: KeyHash) {
+        self.set(key).lock().retain(|entry| entry.key != key);
+    }
+}

@@ -1,0 +1,158 @@
+//! [`Fallback`]: this node's share of a limit, for when the store cannot be asked.
+
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use super::failure::RETRY_WHEN_BACK;
+use super::key_hash::KeyHash;
+use super::reply::Standing;
+use super::rule::Rule;
+use crate::clock::saturating_nanos;
+
+/// A bucket for each key at the rate r·σ with room for B·σ tokens, at least one, where σ is one of as many as there are nodes.
+///
+/// A key's whole state is the time at which its bucket was last empty, in units of which `count` pass in a nanosecond: it has as many tokens as
+/// came since. A key that is not known was empty when the outage began. With n nodes a token is `period · n` units, so all is exact in
+/// whole numbers, and times mean the same whatever n is.
+///
+/// **Bounded, and never too much.** Keys share sets of eight. A newcomer takes the place of the one that was empty longest ago, and from then on a
+/// key that is not known counts as empty no longer ago than that one was. So whoever is forgotten gains nothing.
+#[derive(Debug)]
+pub(super) struct Fallback {
+    sets: Box<[Mutex<Set>]>,
+    count: u64,
+    period: u64,
+    burst: u64,
+}
+
+#[derive(Debug, Default)]
+struct Set {
+    /// All that are not in here count as empty at this time.
+    others: u128,
+    /// And these at theirs.
+    empty_at: Vec<(KeyHash, u128)>,
+}
+
+/// As in the deny cache.
+const WAYS: usize = 8;
+
+/// A moment, and what is known then.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Moment {
+    /// Nanoseconds on the limiter's clock.
+    pub(super) now: u64,
+    /// When the outage began.
+    pub(super) since: u64,
+    /// How many nodes share the limit, at least 1.
+    pub(super) nodes: u32,
+}
+
+impl Fallback {
+    /// Room for so many keys; memory is taken as it is needed. `None` for a rule that is no rate.
+    pub(super) fn new(rule: &Rule, keys: usize) -> Option<Fallback> {
+        let (count, period, burst) = match *rule {
+            Rule::Gcra(quota) | Rule::TokenBucket(quota) => {
+                (quota.count(), quota.period_nanos(), quota.capacity())
+            }
+            Rule::FixedWindow { limit, window }
+            | Rule::SlidingWindow { limit, window }
+            | Rule::SlidingLog { limit, window } => (limit, saturating_nanos(window), limit),
+            Rule::Concurrency { .. } => return None,
+        };
+        let sets = (0..keys.div_ceil(WAYS).max(1)).map(|_| Mutex::default()).collect();
+        Some(Fallback { sets, count, period, burst })
+    }
+
+    /// Spends the cost if the share has it; and where the key stands then, in this node's share.
+    pub(super) fn spend(&self, key: KeyHash, cost: u64, moment: Moment) -> (bool, Standing) {
+        let share = self.share(moment);
+        let mut set = self.set(key).lock();
+        let empty_at = set.get(key).max(share.earliest);
+        // Somebody who read the clock later may have come first.
+        let level = share.now.saturating_sub(empty_at);
+        let price = share.price(cost);
+        if price <= level {
+            set.put(key, empty_at + price);
+            return (true, share.standing(level - price, 0, self.count));
+        }
+        (false, share.standing(level, price, self.count))
+    }
+
+    /// Takes back what was spent.
+    pub(super) fn give_back(&self, key: KeyHash, cost: u64, moment: Moment) {
+        let price = self.share(moment).price(cost);
+        let mut set = self.set(key).lock();
+        if let Some(place) = set.find(key) {
+            // Not below what others count as: who was forgotten and came back gains nothing.
+            let least = set.others;
+            let empty_at = &mut set.empty_at[place].1;
+            *empty_at = empty_at.saturating_sub(price).max(least);
+        }
+    }
+
+    fn set(&self, key: KeyHash) -> &Mutex<Set> {
+        &self.sets[key.part(self.sets.len())]
+    }
+
+    fn share(&self, moment: Moment) -> Share {
+        let units = |nanos: u64| u128::from(nanos) * u128::from(self.count);
+        let now = units(moment.now);
+        let token = u128::from(self.period) * u128::from(moment.nodes.max(1));
+        // A burst of B·σ tokens is B periods, whatever σ; there is room for at least a token, unless the limit is zero.
+        let room = u128::from(self.burst) * u128::from(self.period);
+        let room = if self.burst == 0 { 0 } else { room.max(token) };
+        let earliest = units(moment.since).min(now).max(now.saturating_sub(room));
+        Share { now, earliest, token, room }
+    }
+}
+
+impl Set {
+    fn find(&self, key: KeyHash) -> Option<usize> {
+        self.empty_at.iter().position(|(known, _)| *known == key)
+    }
+
+    fn get(&self, key: KeyHash) -> u128 {
+        self.find(key).map_or(self.others, |place| self.empty_at[place].1)
+    }
+
+    fn put(&mut self, key: KeyHash, empty_at: u128) {
+        if let Some(place) = self.find(key) {
+            self.empty_at[place].1 = empty_at;
+        } else if self.empty_at.len() < WAYS {
+            self.empty_at.push((key, empty_at));
+        } else if let Some(oldest) = self.empty_at.iter_mut().min_by_key(|(_, empty_at)| *empty_at) {
+            self.others = self.others.max(oldest.1);
+            *oldest = (key, empty_at);
+        }
+    }
+}
+
+/// A node's share at a moment, in units.
+#[derive(Clone, Copy, Debug)]
+struct Share {
+    now: u128,
+    /// Nobody's bucket was empty longer ago than this: either it has begun to fill no earlier, or it is full.
+    earliest: u128,
+    token: u128,
+    room: u128,
+}
+
+impl Share {
+    fn price(&self, cost: u64) -> u128 {
+        self.token.saturating_mul(u128::from(cost))
+    }
+
+    fn standing(&self, level: u128, price: u128, count: u64) -> Standing {
+        let wait = |units: u128| {
+            let nanos = units.div_ceil(u128::from(count.max(1)));
+            Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+        };
+        let remaining = level.checked_div(self.token).unwrap_or(0);
+        // More than the share can hold may still fit into the whole limit, once the store is back.
+        let retry_after =
+            if price <= self.room { wait(price.saturating_sub(level)) } else { RETRY_WHEN_BACK };
+        let reset_after = wait(self.room.saturating_sub(level));
+        Standing::new(u64::try_from(remaining).unwrap_or(u64::MAX), Some(retry_after), reset_after)
+    }
+}

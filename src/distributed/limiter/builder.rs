@@ -1,0 +1,213 @@
+//! [`GlobalBuilder`]: everything about a shared limit that is fixed when it is made.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::debts::Debts;
+use super::failing::Failing;
+use super::{Counters, GlobalLimiter, Inner, Tag};
+use crate::clock::Clock;
+use crate::distributed::deny_cache::DenyCache;
+use crate::distributed::failure::FailurePolicy;
+use crate::distributed::fallback::Fallback;
+use crate::distributed::key_hash::KeyHasher;
+use crate::distributed::rule::Rule;
+use crate::distributed::rule_error::RuleError;
+use crate::distributed::store::SharedStore;
+use crate::limiter::check_max_keys;
+use crate::observe::Observer;
+
+/// How a limit asks its store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Mode {
+    /// Every check asks the store, unless it is known to refuse.
+    #[default]
+    Direct,
+}
+
+/// Builds a [`GlobalLimiter`].
+#[must_use = "a builder does nothing until `build`"]
+pub struct GlobalBuilder {
+    name: Arc<str>,
+    rule: Rule,
+    store: SharedStore,
+    mode: Mode,
+    policy: FailurePolicy,
+    expected_nodes: u32,
+    budget: Duration,
+    tag: Option<Tag>,
+    max_keys: usize,
+    clock: Option<Clock>,
+    observer: Option<Arc<dyn Observer>>,
+}
+
+impl GlobalBuilder {
+    /// Several round trips within a data centre, and not noticed by whoever waits for a page.
+    const DEFAULT_BUDGET: Duration = Duration::from_millis(25);
+    /// What tokio's timers can tell apart.
+    const SHORTEST_BUDGET: Duration = Duration::from_millis(1);
+    /// No caller is still there after a minute.
+    const LONGEST_BUDGET: Duration = Duration::from_secs(60);
+    /// At most 5 MB for the deny cache, and as much for the share of each key in an outage.
+    const DEFAULT_MAX_KEYS: usize = 100_000;
+
+    pub(super) fn new(name: Arc<str>, rule: Rule, store: SharedStore) -> GlobalBuilder {
+        GlobalBuilder {
+            name,
+            rule,
+            store,
+            mode: Mode::default(),
+            policy: FailurePolicy::default(),
+            expected_nodes: 1,
+            budget: GlobalBuilder::DEFAULT_BUDGET,
+            tag: None,
+            max_keys: GlobalBuilder::DEFAULT_MAX_KEYS,
+            clock: None,
+            observer: None,
+        }
+    }
+
+    /// How it asks the store; default [`Mode::Direct`].
+    pub fn mode(self, mode: Mode) -> GlobalBuilder {
+        GlobalBuilder { mode, ..self }
+    }
+
+    /// What it decides when the store cannot be asked; default [`FailurePolicy::Local`].
+    pub fn on_failure(self, policy: FailurePolicy) -> GlobalBuilder {
+        GlobalBuilder { policy, ..self }
+    }
+
+    /// Among how many nodes [`FailurePolicy::Local`] divides the limit as long as the store has not said how many there are; default 1, and 0
+    /// counts as 1.
+    pub fn expected_nodes(self, nodes: u32) -> GlobalBuilder {
+        GlobalBuilder { expected_nodes: nodes.max(1), ..self }
+    }
+
+    /// How long a check may take at most; default 25 ms, from 1 ms to 60 s.
+    pub fn budget(self, budget: Duration) -> GlobalBuilder {
+        GlobalBuilder { budget, ..self }
+    }
+
+    /// Which part of a key keys have in common that must be in one place, such as the tenant; default the whole key. It must be the same for
+    /// the same key, on all nodes.
+    pub fn tag<F>(self, tag: F) -> GlobalBuilder
+    where
+        F: Fn(&[u8]) -> &[u8] + Send + Sync + 'static,
+    {
+        GlobalBuilder { tag: Some(Arc::new(tag)), ..self }
+    }
+
+    /// Of how many keys this node remembers something at most: what was refused, its share in an outage, what it owes; default 100 000, from 1
+    /// to 2³². What is forgotten is asked for again, or costs the one who was forgotten; nobody is admitted too much.
+    pub fn max_keys(self, max_keys: usize) -> GlobalBuilder {
+        GlobalBuilder { max_keys, ..self }
+    }
+
+    /// The source of time for what is decided without the store; default [`Clock::monotonic`].
+    pub fn clock(self, clock: Clock) -> GlobalBuilder {
+        GlobalBuilder { clock: Some(clock), ..self }
+    }
+
+    /// Is told when the store [failed](Observer::failed), under the limit's name.
+    pub fn observer(self, observer: Arc<dyn Observer>) -> GlobalBuilder {
+        GlobalBuilder { observer: Some(observer), ..self }
+    }
+
+    /// Builds the limit. Nothing is sent.
+    ///
+    /// # Errors
+    ///
+    /// [`GlobalBuildError`] names what is out of range.
+    pub fn build(self) -> Result<GlobalLimiter, GlobalBuildError> {
+        self.rule.validate().map_err(GlobalBuildError::Rule)?;
+        check_max_keys(self.max_keys).map_err(|_| GlobalBuildError::MaxKeys { max_keys: self.max_keys })?;
+        if !(GlobalBuilder::SHORTEST_BUDGET..=GlobalBuilder::LONGEST_BUDGET).contains(&self.budget) {
+            return Err(GlobalBuildError::Budget { budget: self.budget });
+        }
+        let fallback = Fallback::new(&self.rule, self.max_keys).ok_or(GlobalBuildError::NoRate)?;
+        let clock = self.clock.unwrap_or_default();
+        let failing = Failing::new(
+            self.policy,
+            Some(fallback).filter(|_| self.policy == FailurePolicy::Local),
+            self.rule.limit(),
+            self.expected_nodes,
+            clock.nanos(),
+            self.store.domains(),
+        );
+        let inner = Inner {
+            name: self.name,
+            rule: self.rule,
+            store: self.store,
+            budget: self.budget,
+            tag: self.tag,
+            clock,
+            hasher: KeyHasher::default(),
+            denied: DenyCache::new(self.max_keys),
+            failing,
+            debts: Debts::new(self.max_keys),
+            counters: Counters::default(),
+            observer: self.observer,
+        };
+        Ok(GlobalLimiter { inner: Arc::new(inner) })
+    }
+}
+
+impl fmt::Debug for GlobalBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GlobalBuilder")
+            .field("name", &self.name)
+            .field("rule", &self.rule)
+            .field("mode", &self.mode)
+            .field("policy", &self.policy)
+            .field("budget", &self.budget)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a shared limit could not be built. The message names the value and says what to change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum GlobalBuildError {
+    /// No store can count by this rule.
+    Rule(RuleError),
+    /// The rule counts places, not tokens.
+    NoRate,
+    /// `max_keys` is zero or above 2³².
+    MaxKeys {
+        /// What was given.
+        max_keys: usize,
+    },
+    /// The budget is below 1 ms or above 60 s.
+    Budget {
+        /// What was given.
+        budget: Duration,
+    },
+}
+
+impl fmt::Display for GlobalBuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            GlobalBuildError::Rule(error) => error.fmt(f),
+            GlobalBuildError::NoRate => {
+                f.write_str("a Concurrency rule is for places, not for tokens: use a GlobalConcurrencyLimit")
+            }
+            GlobalBuildError::MaxKeys { max_keys } => {
+                write!(f, "max_keys {max_keys} is out of range: use 1 to 4294967296")
+            }
+            GlobalBuildError::Budget { budget } => {
+                write!(f, "budget {budget:?} is out of range: use 1ms to 60s")
+            }
+        }
+    }
+}
+
+impl std::error::Error for GlobalBuildError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            GlobalBuildError::Rule(error) => Some(error),
+            _ => None,
+        }
+    }
+}

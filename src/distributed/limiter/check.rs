@@ -1,0 +1,127 @@
+//! The way of a check: what this node knows, then the store, then the failure policy.
+
+use std::sync::Arc;
+
+use super::{Inner, Question, report, unfit_reply};
+use crate::distributed::backend::{Applied, BackendError};
+use crate::distributed::decision::{GlobalDecision, Source};
+use crate::distributed::operation::{Operation, Spending};
+use crate::distributed::reply::{Reply, Standing};
+
+impl Inner {
+    /// What can be decided without the store.
+    pub(super) fn decide_here(&self, question: &Question<'_>) -> Option<GlobalDecision> {
+        let limit = self.rule.limit();
+        if question.cost > limit {
+            return Some(GlobalDecision::never(limit));
+        }
+        let standing = self.denied.find(question.hash, question.cost, question.asked)?;
+        Some(GlobalDecision::new(false, Source::DenyCache, limit, standing))
+    }
+
+    /// Asks the store; if it does not answer, the failure policy decides.
+    pub(super) async fn ask(self: &Arc<Self>, question: &Question<'_>) -> GlobalDecision {
+        let spending = Spending::new(self.subject(question.key), question.cost);
+        let domain = self.store.domain(self.store.place(&spending.subject));
+        let mut pending = match self.store.submit(Operation::Check(vec![spending]), self.deadline()) {
+            Ok(pending) => pending,
+            Err(error) => return self.decide_failed(question, domain, &error),
+        };
+        let answer = pending.answer().await.and_then(|reply| match reply {
+            Reply::Checked { admitted, standings } => {
+                Ok((admitted, *standings.first().ok_or_else(unfit_reply)?))
+            }
+            _ => Err(unfit_reply()),
+        });
+        match answer {
+            Ok((admitted, standing)) => self.hear(question, domain, admitted, standing),
+            Err(error) => {
+                let decision = self.decide_failed(question, domain, &error);
+                if decision.is_allowed() {
+                    pending.keep();
+                }
+                decision
+            }
+        }
+    }
+
+    /// The store has answered.
+    pub(super) fn hear(
+        &self,
+        question: &Question<'_>,
+        domain: usize,
+        admitted: bool,
+        standing: Standing,
+    ) -> GlobalDecision {
+        self.failing.is_over(domain, question.asked);
+        if !admitted {
+            self.denied.learn(question.hash, question.cost, question.asked, &standing);
+        }
+        GlobalDecision::new(admitted, Source::Remote, self.rule.limit(), standing)
+    }
+
+    /// The store could not be asked, or did not answer.
+    fn decide_failed(
+        self: &Arc<Self>,
+        question: &Question<'_>,
+        domain: usize,
+        error: &BackendError,
+    ) -> GlobalDecision {
+        self.note_failure(question, domain, error);
+        let decision = self.decide_alone(question, domain);
+        if decision.is_allowed() {
+            self.owe_after(question, domain, &decision, error.applied());
+        }
+        decision
+    }
+
+    pub(super) fn note_failure(&self, question: &Question<'_>, domain: usize, error: &BackendError) {
+        if let Some(observer) = &self.observer {
+            observer.failed(&self.name, error.kind().as_str());
+        }
+        self.failing.begins(domain, question.asked);
+    }
+
+    /// What this node's share admitted is owed, unless it may have been charged: that is never charged again.
+    pub(super) fn owe_after(
+        self: &Arc<Self>,
+        question: &Question<'_>,
+        domain: usize,
+        decision: &GlobalDecision,
+        applied: Applied,
+    ) {
+        if decision.source() == Source::Fallback && applied == Applied::No {
+            self.owe(question, domain);
+        }
+    }
+
+    /// Nobody asks the store.
+    pub(super) fn decide_unasked(self: &Arc<Self>, question: &Question<'_>) -> GlobalDecision {
+        let domain = self.domain_of(question);
+        let decision = self.decide_alone(question, domain);
+        if decision.is_allowed() {
+            self.owe(question, domain);
+        }
+        decision
+    }
+
+    /// A store of one domain needs no subject to tell which.
+    fn domain_of(&self, question: &Question<'_>) -> usize {
+        if self.store.domains() == 1 {
+            return 0;
+        }
+        self.store.domain(self.store.place(&self.subject(question.key)))
+    }
+
+    pub(super) fn decide_alone(&self, question: &Question<'_>, domain: usize) -> GlobalDecision {
+        let now = self.clock.nanos().max(question.asked);
+        let nodes = self.store.nodes(domain);
+        self.failing.decide(question, domain, now, nodes)
+    }
+
+    /// What was admitted without the store is charged to it when it can be.
+    fn owe(self: &Arc<Self>, question: &Question<'_>, domain: usize) {
+        self.debts.add(question, domain, self.rule.limit());
+        report::ensure(self);
+    }
+}

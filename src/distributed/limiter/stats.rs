@@ -1,0 +1,71 @@
+//! What a limiter has decided: [`GlobalStats`].
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use super::debts::Debts;
+use crate::distributed::decision::{GlobalDecision, Source};
+
+/// What a limiter has decided since it was built, and who did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct GlobalStats {
+    allowed: [u64; Source::ALL.len()],
+    denied: [u64; Source::ALL.len()],
+    /// Keys that were admitted without the store and not charged there yet.
+    pub owing_keys: usize,
+    /// Tokens that were admitted without the store and will not be charged there: it may have been done, or too many keys owed.
+    pub forgiven: u64,
+}
+
+impl GlobalStats {
+    /// How many went on by this one's decision.
+    #[must_use]
+    pub fn allowed(&self, source: Source) -> u64 {
+        self.allowed[index(source)]
+    }
+
+    /// How many were refused by this one's decision.
+    #[must_use]
+    pub fn denied(&self, source: Source) -> u64 {
+        self.denied[index(source)]
+    }
+}
+
+fn index(source: Source) -> usize {
+    match source {
+        Source::Lease => 0,
+        Source::Remote => 1,
+        Source::DenyCache => 2,
+        Source::Fallback => 3,
+        Source::FailOpen => 4,
+        Source::FailClosed => 5,
+    }
+}
+
+/// Relaxed throughout: they lead to no other memory.
+#[derive(Default)]
+pub(super) struct Counters {
+    allowed: [AtomicU64; Source::ALL.len()],
+    denied: [AtomicU64; Source::ALL.len()],
+    /// Whether there is a task that charges debts.
+    pub(super) reporting: AtomicBool,
+}
+
+impl Counters {
+    pub(super) fn count(&self, decision: &GlobalDecision) {
+        let counters = if decision.is_allowed() { &self.allowed } else { &self.denied };
+        counters[index(decision.source())].fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn stats(&self, debts: &Debts) -> GlobalStats {
+        let read = |counters: &[AtomicU64; Source::ALL.len()]| {
+            std::array::from_fn(|index| counters[index].load(Ordering::Relaxed))
+        };
+        GlobalStats {
+            allowed: read(&self.allowed),
+            denied: read(&self.denied),
+            owing_keys: debts.keys(),
+            forgiven: debts.forgiven(),
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Batches on their way: what waits in a domain's queue is sent together, and each caller gets its own answer.
+
+use std::iter;
+use std::sync::Arc;
+
+use tokio::time::{Instant, timeout_at};
+
+use super::Core;
+use super::domain::{Domain, Occupied, Waiting};
+use super::pending::Caller;
+use super::stats::Counters;
+use crate::distributed::backend::{Applied, BackendError, BackendErrorKind};
+use crate::distributed::breaker::Outcome;
+use crate::distributed::operation::Operation;
+use crate::distributed::reply::Reply;
+
+/// Sends batches until nothing waits. It is a task of its own, so that no caller who leaves can stop what others wait for.
+pub(super) async fn run(core: Arc<Core>, domain: usize) {
+    let mut lane = Lane { domain: &core.domains[domain], held: true };
+    while let Some(batch) = lane.next() {
+        let (operations, sent) = depart(batch);
+        if !operations.is_empty() {
+            carry(&core, domain, operations, sent).await;
+        }
+    }
+}
+
+/// A lane in use. It is given back also when the task is dropped with its runtime, or by a panic of the backend.
+struct Lane<'a> {
+    domain: &'a Domain,
+    held: bool,
+}
+
+impl Lane<'_> {
+    fn next(&mut self) -> Option<Vec<Waiting>> {
+        let batch = self.domain.next_batch();
+        self.held = batch.is_some();
+        batch
+    }
+}
+
+impl Drop for Lane<'_> {
+    fn drop(&mut self) {
+        if self.held {
+            self.domain.lose_lane();
+        }
+    }
+}
+
+/// What is known of an operation that was sent, other than itself.
+struct Sent {
+    caller: Option<Caller>,
+    deadline: Instant,
+    occupied: Occupied,
+}
+
+impl Sent {
+    /// Whether the caller has noticed by itself that there was no answer.
+    fn has_timed_out(&self) -> bool {
+        self.caller.as_ref().is_some_and(Caller::has_timed_out)
+    }
+}
+
+/// Leaves behind those whose callers have left.
+fn depart(batch: Vec<Waiting>) -> (Vec<Operation>, Vec<Sent>) {
+    let is_wanted = |waiting: &Waiting| waiting.caller.as_ref().is_none_or(Caller::send);
+    let apart =
+        |Waiting { operation, deadline, caller, occupied }| (operation, Sent { caller, deadline, occupied });
+    batch.into_iter().filter(is_wanted).map(apart).unzip()
+}
+
+async fn carry(core: &Arc<Core>, domain: usize, operations: Vec<Operation>, sent: Vec<Sent>) {
+    Counters::add(&core.counters.batches, 1);
+    Counters::add(&core.counters.operations, operations.len());
+    let begun = Instant::now();
+    let deadline = sent.iter().map(|sent| sent.deadline).max().unwrap_or(begun);
+    let answers = timeout_at(deadline, core.backend.execute(&operations, deadline.into_std())).await;
+    let missing = if answers.is_ok() { short() } else { late() };
+    let rest = iter::repeat_with(|| Err(missing.clone()));
+    let results: Vec<_> = answers.unwrap_or_default().into_iter().chain(rest).take(sent.len()).collect();
+
+    let news = sent.iter().zip(&results).filter(|(sent, _)| !sent.has_timed_out());
+    let outcomes = news.map(|(sent, result)| {
+        core.counters.note(result);
+        let budget = sent.deadline.saturating_duration_since(begun);
+        result.as_ref().map_or_else(|error| Outcome::of_failure(error, budget), |_| Outcome::Answered)
+    });
+    core.record(domain, outcomes);
+    for ((operation, sent), result) in operations.into_iter().zip(sent).zip(results) {
+        answer(core, operation, sent, result);
+    }
+}
+
+fn answer(core: &Arc<Core>, operation: Operation, sent: Sent, result: Result<Reply, BackendError>) {
+    // First: whoever has the answer finds the place free.
+    drop(sent.occupied);
+    if let Some(caller) = sent.caller {
+        caller.hear(core, operation, result);
+    }
+}
+
+pub(super) fn late() -> BackendError {
+    BackendError::new(BackendErrorKind::Timeout, Applied::Maybe, "no answer within the time that was left")
+}
+
+pub(super) fn short() -> BackendError {
+    let text = "the backend gave fewer answers than it was asked for: each operation needs one";
+    BackendError::new(BackendErrorKind::Protocol, Applied::Maybe, text)
+}

@@ -1,0 +1,243 @@
+//! [`SharedStore`]: a backend, and what all limits on it have in common.
+
+mod batch;
+mod domain;
+mod keeper;
+mod pending;
+mod stats;
+
+use std::fmt;
+use std::hash::BuildHasher;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Handle;
+use tokio::sync::Notify;
+
+use super::backend::{Applied, Backend, BackendError, BackendErrorKind};
+use super::breaker::{Breaker, Outcome};
+use super::operation::Operation;
+use super::reply::Reply;
+use super::subject::Subject;
+use domain::{Domain, Waiting};
+pub(super) use pending::Pending;
+use stats::Counters;
+pub use stats::{DomainStats, StoreStats};
+
+/// A backend, and what all limits on it have in common.
+///
+/// - **Batches.** An operation goes to the backend at once while few batches are under way; otherwise it waits for one of them to come back,
+///   and travels with all that wait. So nothing waits at low load, and under load many share a round trip.
+/// - **A breaker** for each [failure domain](Backend::failure_domain). It opens when half of 20 or more operations failed within a
+///   second, after five timeouts in a row, or when the store asks to be left alone. Then limits decide by their
+///   [failure policy](super::FailurePolicy), and a background task probes the store twice a second or more; two good probes close it.
+///   No request is ever a probe.
+/// - **A bulkhead**: at most [256](SharedStore::MOST_IN_FLIGHT) operations of a domain are under way or wait. What is beyond is not queued but decided
+///   by the failure policy.
+/// - **A greeting** every five seconds, by which nodes know how many they are.
+///
+/// Clones are the same store. Its background tasks begin with its first use in a tokio runtime and end with the last clone.
+///
+/// An operation is never sent twice, unless it was surely not applied. Whoever stops waiting (a future that is dropped) takes with him what was
+/// not sent yet; if it was, and was admitted, it is given back when the answer comes.
+#[derive(Clone)]
+pub struct SharedStore {
+    core: Arc<Core>,
+}
+
+pub(super) struct Core {
+    backend: Arc<dyn Backend>,
+    domains: Box<[Domain]>,
+    counters: Counters,
+    /// By which number the store knows this node.
+    node: u64,
+    /// The breakers' times are counted from here.
+    beginning: tokio::time::Instant,
+    /// Where it was first used: for what is sent from outside of any runtime.
+    runtime: OnceLock<Handle>,
+    /// A breaker closed.
+    recovered: Arc<Notify>,
+}
+
+impl SharedStore {
+    /// The most operations of a failure domain that are under way or wait: ten times what 10 000 checks a second have under way at a round trip of
+    /// 2 ms.
+    pub const MOST_IN_FLIGHT: usize = 256;
+
+    /// A store of this backend.
+    #[must_use]
+    pub fn new(backend: impl Backend) -> SharedStore {
+        SharedStore::from_arc(Arc::new(backend))
+    }
+
+    /// A store of a backend that somebody else holds too.
+    #[must_use]
+    pub fn from_arc(backend: Arc<dyn Backend>) -> SharedStore {
+        let random = std::hash::RandomState::new();
+        let domains = (0..backend.failure_domains().max(1))
+            .map(|index| Domain::new(index, random.hash_one(index)))
+            .collect();
+        let core = Core {
+            backend,
+            domains,
+            counters: Counters::default(),
+            node: random.hash_one("node"),
+            beginning: tokio::time::Instant::now(),
+            runtime: OnceLock::new(),
+            recovered: Arc::default(),
+        };
+        SharedStore { core: Arc::new(core) }
+    }
+
+    /// What it has done, and how its failure domains are.
+    #[must_use]
+    pub fn stats(&self) -> StoreStats {
+        self.core.stats()
+    }
+
+    /// Asks one thing of the backend, as limits do: through the breaker, the bulkhead and a batch, and until the deadline.
+    ///
+    /// # Errors
+    ///
+    /// [`BackendError`], at the deadline at the latest (timers of tokio are up to a millisecond late).
+    pub async fn ask(&self, operation: Operation, deadline: Instant) -> Result<Reply, BackendError> {
+        self.submit(operation, deadline)?.answer().await
+    }
+
+    /// The same in two steps, for whoever must do something about an answer that comes too late.
+    pub(super) fn submit(&self, operation: Operation, deadline: Instant) -> Result<Pending, BackendError> {
+        Core::submit(&self.core, operation, deadline)
+    }
+
+    /// Asks in the background; nobody wants to know the answer.
+    pub(super) fn tell(&self, operation: Operation) {
+        Core::tell(&self.core, operation);
+    }
+
+    pub(super) fn is_same_as(&self, other: &SharedStore) -> bool {
+        Arc::ptr_eq(&self.core, &other.core)
+    }
+
+    pub(super) fn place(&self, subject: &Subject) -> u32 {
+        self.core.backend.place(subject)
+    }
+
+    /// The failure domain of a place, as an index.
+    pub(super) fn domain(&self, place: u32) -> usize {
+        self.core.domain_of(place)
+    }
+
+    pub(super) fn domains(&self) -> usize {
+        self.core.domains.len()
+    }
+
+    /// How many nodes use the store, if it has said so.
+    pub(super) fn nodes(&self, domain: usize) -> Option<u32> {
+        self.core.domains.get(domain).and_then(Domain::nodes)
+    }
+
+    /// Whether the domain is asked.
+    pub(super) fn is_open(&self, domain: usize) -> bool {
+        self.core.domains.get(domain).is_some_and(Domain::is_open)
+    }
+
+    /// Notified when a breaker closes.
+    pub(super) fn recovered(&self) -> Arc<Notify> {
+        Arc::clone(&self.core.recovered)
+    }
+
+    /// The runtime for background work: the current one, or the one where the store was first used.
+    pub(super) fn runtime(&self) -> Option<Handle> {
+        self.core.runtime()
+    }
+}
+
+impl Core {
+    /// What is told in the background has as long as a probe.
+    const BACKGROUND_BUDGET: Duration = Breaker::PROBE_BUDGET;
+
+    fn domain_of(&self, place: u32) -> usize {
+        let domain = usize::from(self.backend.failure_domain(place));
+        // A backend that names a domain beyond those it has: it is still asked, under the last one's breaker.
+        domain.min(self.domains.len() - 1)
+    }
+
+    fn submit(core: &Arc<Core>, operation: Operation, deadline: Instant) -> Result<Pending, BackendError> {
+        let domain = operation.subject().map_or(0, |subject| core.domain_of(core.backend.place(subject)));
+        let deadline = tokio::time::Instant::from_std(deadline);
+        let (waiting, pending) = pending::of(core, domain, operation, deadline)?;
+        Core::enqueue(core, domain, waiting)?;
+        Ok(pending)
+    }
+
+    fn tell(core: &Arc<Core>, operation: Operation) {
+        let domain = operation.subject().map_or(0, |subject| core.domain_of(core.backend.place(subject)));
+        let deadline = tokio::time::Instant::now() + Core::BACKGROUND_BUDGET;
+        let sent = Waiting::detached(core, domain, operation, deadline)
+            .and_then(|waiting| Core::enqueue(core, domain, waiting));
+        if sent.is_err() {
+            Counters::add(&core.counters.untold, 1);
+        }
+    }
+
+    /// Puts it into the domain's queue, and sends it if a lane is free.
+    fn enqueue(core: &Arc<Core>, domain: usize, waiting: Waiting) -> Result<(), BackendError> {
+        let Some(runtime) = core.runtime() else { return Err(no_runtime()) };
+        keeper::ensure(core, &runtime);
+        if core.domains[domain].push(waiting) {
+            runtime.spawn(batch::run(Arc::clone(core), domain));
+        }
+        Ok(())
+    }
+
+    fn runtime(&self) -> Option<Handle> {
+        match Handle::try_current() {
+            Ok(current) => {
+                self.runtime.get_or_init(|| current.clone());
+                Some(current)
+            }
+            Err(_) => self.runtime.get().cloned(),
+        }
+    }
+
+    /// Time for the breakers.
+    fn now(&self) -> Duration {
+        tokio::time::Instant::now().saturating_duration_since(self.beginning)
+    }
+
+    fn record(&self, domain: usize, outcomes: impl IntoIterator<Item = Outcome>) {
+        let now = self.now();
+        self.domains[domain].with_breaker(|breaker| {
+            for outcome in outcomes {
+                breaker.record(now, outcome);
+            }
+        });
+    }
+}
+
+fn no_runtime() -> BackendError {
+    BackendError::new(
+        BackendErrorKind::Unavailable,
+        Applied::No,
+        "there is no tokio runtime here, and the store was not used in one before; call it from within a runtime once",
+    )
+}
+
+impl Drop for Core {
+    /// Background tasks find that it is gone.
+    fn drop(&mut self) {
+        for domain in &self.domains {
+            domain.wake_keeper();
+        }
+        self.recovered.notify_waiters();
+    }
+}
+
+impl fmt::Debug for SharedStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SharedStore")
+            .field("backend", &self.core.backend)
+            .field("stats", &self.stats())
+            .finish_non_exhaustive()
+    }
+}
