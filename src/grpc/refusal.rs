@@ -75,10 +75,16 @@ fn millis_up(wait: Duration) -> u64 {
 /// What a request is told that is refused by those limits of `reports` that say so.
 pub(crate) fn refusal(reports: &[LimitReport]) -> Status {
     let refusing: Vec<&LimitReport> = reports.iter().filter(|report| report.refuses()).collect();
-    let names: Vec<&str> = refusing.iter().map(|report| report.name()).collect();
     let retry = Retry::after_all(refusing.iter().map(|report| report.retry_after()));
-    let violations = refusing.iter().map(|report| violation_of(report)).collect();
-    exhausted(format!("limit reached ({}): {retry}", names.join(", ")), violations, retry)
+    let violated: Vec<_> = refusing.iter().filter(|report| !report.failed()).collect();
+    let names = |reports: Vec<&str>| reports.join(", ");
+    if violated.is_empty() {
+        let unchecked = names(refusing.iter().map(|report| report.name()).collect());
+        return unavailable(format!("limit cannot be checked ({unchecked}): {retry}"), retry);
+    }
+    let reached = names(violated.iter().map(|report| report.name()).collect());
+    let violations = violated.iter().map(|report| violation_of(report)).collect();
+    exhausted(format!("limit reached ({reached}): {retry}"), violations, retry)
 }
 
 /// The head of a reply that is this status and nothing else, to a request with these headers. The body is empty.
@@ -135,7 +141,15 @@ fn violation(name: &str, metric: &str, limit: u64, description: String) -> Quota
 }
 
 fn exhausted(message: String, violations: Vec<QuotaViolation>, retry: Retry) -> Status {
-    let mut details = ErrorDetails::with_quota_failure(violations);
+    status(Code::ResourceExhausted, message, ErrorDetails::with_quota_failure(violations), retry)
+}
+
+/// It is not the client's fault, and any other try may succeed.
+fn unavailable(message: String, retry: Retry) -> Status {
+    status(Code::Unavailable, message, ErrorDetails::new(), retry)
+}
+
+fn status(code: Code, message: String, mut details: ErrorDetails, retry: Retry) -> Status {
     if let Some(delay) = retry.delay() {
         details.set_retry_info(Some(delay));
     }
@@ -143,7 +157,7 @@ fn exhausted(message: String, violations: Vec<QuotaViolation>, retry: Retry) -> 
     if let Some(millis) = retry.pushback() {
         metadata.insert(PUSHBACK, MetadataValue::from(millis));
     }
-    Status::with_error_details_and_metadata(Code::ResourceExhausted, message, details, metadata)
+    Status::with_error_details_and_metadata(code, message, details, metadata)
 }
 
 #[cfg(test)]
@@ -163,6 +177,7 @@ mod tests {
             reset_after: SECOND,
             retry_after,
             refuses: retry_after != Some(Duration::ZERO),
+            failed: false,
         }
     }
 

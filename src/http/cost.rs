@@ -92,6 +92,23 @@ impl Cost {
             Before::OfRequest(cost) => cost(head),
         }
     }
+
+    /// What it was found to be when the answer began, if that tells.
+    pub(super) fn at_head(&self, answer: &response::Parts) -> Option<u64> {
+        match &self.after {
+            Some(After::Head(cost)) => cost(answer),
+            _ => None,
+        }
+    }
+
+    /// What it is in the end, if it was an estimate: by what was found when the answer began, or by so many bytes of its body.
+    pub(super) fn at_end(&self, at_head: Option<u64>, bytes: u64) -> Option<u64> {
+        match &self.after {
+            None => None,
+            Some(After::Head(_)) => at_head,
+            Some(After::Body { bytes_per_token }) => Some(bytes.div_ceil(*bytes_per_token)),
+        }
+    }
 }
 
 impl fmt::Debug for Cost {

@@ -10,7 +10,7 @@ use http::Response;
 use tower_layer::Layer;
 
 use super::fields::HeaderDialect;
-use super::limit::Limit;
+use super::limit::{Checked, Limit};
 #[cfg(feature = "policy")]
 use super::policies::{PolicyRules, RequestAttributes};
 use super::refusal::Refusal;
@@ -62,6 +62,8 @@ impl RateLimitLayer {
             limits: Vec::new(),
             rules: Rules {
                 limits: Box::default(),
+                #[cfg(feature = "distributed")]
+                global: Box::default(),
                 skip: Vec::new(),
                 dialects: vec![HeaderDialect::default()],
                 shadow: false,
@@ -82,9 +84,9 @@ impl<S> Layer<S> for RateLimitLayer {
     type Service = RateLimit<S>;
 
     fn layer(&self, inner: S) -> RateLimit<S> {
-        for limit in &self.rules.limits {
-            limit.used_once_more();
-        }
+        self.rules.limits.iter().for_each(Checked::used_once_more);
+        #[cfg(feature = "distributed")]
+        self.rules.global.iter().for_each(Checked::used_once_more);
         #[cfg(feature = "policy")]
         if let Some(policies) = &self.rules.policies {
             policies.used_once_more();
@@ -258,11 +260,18 @@ impl Builder {
         if limits.is_empty() {
             return Err(LayerError::NoLimit);
         }
-        let limits: Result<Vec<_>, _> = limits.iter().map(Limit::checked).collect();
-        rules.limits = limits?.into();
-        for (place, limit) in rules.limits.iter().enumerate() {
-            if rules.limits[..place].iter().any(|other| other.name == limit.name) {
-                return Err(LayerError::NameTwice { limit: limit.name.to_string() });
+        for (place, limit) in limits.iter().enumerate() {
+            if limits[..place].iter().any(|other| other.name == limit.name) {
+                return Err(LayerError::NameTwice { limit: limit.name.clone() });
+            }
+        }
+        let of_this_process = limits.iter().filter_map(Limit::local);
+        rules.limits = of_this_process.collect::<Result<_, _>>()?;
+        #[cfg(feature = "distributed")]
+        {
+            rules.global = limits.iter().filter_map(Limit::global).collect::<Result<_, _>>()?;
+            if let (Some(shared), Some(_)) = (rules.global.first(), rules.max_delay) {
+                return Err(LayerError::GlobalDoesNotWait { limit: shared.name.to_string() });
             }
         }
         Ok(RateLimitLayer { rules: Arc::new(rules) })

@@ -44,10 +44,14 @@ mod cost;
 mod decision;
 mod error;
 mod fields;
+#[cfg(feature = "distributed")]
+mod global;
 mod guard;
 mod head;
 mod hold;
 mod key;
+#[cfg(feature = "distributed")]
+mod key_bytes;
 mod layer;
 mod limit;
 mod name;

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Instant;
 
 use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
@@ -36,13 +37,13 @@ impl<S> RateLimit<S> {
     }
 
     /// Holds a request. The service that is ready goes with it.
-    fn waiter<Q>(&mut self, request: Request<Q>) -> Waiter<S, Q>
+    fn waiter<Q>(&mut self, request: Request<Q>, begun: Option<Instant>) -> Waiter<S, Q>
     where
         S: Clone,
     {
         let clone = self.inner.clone();
         let service = std::mem::replace(&mut self.inner, clone);
-        Waiter { service, request, rules: Arc::clone(&self.rules) }
+        Waiter { service, request, rules: Arc::clone(&self.rules), begun }
     }
 
     /// The inner service.
@@ -85,10 +86,15 @@ where
                     let response = rules.refuse(&head, &refused);
                     RateLimitFuture::answered(rules, response, &refused)
                 }
-                Ok(waiting) => RateLimitFuture::held(self.waiter(request), waiting.turns()),
+                Ok(waiting) => RateLimitFuture::held(self.waiter(request, None), waiting.turns()),
             },
+            #[cfg(feature = "distributed")]
+            Decided::Ask(asking) => {
+                let begun = asking.begun;
+                RateLimitFuture::held(self.waiter(request, begun), asking.decide())
+            }
             #[cfg(feature = "policy")]
-            Decided::Delay(delayed) => RateLimitFuture::held(self.waiter(request), delayed.turn()),
+            Decided::Delay(delayed) => RateLimitFuture::held(self.waiter(request, None), delayed.turn()),
         }
     }
 }
@@ -155,12 +161,14 @@ struct Waiter<S, Q> {
     service: S,
     request: Request<Q>,
     rules: Arc<Rules>,
+    /// Since when it is being decided, if anybody wants to know how long that takes.
+    begun: Option<Instant>,
 }
 
 type Turns = Pin<Box<dyn Future<Output = Result<Passed, Refused>> + Send>>;
 
 pin_project! {
-    /// The answer of a [`RateLimit`] service. It is boxed only while a request is held.
+    /// The answer of a [`RateLimit`] service. It is boxed only while a request is held, or a limit is asked that many nodes share.
     pub struct RateLimitFuture<S, Q>
     where
         S: Service<Request<Q>>,
@@ -238,9 +246,9 @@ where
 
 impl<S: Service<Request<Q>>, Q> Waiter<S, Q> {
     fn go_on(self, decided: Result<Passed, Refused>) -> State<S::Future, S, Q> {
-        let Waiter { mut service, mut request, rules } = self;
-        observed::held(&rules, &Head::of(&request), &decided);
-        match decided {
+        let Waiter { mut service, mut request, rules, begun } = self;
+        let took = begun.map(|begun| begun.elapsed());
+        match observed::settled(&rules, &Head::of(&request), decided, took) {
             Ok(passed) => {
                 let ending = Ending::begin(&rules, passed, &mut request);
                 State::Passing { answer: service.call(request), ending }

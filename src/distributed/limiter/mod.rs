@@ -7,6 +7,8 @@ mod debts;
 mod failing;
 mod group;
 mod report;
+#[cfg(feature = "tower")]
+mod settle;
 mod stats;
 
 pub use all::{CheckedAll, On, check_all};

@@ -40,6 +40,7 @@ fn report(standing: &Standing<'_>) -> LimitReport {
         reset_after: standing.reset_after(),
         retry_after: standing.retry_after(),
         refuses: standing.refuses(),
+        failed: false,
     }
 }
 
@@ -55,5 +56,6 @@ fn nothing_passes(policy: &str) -> LimitReport {
         reset_after: Duration::MAX,
         retry_after: None,
         refuses: true,
+        failed: false,
     }
 }

@@ -1,0 +1,92 @@
+//! [`Global`]: a limit that many nodes share, as the middleware asks it.
+
+mod asking;
+mod owed;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub(super) use asking::Asking;
+pub(super) use owed::Owed;
+
+use super::Head;
+use super::limit::{Checked, Limited, Source};
+use super::report::{LimitReport, Unit};
+use super::rules::{Refused, Rules};
+use crate::distributed::{self, GlobalDecision, GlobalLimiter, On, Rule};
+
+/// A limit that many nodes share.
+#[derive(Clone)]
+pub struct Global {
+    limiter: Arc<GlobalLimiter>,
+}
+
+impl Limited for GlobalLimiter {
+    fn source(self: Arc<Self>) -> Source {
+        Source::Global(Global { limiter: self })
+    }
+}
+
+impl fmt::Debug for Global {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.limiter.fmt(f)
+    }
+}
+
+/// What a request asks of a limit that many nodes share.
+#[derive(Clone, Debug)]
+struct Asked {
+    /// Which of the layer's global limits.
+    limit: usize,
+    key: Box<[u8]>,
+    cost: u64,
+}
+
+impl Rules {
+    /// What the request asks of those global limits that concern it.
+    fn ask_each_global(&self, head: &Head<'_>) -> Result<Vec<Asked>, Refused> {
+        let asked = self.global.iter().enumerate().filter_map(|(limit, rule)| {
+            let key = self.find_key(rule, head).transpose()?;
+            Some(key.map(|key| Asked { limit, key: key.to_bytes().into(), cost: rule.charged(head) }))
+        });
+        asked.collect()
+    }
+}
+
+impl Checked<Global> {
+    fn on<'a>(&'a self, asked: &'a Asked) -> On<'a> {
+        self.source.limiter.on(&asked.key).cost(asked.cost)
+    }
+
+    fn report(&self, asked: &Asked, decision: &GlobalDecision) -> LimitReport {
+        LimitReport {
+            name: Arc::clone(&self.name),
+            unit: Unit::Rate,
+            cost: asked.cost,
+            limit: decision.limit(),
+            window: window(&self.source.limiter.rule()),
+            remaining: decision.remaining(),
+            reset_after: decision.reset_after(),
+            retry_after: decision.retry_after(),
+            refuses: !decision.is_allowed(),
+            failed: is_unasked(decision.source()),
+        }
+    }
+}
+
+/// Whether nobody counted: neither the store, nor this node its share.
+fn is_unasked(source: distributed::Source) -> bool {
+    matches!(source, distributed::Source::FailOpen | distributed::Source::FailClosed)
+}
+
+/// The time in which an empty key becomes full, or a window ends.
+fn window(rule: &Rule) -> Option<Duration> {
+    match rule {
+        Rule::Gcra(quota) | Rule::TokenBucket(quota) => quota.refill_time(),
+        Rule::FixedWindow { window, .. }
+        | Rule::SlidingWindow { window, .. }
+        | Rule::SlidingLog { window, .. } => Some(*window),
+        Rule::Concurrency { .. } => None,
+    }
+}

@@ -1,0 +1,54 @@
+//! [`Owed`]: what is owed to limits that many nodes share until the answer's body has ended.
+
+use http::response;
+
+use super::Asked;
+use crate::distributed::{CheckedAll, Source};
+use crate::http::rules::Rules;
+
+/// Estimates that a request was charged. Dropped, they stay charged.
+#[derive(Default)]
+pub(in crate::http) struct Owed {
+    estimates: Vec<Estimate>,
+}
+
+struct Estimate {
+    asked: Asked,
+    decided_by: Source,
+    /// What it was found to cost when the answer began.
+    at_head: Option<u64>,
+}
+
+impl Owed {
+    /// What remains to be done after a check that admitted.
+    pub(super) fn of(rules: &Rules, asked: Vec<Asked>, checked: &CheckedAll) -> Owed {
+        let decided = asked.into_iter().zip(checked.decisions());
+        let estimates = decided.filter_map(|(asked, decision)| {
+            let is_estimate = rules.global[asked.limit].cost.after.is_some();
+            let decided_by = decision.as_ref()?.source();
+            is_estimate.then_some(Estimate { asked, decided_by, at_head: None })
+        });
+        Owed { estimates: estimates.collect() }
+    }
+
+    pub(super) fn is_nothing(&self) -> bool {
+        self.estimates.is_empty()
+    }
+
+    /// The answer has begun.
+    pub(in crate::http) fn answered(&mut self, rules: &Rules, answer: &response::Parts) {
+        for estimate in &mut self.estimates {
+            estimate.at_head = rules.global[estimate.asked.limit].cost.at_head(answer);
+        }
+    }
+
+    /// The answer has ended, or will not go on: so many bytes of its body were sent. The rest goes on in the background.
+    pub(in crate::http) fn end(self, rules: &Rules, bytes: u64) {
+        for Estimate { asked, decided_by, at_head } in self.estimates {
+            let limit = &rules.global[asked.limit];
+            if let Some(actual) = limit.cost.at_end(at_head, bytes) {
+                limit.source.limiter.settle(&asked.key, asked.cost, actual, decided_by);
+            }
+        }
+    }
+}
