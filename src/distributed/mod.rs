@@ -23,7 +23,7 @@ pub use backend::{Applied, Backend, BackendError, BackendErrorKind, BoxFuture};
 pub use breaker::BreakerState;
 pub use decision::{GlobalDecision, Source};
 pub use failure::FailurePolicy;
-pub use lease::{LeaseGrant, LeaseReport, LeaseRequest, LeaseReturn};
+pub use lease::{LeaseGrant, LeaseReport, LeaseRequest, LeaseReturn, LeaseSettings};
 pub use limiter::{
     CheckedAll, GlobalBuildError, GlobalBuilder, GlobalLimiter, GlobalStats, Mode, On, check_all,
 };

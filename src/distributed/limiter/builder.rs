@@ -12,6 +12,7 @@ use crate::distributed::deny_cache::DenyCache;
 use crate::distributed::failure::FailurePolicy;
 use crate::distributed::fallback::Fallback;
 use crate::distributed::key_hash::KeyHasher;
+use crate::distributed::lease::LeaseSettings;
 use crate::distributed::rule::Rule;
 use crate::distributed::rule_error::RuleError;
 use crate::distributed::store::SharedStore;
@@ -25,6 +26,8 @@ pub enum Mode {
     /// Every check asks the store, unless it is known to refuse.
     #[default]
     Direct,
+    /// A node leases tokens in advance, so that most checks need no store.
+    Leased(LeaseSettings),
 }
 
 /// Builds a [`GlobalLimiter`].
