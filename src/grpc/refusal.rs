@@ -74,17 +74,19 @@ fn millis_up(wait: Duration) -> u64 {
 
 /// What a request is told that is refused by those limits of `reports` that say so.
 pub(crate) fn refusal(reports: &[LimitReport]) -> Status {
-    let refusing: Vec<&LimitReport> = reports.iter().filter(|report| report.refuses()).collect();
-    let retry = Retry::after_all(refusing.iter().map(|report| report.retry_after()));
-    let violated: Vec<_> = refusing.iter().filter(|report| !report.failed()).collect();
-    let names = |reports: Vec<&str>| reports.join(", ");
-    if violated.is_empty() {
-        let unchecked = names(refusing.iter().map(|report| report.name()).collect());
-        return unavailable(format!("limit cannot be checked ({unchecked}): {retry}"), retry);
+    let refusing = reports.iter().filter(|report| report.refuses());
+    let retry = Retry::after_all(refusing.clone().map(LimitReport::retry_after));
+    let (unchecked, reached): (Vec<_>, Vec<_>) = refusing.partition(|report| report.failed());
+    if reached.is_empty() {
+        return unavailable(&format!("limit cannot be checked ({})", names(&unchecked)), retry);
     }
-    let reached = names(violated.iter().map(|report| report.name()).collect());
-    let violations = violated.iter().map(|report| violation_of(report)).collect();
-    exhausted(format!("limit reached ({reached}): {retry}"), violations, retry)
+    let violations = reached.iter().map(|report| violation_of(report)).collect();
+    exhausted(format!("limit reached ({}): {retry}", names(&reached)), violations, retry)
+}
+
+fn names(reports: &[&LimitReport]) -> String {
+    let names: Vec<_> = reports.iter().map(|report| report.name()).collect();
+    names.join(", ")
 }
 
 /// The head of a reply that is this status and nothing else, to a request with these headers. The body is empty.
@@ -141,15 +143,7 @@ fn violation(name: &str, metric: &str, limit: u64, description: String) -> Quota
 }
 
 fn exhausted(message: String, violations: Vec<QuotaViolation>, retry: Retry) -> Status {
-    status(Code::ResourceExhausted, message, ErrorDetails::with_quota_failure(violations), retry)
-}
-
-/// It is not the client's fault, and any other try may succeed.
-fn unavailable(message: String, retry: Retry) -> Status {
-    status(Code::Unavailable, message, ErrorDetails::new(), retry)
-}
-
-fn status(code: Code, message: String, mut details: ErrorDetails, retry: Retry) -> Status {
+    let mut details = ErrorDetails::with_quota_failure(violations);
     if let Some(delay) = retry.delay() {
         details.set_retry_info(Some(delay));
     }
@@ -157,7 +151,13 @@ fn status(code: Code, message: String, mut details: ErrorDetails, retry: Retry) 
     if let Some(millis) = retry.pushback() {
         metadata.insert(PUSHBACK, MetadataValue::from(millis));
     }
-    Status::with_error_details_and_metadata(code, message, details, metadata)
+    Status::with_error_details_and_metadata(Code::ResourceExhausted, message, details, metadata)
+}
+
+/// It is not the client's fault, and another try may succeed. Without pushback: the client's own backoff grows if this goes on.
+fn unavailable(message: &str, retry: Retry) -> Status {
+    let details = ErrorDetails::with_retry_info(retry.delay());
+    Status::with_error_details(Code::Unavailable, format!("{message}: {retry}"), details)
 }
 
 #[cfg(test)]

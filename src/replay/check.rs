@@ -6,7 +6,8 @@ use comfy_table::ContentArrangement;
 
 use super::table::plain_table;
 use crate::policy::{
-    Amount, BackendMode, Conditions, CostRule, Limit, Missing, OnFailure, Pattern, Percent, Policies, Policy, State,
+    Amount, BackendMode, Conditions, CostRule, Limit, Missing, OnFailure, Pattern, Percent, Policies, Policy,
+    State,
 };
 
 /// The width of the table: what is longer goes on in the next line of its cell.

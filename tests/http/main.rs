@@ -4,6 +4,10 @@
 
 mod deciding;
 mod ending;
+#[cfg(feature = "distributed")]
+mod global;
+#[cfg(feature = "distributed")]
+mod global_failing;
 mod keys;
 mod observing;
 #[cfg(feature = "policy")]
