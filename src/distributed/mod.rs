@@ -6,6 +6,7 @@ mod decision;
 mod deny_cache;
 mod failure;
 mod fallback;
+mod fault;
 mod key_hash;
 mod lease;
 mod limiter;
@@ -23,6 +24,7 @@ pub use backend::{Applied, Backend, BackendError, BackendErrorKind, BoxFuture};
 pub use breaker::BreakerState;
 pub use decision::{GlobalDecision, Source};
 pub use failure::FailurePolicy;
+pub use fault::{Fault, FaultBackend, Faults};
 pub use lease::{LeaseGrant, LeaseReport, LeaseRequest, LeaseReturn, LeaseSettings};
 pub use limiter::{
     CheckedAll, GlobalBuildError, GlobalBuilder, GlobalLimiter, GlobalStats, Mode, On, check_all,

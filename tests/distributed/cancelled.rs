@@ -1,0 +1,1 @@
+//! Callers who leave.

@@ -1,0 +1,1 @@
+//! What a limit decides while its store is not well.

@@ -1,0 +1,1 @@
+//! What a store does for all limits on it.
