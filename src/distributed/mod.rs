@@ -2,6 +2,7 @@
 
 mod backend;
 mod breaker;
+mod concurrency;
 mod decision;
 mod deny_cache;
 mod failure;
@@ -22,6 +23,7 @@ pub(crate) mod unfit;
 
 pub use backend::{Applied, Backend, BackendError, BackendErrorKind, BoxFuture};
 pub use breaker::BreakerState;
+pub use concurrency::{GlobalConcurrencyBuilder, GlobalConcurrencyLimit, GlobalPermit};
 pub use decision::{GlobalDecision, Source};
 pub use failure::FailurePolicy;
 pub use fault::{Fault, FaultBackend, Faults};

@@ -21,7 +21,7 @@ const A_LITTLE: Duration = Duration::from_millis(100);
 
 /// When to try again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Retry {
+pub(super) enum Retry {
     After(Duration),
     /// Nobody knows when.
     Sometime,
@@ -30,7 +30,7 @@ enum Retry {
 
 impl Retry {
     /// When all of these waits are over. A wait of zero is one that is not known: there was a refusal.
-    fn after_all(waits: impl IntoIterator<Item = Option<Duration>>) -> Retry {
+    pub(super) fn after_all(waits: impl IntoIterator<Item = Option<Duration>>) -> Retry {
         let longest = waits.into_iter().try_fold(Duration::ZERO, |longest, wait| Some(longest.max(wait?)));
         match longest {
             Some(Duration::ZERO) => Retry::Sometime,
@@ -132,7 +132,7 @@ fn violation_of(report: &LimitReport) -> QuotaViolation {
     violation(report.name(), metric, report.limit(), description)
 }
 
-fn violation(name: &str, metric: &str, limit: u64, description: String) -> QuotaViolation {
+pub(super) fn violation(name: &str, metric: &str, limit: u64, description: String) -> QuotaViolation {
     QuotaViolation {
         quota_id: name.to_owned(),
         quota_metric: metric.to_owned(),
@@ -142,7 +142,7 @@ fn violation(name: &str, metric: &str, limit: u64, description: String) -> Quota
     }
 }
 
-fn exhausted(message: String, violations: Vec<QuotaViolation>, retry: Retry) -> Status {
+pub(super) fn exhausted(message: String, violations: Vec<QuotaViolation>, retry: Retry) -> Status {
     let mut details = ErrorDetails::with_quota_failure(violations);
     if let Some(delay) = retry.delay() {
         details.set_retry_info(Some(delay));
@@ -155,7 +155,7 @@ fn exhausted(message: String, violations: Vec<QuotaViolation>, retry: Retry) -> 
 }
 
 /// It is not the client's fault, and another try may succeed. Without pushback: the client's own backoff grows if this goes on.
-fn unavailable(message: &str, retry: Retry) -> Status {
+pub(super) fn unavailable(message: &str, retry: Retry) -> Status {
     let details = ErrorDetails::with_retry_info(retry.delay());
     Status::with_error_details(Code::Unavailable, format!("{message}: {retry}"), details)
 }

@@ -85,6 +85,12 @@ impl Cost {
         Cost { before: Before::Fixed(estimate), after: Some(After::Body { bytes_per_token }) }
     }
 
+    /// Whether it is 1 for every request.
+    #[cfg(feature = "distributed")]
+    pub(super) fn is_one(&self) -> bool {
+        matches!(self, Cost { before: Before::Fixed(1), after: None })
+    }
+
     /// What is charged before.
     pub(super) fn charged(&self, head: &Head<'_>) -> u64 {
         match &self.before {

@@ -18,7 +18,8 @@ use crate::decision::Figures;
 use crate::limiter::{Engine, Limiter, On, Turns};
 
 /// What can stand behind a [`Limit`]: a [`Limiter`] of any algorithm, a [`ConcurrencyLimit`], a [`KeyedConcurrencyLimit`], an
-/// [`AdaptiveConcurrency`]; and with feature `distributed` a `GlobalLimiter`, which many nodes share. It is there to be named in bounds,
+/// [`AdaptiveConcurrency`]; and with feature `distributed` a
+/// `GlobalLimiter` or `GlobalConcurrencyLimit`, which many nodes share. It is there to be named in bounds,
 /// and cannot be implemented.
 pub trait Limited: Send + Sync + 'static {
     #[doc(hidden)]
@@ -179,6 +180,9 @@ impl Limit {
     pub(super) fn global(&self) -> Option<Result<Checked<Global>, LayerError>> {
         match &self.source {
             Source::Local(_) => None,
+            Source::Global(Global::Places(_)) if !self.cost.is_one() => {
+                Some(Err(LayerError::GlobalPlaceCost { limit: self.name.clone() }))
+            }
             Source::Global(global) => Some(self.checked(global.clone())),
         }
     }

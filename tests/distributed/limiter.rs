@@ -141,8 +141,8 @@ fn what_cannot_be_built_is_named() {
 #[tokio::test(start_paused = true)]
 async fn keys_with_one_tag_are_checked_together() {
     let (store, _) = store();
-    let tag = |key: &[u8]| key.split(|byte| *byte == b'/').next().unwrap_or(key);
-    let limiter = ten_a_second(&store).tag(tag).build().unwrap();
+    let limiter = ten_a_second(&store).tag(|key| key.split(|byte| *byte == b'/').next().unwrap_or(key));
+    let limiter = limiter.build().unwrap();
     let clone = limiter.clone();
     assert!(check_all(&[limiter.on("acme/ann"), clone.on("acme/bob")]).await.is_allowed());
     assert_eq!(limiter.peek("acme/ann").await.unwrap().remaining, 9);

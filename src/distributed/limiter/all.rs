@@ -31,7 +31,7 @@ impl std::fmt::Debug for On<'_> {
     /// Without the key, which may name a person.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("On")
-            .field("limit", &self.limit.name)
+            .field("limit", &self.limit.subjects.name)
             .field("cost", &self.cost)
             .finish_non_exhaustive()
     }

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::debts::Debts;
 use super::failing::Failing;
-use super::{Counters, GlobalLimiter, Inner, Tag};
+use super::subjects::Subjects;
+use super::{Counters, GlobalLimiter, Inner};
 use crate::clock::Clock;
 use crate::distributed::deny_cache::DenyCache;
 use crate::distributed::failure::FailurePolicy;
@@ -33,17 +34,15 @@ pub enum Mode {
 /// Builds a [`GlobalLimiter`].
 #[must_use = "a builder does nothing until `build`"]
 pub struct GlobalBuilder {
-    name: Arc<str>,
-    rule: Rule,
-    store: SharedStore,
+    pub(in crate::distributed) subjects: Subjects,
+    pub(in crate::distributed) store: SharedStore,
     mode: Mode,
-    policy: FailurePolicy,
-    expected_nodes: u32,
-    budget: Duration,
-    tag: Option<Tag>,
-    max_keys: usize,
+    pub(in crate::distributed) policy: FailurePolicy,
+    pub(in crate::distributed) expected_nodes: u32,
+    pub(in crate::distributed) budget: Duration,
+    pub(in crate::distributed) max_keys: usize,
     clock: Option<Clock>,
-    observer: Option<Arc<dyn Observer>>,
+    pub(in crate::distributed) observer: Option<Arc<dyn Observer>>,
 }
 
 impl GlobalBuilder {
@@ -56,16 +55,14 @@ impl GlobalBuilder {
     /// At most 5 MB for the deny cache, and as much for the share of each key in an outage.
     const DEFAULT_MAX_KEYS: usize = 100_000;
 
-    pub(super) fn new(name: Arc<str>, rule: Rule, store: SharedStore) -> GlobalBuilder {
+    pub(in crate::distributed) fn new(name: Arc<str>, rule: Rule, store: SharedStore) -> GlobalBuilder {
         GlobalBuilder {
-            name,
-            rule,
+            subjects: Subjects { name, rule, tag: None },
             store,
             mode: Mode::default(),
             policy: FailurePolicy::default(),
             expected_nodes: 1,
             budget: GlobalBuilder::DEFAULT_BUDGET,
-            tag: None,
             max_keys: GlobalBuilder::DEFAULT_MAX_KEYS,
             clock: None,
             observer: None,
@@ -95,11 +92,12 @@ impl GlobalBuilder {
 
     /// Which part of a key keys have in common that must be in one place, such as the tenant; default the whole key. It must be the same for
     /// the same key, on all nodes.
-    pub fn tag<F>(self, tag: F) -> GlobalBuilder
+    pub fn tag<F>(mut self, tag: F) -> GlobalBuilder
     where
         F: Fn(&[u8]) -> &[u8] + Send + Sync + 'static,
     {
-        GlobalBuilder { tag: Some(Arc::new(tag)), ..self }
+        self.subjects.tag = Some(Arc::new(tag));
+        self
     }
 
     /// Of how many keys this node remembers something at most: what was refused, its share in an outage, what it owes; default 100 000, from 1
@@ -124,27 +122,22 @@ impl GlobalBuilder {
     ///
     /// [`GlobalBuildError`] names what is out of range.
     pub fn build(self) -> Result<GlobalLimiter, GlobalBuildError> {
-        self.rule.validate().map_err(GlobalBuildError::Rule)?;
-        check_max_keys(self.max_keys).map_err(|_| GlobalBuildError::MaxKeys { max_keys: self.max_keys })?;
-        if !(GlobalBuilder::SHORTEST_BUDGET..=GlobalBuilder::LONGEST_BUDGET).contains(&self.budget) {
-            return Err(GlobalBuildError::Budget { budget: self.budget });
-        }
-        let fallback = Fallback::new(&self.rule, self.max_keys).ok_or(GlobalBuildError::NoRate)?;
+        self.validate()?;
+        let rule = self.subjects.rule;
+        let fallback = Fallback::new(&rule, self.max_keys).ok_or(GlobalBuildError::NoRate)?;
         let clock = self.clock.unwrap_or_default();
         let failing = Failing::new(
             self.policy,
             Some(fallback).filter(|_| self.policy == FailurePolicy::Local),
-            self.rule.limit(),
+            rule.limit(),
             self.expected_nodes,
             clock.nanos(),
             self.store.domains(),
         );
         let inner = Inner {
-            name: self.name,
-            rule: self.rule,
+            subjects: self.subjects,
             store: self.store,
             budget: self.budget,
-            tag: self.tag,
             clock,
             hasher: KeyHasher::default(),
             denied: DenyCache::new(self.max_keys),
@@ -155,13 +148,23 @@ impl GlobalBuilder {
         };
         Ok(GlobalLimiter { inner: Arc::new(inner) })
     }
+
+    /// What holds for limits of all kinds.
+    pub(in crate::distributed) fn validate(&self) -> Result<(), GlobalBuildError> {
+        self.subjects.rule.validate().map_err(GlobalBuildError::Rule)?;
+        check_max_keys(self.max_keys).map_err(|_| GlobalBuildError::MaxKeys { max_keys: self.max_keys })?;
+        if !(GlobalBuilder::SHORTEST_BUDGET..=GlobalBuilder::LONGEST_BUDGET).contains(&self.budget) {
+            return Err(GlobalBuildError::Budget { budget: self.budget });
+        }
+        Ok(())
+    }
 }
 
 impl fmt::Debug for GlobalBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("GlobalBuilder")
-            .field("name", &self.name)
-            .field("rule", &self.rule)
+            .field("name", &self.subjects.name)
+            .field("rule", &self.subjects.rule)
             .field("mode", &self.mode)
             .field("policy", &self.policy)
             .field("budget", &self.budget)

@@ -11,7 +11,7 @@ use crate::distributed::reply::{Reply, Standing};
 impl Inner {
     /// What can be decided without the store.
     pub(super) fn decide_here(&self, question: &Question<'_>) -> Option<GlobalDecision> {
-        let limit = self.rule.limit();
+        let limit = self.subjects.rule.limit();
         if question.cost > limit {
             return Some(GlobalDecision::never(limit));
         }
@@ -21,7 +21,7 @@ impl Inner {
 
     /// Asks the store; if it does not answer, the failure policy decides.
     pub(super) async fn ask(self: &Arc<Self>, question: &Question<'_>) -> GlobalDecision {
-        let spending = Spending::new(self.subject(question.key), question.cost);
+        let spending = Spending::new(self.subjects.of(question.key), question.cost);
         let domain = self.store.domain(self.store.place(&spending.subject));
         let mut pending = match self.store.submit(Operation::Check(vec![spending]), self.deadline()) {
             Ok(pending) => pending,
@@ -57,7 +57,7 @@ impl Inner {
         if !admitted {
             self.denied.learn(question.hash, question.cost, question.asked, &standing);
         }
-        GlobalDecision::new(admitted, Source::Remote, self.rule.limit(), standing)
+        GlobalDecision::new(admitted, Source::Remote, self.subjects.rule.limit(), standing)
     }
 
     /// The store could not be asked, or did not answer.
@@ -77,7 +77,7 @@ impl Inner {
 
     pub(super) fn note_failure(&self, question: &Question<'_>, domain: usize, error: &BackendError) {
         if let Some(observer) = &self.observer {
-            observer.failed(&self.name, error.kind().as_str());
+            observer.failed(&self.subjects.name, error.kind().as_str());
         }
         self.failing.begins(domain, question.asked);
     }
@@ -110,7 +110,7 @@ impl Inner {
         if self.store.domains() == 1 {
             return 0;
         }
-        self.store.domain(self.store.place(&self.subject(question.key)))
+        self.store.domain(self.store.place(&self.subjects.of(question.key)))
     }
 
     pub(super) fn decide_alone(&self, question: &Question<'_>, domain: usize) -> GlobalDecision {
@@ -121,7 +121,7 @@ impl Inner {
 
     /// What was admitted without the store is charged to it when it can be.
     pub(super) fn owe(self: &Arc<Self>, question: &Question<'_>, domain: usize) {
-        self.debts.add(question, domain, self.rule.limit());
+        self.debts.add(question, domain, self.subjects.rule.limit());
         report::ensure(self);
     }
 }

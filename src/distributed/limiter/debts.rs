@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -20,6 +20,8 @@ pub(super) struct Debts {
     forgiven: AtomicU64,
     /// Somebody owes more, or the limiter is gone.
     changed: Arc<Notify>,
+    /// Whether there is a task that charges them.
+    pub(super) reporting: AtomicBool,
 }
 
 /// Enough that threads seldom meet, few enough to look through all.
@@ -41,6 +43,7 @@ impl Debts {
             most_keys,
             forgiven: AtomicU64::new(0),
             changed: Arc::default(),
+            reporting: AtomicBool::new(false),
         }
     }
 

@@ -34,7 +34,7 @@ enum State {
 pub(super) fn of<'a>(parts: &[Part<'a>]) -> Vec<Group<'a>> {
     let mut groups: Vec<Group<'a>> = Vec::new();
     for (index, part) in parts.iter().enumerate() {
-        let spending = Spending::new(part.limit.subject(part.question.key), part.question.cost);
+        let spending = Spending::new(part.limit.subjects.of(part.question.key), part.question.cost);
         let store = &part.limit.store;
         let place = store.place(&spending.subject);
         let known = groups.iter_mut().find(|group| group.place == place && group.store.is_same_as(store));

@@ -10,6 +10,7 @@ mod report;
 #[cfg(feature = "tower")]
 mod settle;
 mod stats;
+mod subjects;
 
 pub use all::{CheckedAll, On, check_all};
 pub use builder::{GlobalBuildError, GlobalBuilder, Mode};
@@ -28,12 +29,12 @@ use super::operation::{Operation, Spending};
 use super::reply::{Reply, Standing};
 use super::rule::Rule;
 use super::store::SharedStore;
-use super::subject::Subject;
 use crate::clock::Clock;
 use crate::observe::Observer;
 use debts::Debts;
 use failing::Failing;
-use stats::Counters;
+pub(super) use stats::Counters;
+pub(super) use subjects::Subjects;
 
 /// A limit that many nodes share: one count in one [store](SharedStore), asked by all of them.
 ///
@@ -63,15 +64,10 @@ pub struct GlobalLimiter {
     inner: Arc<Inner>,
 }
 
-/// Which part of a key decides on its place.
-type Tag = Arc<dyn Fn(&[u8]) -> &[u8] + Send + Sync>;
-
 struct Inner {
-    name: Arc<str>,
-    rule: Rule,
+    subjects: Subjects,
     store: SharedStore,
     budget: Duration,
-    tag: Option<Tag>,
     clock: Clock,
     hasher: KeyHasher,
     denied: DenyCache,
@@ -142,7 +138,7 @@ impl GlobalLimiter {
     ///
     /// [`BackendError`] when the store cannot be asked.
     pub async fn peek<K: AsRef<[u8]> + ?Sized>(&self, key: &K) -> Result<Standing, BackendError> {
-        let operation = Operation::Peek(self.inner.subject(key.as_ref()));
+        let operation = Operation::Peek(self.inner.subjects.of(key.as_ref()));
         match self.inner.store.ask(operation, self.inner.deadline()).await? {
             Reply::Standing(standing) => Ok(standing),
             _ => Err(unfit_reply()),
@@ -156,7 +152,7 @@ impl GlobalLimiter {
     /// [`BackendError`] when the store cannot be asked. If it [may have been applied](BackendError::applied), a second call would give
     /// back twice.
     pub async fn refund<K: AsRef<[u8]> + ?Sized>(&self, key: &K, tokens: u64) -> Result<(), BackendError> {
-        let subject = self.inner.subject(key.as_ref());
+        let subject = self.inner.subjects.of(key.as_ref());
         self.inner.change(key.as_ref(), Operation::Refund(Spending::new(subject, tokens))).await
     }
 
@@ -168,7 +164,7 @@ impl GlobalLimiter {
     ///
     /// [`BackendError`] when the store cannot be asked.
     pub async fn reset<K: AsRef<[u8]> + ?Sized>(&self, key: &K) -> Result<(), BackendError> {
-        self.inner.change(key.as_ref(), Operation::Reset(self.inner.subject(key.as_ref()))).await
+        self.inner.change(key.as_ref(), Operation::Reset(self.inner.subjects.of(key.as_ref()))).await
     }
 
     /// This limit on `key`, one of several for [`check_all`].
@@ -179,13 +175,13 @@ impl GlobalLimiter {
     /// The limit's name.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.inner.name
+        &self.inner.subjects.name
     }
 
     /// By what rule it counts.
     #[must_use]
     pub fn rule(&self) -> Rule {
-        self.inner.rule
+        self.inner.subjects.rule
     }
 
     /// The store it is counted in.
@@ -203,21 +199,14 @@ impl GlobalLimiter {
     /// What it has decided, and who did.
     #[must_use]
     pub fn stats(&self) -> GlobalStats {
-        self.inner.counters.stats(&self.inner.debts)
+        let debts = &self.inner.debts;
+        GlobalStats { owing_keys: debts.keys(), forgiven: debts.forgiven(), ..self.inner.counters.stats() }
     }
 }
 
 impl Inner {
     fn question<'a>(&self, key: &'a [u8], cost: u64) -> Question<'a> {
         Question { key, hash: self.hasher.hash(key), cost, asked: self.clock.nanos() }
-    }
-
-    fn subject(&self, key: &[u8]) -> Subject {
-        let subject = Subject::new(Arc::clone(&self.name), self.rule, key);
-        match &self.tag {
-            Some(tag) => subject.with_tag(tag(key)),
-            None => subject,
-        }
     }
 
     fn deadline(&self) -> Instant {
@@ -236,7 +225,7 @@ impl Inner {
 }
 
 /// The backend breaks its promise.
-fn unfit_reply() -> BackendError {
+pub(super) fn unfit_reply() -> BackendError {
     let text = "the backend's reply does not fit the operation: see `Operation` for which one does";
     BackendError::new(BackendErrorKind::Protocol, Applied::Maybe, text)
 }
@@ -244,8 +233,8 @@ fn unfit_reply() -> BackendError {
 impl fmt::Debug for GlobalLimiter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("GlobalLimiter")
-            .field("name", &self.inner.name)
-            .field("rule", &self.inner.rule)
+            .field("name", &self.inner.subjects.name)
+            .field("rule", &self.inner.subjects.rule)
             .field("stats", &self.stats())
             .finish_non_exhaustive()
     }

@@ -19,16 +19,13 @@ use crate::distributed::store::SharedStore;
 /// checks, and go as fast as the store does.
 const AT_A_TIME: usize = SharedStore::MOST_IN_FLIGHT / 4;
 
-/// Charges may take longer than a check: nobody waits for them.
-const BUDGET: Duration = Duration::from_millis(250);
-
 /// How long it sleeps at most, with the store away, before it looks whether its limiter is still there.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Sees to it that debts are charged. Needs a runtime; without one they stay.
 pub(super) fn ensure(limiter: &Arc<Inner>) {
     limiter.debts.changed().notify_one();
-    let reporting = &limiter.counters.reporting;
+    let reporting = &limiter.debts.reporting;
     if reporting.load(Ordering::Relaxed) {
         return;
     }
@@ -46,7 +43,7 @@ impl Drop for Reporter {
     /// Also when the task is dropped with its runtime.
     fn drop(&mut self) {
         if let Some(limiter) = self.0.upgrade() {
-            limiter.counters.reporting.store(false, Ordering::Release);
+            limiter.debts.reporting.store(false, Ordering::Release);
         }
     }
 }
@@ -75,9 +72,9 @@ impl Inner {
     /// Charges all at once. They travel together.
     async fn charge(&self, debts: Vec<(KeyHash, Debt)>) {
         let asked = self.clock.nanos();
-        let deadline = (Instant::now() + BUDGET).into_std();
+        let deadline = (Instant::now() + SharedStore::BACKGROUND_BUDGET).into_std();
         let sent = debts.into_iter().map(|(hash, debt)| {
-            let spending = Spending::new(self.subject(&debt.key), debt.tokens);
+            let spending = Spending::new(self.subjects.of(&debt.key), debt.tokens);
             (hash, debt, self.store.submit(Operation::Charge(spending), deadline))
         });
         let sent: Vec<_> = sent.collect();
@@ -99,14 +96,14 @@ impl Inner {
                 }
                 Err(error) if error.applied() == Applied::No => {
                     refused = true;
-                    self.debts.put_back(hash, debt, self.rule.limit());
+                    self.debts.put_back(hash, debt, self.subjects.rule.limit());
                 }
                 _ => self.debts.forgive(debt.tokens),
             }
         }
         if refused {
             // The breaker may not have opened yet.
-            tokio::time::sleep(BUDGET).await;
+            tokio::time::sleep(SharedStore::BACKGROUND_BUDGET).await;
         }
     }
 }

@@ -17,7 +17,7 @@ impl GlobalLimiter {
         if question.cost > 0 {
             inner.owe(&question, inner.domain_of(&question));
         } else if actual < estimate {
-            inner.store.tell(Operation::Refund(Spending::new(inner.subject(key), estimate - actual)));
+            inner.store.tell(Operation::Refund(Spending::new(inner.subjects.of(key), estimate - actual)));
             inner.denied.forget(question.hash);
         }
     }

@@ -8,6 +8,7 @@ mod stats;
 
 use std::fmt;
 use std::hash::BuildHasher;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -51,6 +52,8 @@ pub(super) struct Core {
     counters: Counters,
     /// By which number the store knows this node.
     node: u64,
+    /// How many holders of places there have been.
+    holders: AtomicU64,
     /// The breakers' times are counted from here.
     beginning: tokio::time::Instant,
     /// Where it was first used: for what is sent from outside of any runtime.
@@ -63,6 +66,10 @@ impl SharedStore {
     /// The most operations of a failure domain that are under way or wait: ten times what 10 000 checks a second have under way at a round trip of
     /// 2 ms.
     pub const MOST_IN_FLIGHT: usize = 256;
+
+    /// What goes on in the background has as long as a probe: longer than a check, since nobody waits, and not so long that a batch
+    /// with it keeps others waiting.
+    pub(super) const BACKGROUND_BUDGET: Duration = Breaker::PROBE_BUDGET;
 
     /// A store of this backend.
     #[must_use]
@@ -82,6 +89,7 @@ impl SharedStore {
             domains,
             counters: Counters::default(),
             node: random.hash_one("node"),
+            holders: AtomicU64::new(0),
             beginning: tokio::time::Instant::now(),
             runtime: OnceLock::new(),
             recovered: Arc::default(),
@@ -122,6 +130,12 @@ impl SharedStore {
         self.core.backend.place(subject)
     }
 
+    /// A number that nobody else uses: the node's and one of its own.
+    pub(super) fn new_holder(&self) -> u128 {
+        let number = self.core.holders.fetch_add(1, Ordering::Relaxed);
+        u128::from(self.core.node) << 64 | u128::from(number)
+    }
+
     /// The failure domain of a place, as an index.
     pub(super) fn domain(&self, place: u32) -> usize {
         self.core.domain_of(place)
@@ -153,9 +167,6 @@ impl SharedStore {
 }
 
 impl Core {
-    /// What is told in the background has as long as a probe.
-    const BACKGROUND_BUDGET: Duration = Breaker::PROBE_BUDGET;
-
     fn domain_of(&self, place: u32) -> usize {
         let domain = usize::from(self.backend.failure_domain(place));
         // A backend that names a domain beyond those it has: it is still asked, under the last one's breaker.
@@ -172,7 +183,7 @@ impl Core {
 
     fn tell(core: &Arc<Core>, operation: Operation) {
         let domain = operation.subject().map_or(0, |subject| core.domain_of(core.backend.place(subject)));
-        let deadline = tokio::time::Instant::now() + Core::BACKGROUND_BUDGET;
+        let deadline = tokio::time::Instant::now() + SharedStore::BACKGROUND_BUDGET;
         let sent = Waiting::detached(core, domain, operation, deadline)
             .and_then(|waiting| Core::enqueue(core, domain, waiting));
         if sent.is_err() {

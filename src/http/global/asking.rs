@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::answers::Answers;
 use super::{Asked, Owed};
-use crate::distributed::{CheckedAll, check_all};
 use crate::http::guard::Guard;
 use crate::http::hold::Waiting;
 use crate::http::limit::{Asked as AskedHere, Checked};
@@ -54,12 +54,9 @@ impl Asking {
     pub(in crate::http) async fn decide(self) -> Result<Passed, Refused> {
         let Asking { rules, here, asked, .. } = self;
         let here = here.turn().await?;
-        let checked = {
-            let limits: Vec<_> = asked.iter().map(|asked| rules.global[asked.limit].on(asked)).collect();
-            check_all(&limits).await
-        };
-        let reports = reports(&rules, &asked, &checked);
-        if !checked.is_allowed() {
+        let answers = Answers::to(&rules, &asked).await;
+        let reports = answers.reports(&rules, &asked);
+        if !answers.all_admit() {
             let reports = here.give_back().into_iter().chain(reports).collect();
             return Err(Refused { why: Why::Limits, reports });
         }
@@ -69,22 +66,13 @@ impl Asking {
         }
         let limits = asked.iter().map(|asked| &rules.global[asked.limit]);
         passed.paid.extend(limits.filter(|limit| limit.is_used_elsewhere()).map(Checked::identity));
-        let owed = Owed::of(&rules, asked, &checked);
+        let owed = Owed::of(&rules, asked, answers);
         if !owed.is_nothing() {
             let guard = passed.guard.unwrap_or_else(|| Guard::of_nothing(Arc::clone(&rules)));
             passed.guard = Some(guard.and_of(owed));
         }
         Ok(passed)
     }
-}
-
-/// What those say that were asked.
-fn reports(rules: &Rules, asked: &[Asked], checked: &CheckedAll) -> Vec<LimitReport> {
-    let decided = asked.iter().zip(checked.decisions());
-    let report = |(asked, decision): (&Asked, &Option<_>)| {
-        Some(rules.global[asked.limit].report(asked, decision.as_ref()?))
-    };
-    decided.filter_map(report).collect()
 }
 
 impl Here {

@@ -1,9 +1,9 @@
 //! [`Global`]: a limit that many nodes share, as the middleware asks it.
 
+mod answers;
 mod asking;
 mod owed;
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,23 +14,26 @@ use super::Head;
 use super::limit::{Checked, Limited, Source};
 use super::report::{LimitReport, Unit};
 use super::rules::{Refused, Rules};
-use crate::distributed::{self, GlobalDecision, GlobalLimiter, On, Rule};
+use crate::distributed::{self, GlobalConcurrencyLimit, GlobalDecision, GlobalLimiter, Rule};
 
 /// A limit that many nodes share.
-#[derive(Clone)]
-pub struct Global {
-    limiter: Arc<GlobalLimiter>,
+#[derive(Clone, Debug)]
+pub enum Global {
+    /// So many in so much time.
+    Rate(Arc<GlobalLimiter>),
+    /// So many at once.
+    Places(Arc<GlobalConcurrencyLimit>),
 }
 
 impl Limited for GlobalLimiter {
     fn source(self: Arc<Self>) -> Source {
-        Source::Global(Global { limiter: self })
+        Source::Global(Global::Rate(self))
     }
 }
 
-impl fmt::Debug for Global {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.limiter.fmt(f)
+impl Limited for GlobalConcurrencyLimit {
+    fn source(self: Arc<Self>) -> Source {
+        Source::Global(Global::Places(self))
     }
 }
 
@@ -55,22 +58,26 @@ impl Rules {
 }
 
 impl Checked<Global> {
-    fn on<'a>(&'a self, asked: &'a Asked) -> On<'a> {
-        self.source.limiter.on(&asked.key).cost(asked.cost)
-    }
-
     fn report(&self, asked: &Asked, decision: &GlobalDecision) -> LimitReport {
+        let (unit, window, reset_after, retry_after) = match &self.source {
+            Global::Rate(limiter) => {
+                (Unit::Rate, window(&limiter.rule()), decision.reset_after(), decision.retry_after())
+            }
+            // Of a place it is only known when it is free at the latest.
+            Global::Places(_) => (Unit::Concurrency, None, Duration::ZERO, Some(Duration::ZERO)),
+        };
+        let failed = is_unasked(decision.source());
         LimitReport {
             name: Arc::clone(&self.name),
-            unit: Unit::Rate,
+            unit,
             cost: asked.cost,
             limit: decision.limit(),
-            window: window(&self.source.limiter.rule()),
+            window,
             remaining: decision.remaining(),
-            reset_after: decision.reset_after(),
-            retry_after: decision.retry_after(),
+            reset_after,
+            retry_after: if failed { decision.retry_after() } else { retry_after },
             refuses: !decision.is_allowed(),
-            failed: is_unasked(decision.source()),
+            failed,
         }
     }
 }

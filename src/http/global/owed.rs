@@ -2,13 +2,15 @@
 
 use http::response;
 
-use super::Asked;
-use crate::distributed::{CheckedAll, Source};
+use super::answers::Answers;
+use super::{Asked, Global};
+use crate::distributed::{GlobalPermit, Source};
 use crate::http::rules::Rules;
 
-/// Estimates that a request was charged. Dropped, they stay charged.
+/// Places that a request holds, and estimates that it was charged. Dropped, places are given back and estimates stay charged.
 #[derive(Default)]
 pub(in crate::http) struct Owed {
+    permits: Vec<GlobalPermit>,
     estimates: Vec<Estimate>,
 }
 
@@ -21,18 +23,19 @@ struct Estimate {
 
 impl Owed {
     /// What remains to be done after a check that admitted.
-    pub(super) fn of(rules: &Rules, asked: Vec<Asked>, checked: &CheckedAll) -> Owed {
-        let decided = asked.into_iter().zip(checked.decisions());
+    pub(super) fn of(rules: &Rules, asked: Vec<Asked>, answers: Answers) -> Owed {
+        let Answers { decisions, permits } = answers;
+        let decided = asked.into_iter().zip(decisions);
         let estimates = decided.filter_map(|(asked, decision)| {
             let is_estimate = rules.global[asked.limit].cost.after.is_some();
-            let decided_by = decision.as_ref()?.source();
+            let decided_by = decision?.source();
             is_estimate.then_some(Estimate { asked, decided_by, at_head: None })
         });
-        Owed { estimates: estimates.collect() }
+        Owed { permits, estimates: estimates.collect() }
     }
 
     pub(super) fn is_nothing(&self) -> bool {
-        self.estimates.is_empty()
+        self.permits.is_empty() && self.estimates.is_empty()
     }
 
     /// The answer has begun.
@@ -46,8 +49,9 @@ impl Owed {
     pub(in crate::http) fn end(self, rules: &Rules, bytes: u64) {
         for Estimate { asked, decided_by, at_head } in self.estimates {
             let limit = &rules.global[asked.limit];
+            let Global::Rate(limiter) = &limit.source else { continue };
             if let Some(actual) = limit.cost.at_end(at_head, bytes) {
-                limit.source.limiter.settle(&asked.key, asked.cost, actual, decided_by);
+                limiter.settle(&asked.key, asked.cost, actual, decided_by);
             }
         }
     }

@@ -1,0 +1,182 @@
+//! [`GlobalConcurrencyLimit`]: at most so many at once of each key, on all nodes together.
+
+mod builder;
+mod permit;
+
+pub use builder::GlobalConcurrencyBuilder;
+pub use permit::GlobalPermit;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::backend::BackendError;
+use super::decision::{GlobalDecision, Source};
+use super::failure::{FailurePolicy, RETRY_WHEN_BACK};
+use super::limiter::{Counters, GlobalBuilder, GlobalStats, Subjects, unfit_reply};
+use super::operation::{Operation, PlaceRequest};
+use super::reply::{Reply, Standing};
+use super::rule::Rule;
+use super::store::SharedStore;
+use crate::concurrency::KeyedConcurrencyLimit;
+use crate::observe::Observer;
+use permit::Held;
+
+/// At most so many at once of each key, on all nodes together: one count in one [store](SharedStore).
+///
+/// A place is held as long as its [permit](GlobalPermit) lives. Permits are renewed in the background, so the place of a node that dies is free again
+/// after `hold` without a renewal. A node that the store cannot hear of for so long loses its places too; its permits
+/// [say so](GlobalPermit::is_held).
+///
+/// If the store cannot be asked, the failure policy decides: `Open` lets all go on, `Closed` none, and `Local` as many as this node's share of the
+/// places, at least one, counted on this node. They come on top of what is held in the store, so in an outage all nodes together have at most
+/// twice the places, if each has room for one.
+///
+/// ```
+/// use std::time::Duration;
+/// use tollgate::distributed::{GlobalConcurrencyLimit, MemoryBackend, SharedStore};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+/// let store = SharedStore::new(MemoryBackend::new());
+/// let exports = GlobalConcurrencyLimit::builder("exports", 1, Duration::from_secs(30), &store).build()?;
+/// let permit = exports.acquire("acme").await.map_err(|refused| format!("{refused:?}"))?;
+/// assert!(exports.acquire("acme").await.is_err());
+/// drop(permit);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct GlobalConcurrencyLimit {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    subjects: Subjects,
+    places: u64,
+    hold: Duration,
+    store: SharedStore,
+    budget: Duration,
+    policy: FailurePolicy,
+    expected_nodes: u32,
+    /// What this node counts in an outage.
+    local: Arc<KeyedConcurrencyLimit>,
+    counters: Counters,
+    observer: Option<Arc<dyn Observer>>,
+}
+
+impl GlobalConcurrencyLimit {
+    /// Builds a limit of so many `places` for each key, in this store, under this name, which is the same on all nodes. A place that is not
+    /// renewed for as long as `hold` is free again: from 1 µs to 400 days; a few seconds to a minute are usual.
+    pub fn builder(
+        name: impl Into<Arc<str>>,
+        places: u64,
+        hold: Duration,
+        store: &SharedStore,
+    ) -> GlobalConcurrencyBuilder {
+        let rule = Rule::Concurrency { places, hold };
+        GlobalConcurrencyBuilder::new(GlobalBuilder::new(name.into(), rule, store.clone()))
+    }
+
+    /// Takes a place of `key` if one is free. One round trip, within the budget.
+    ///
+    /// **Cancel safety**: dropped, it takes nothing; a place that was taken already is given back when the answer comes.
+    ///
+    /// # Errors
+    ///
+    /// [`GlobalDecision`] when none is free; its `retry_after` is when the first may be: when its hold ends if nobody renews it.
+    pub async fn acquire<K: AsRef<[u8]> + ?Sized>(&self, key: &K) -> Result<GlobalPermit, GlobalDecision> {
+        let result = self.inner.acquire(key.as_ref()).await;
+        match result {
+            Ok((held, decision)) => {
+                self.inner.counters.count(&decision);
+                Ok(GlobalPermit::new(held, decision))
+            }
+            Err(decision) => {
+                self.inner.counters.count(&decision);
+                Err(decision)
+            }
+        }
+    }
+
+    /// What it has decided, and who did.
+    #[must_use]
+    pub fn stats(&self) -> GlobalStats {
+        self.inner.counters.stats()
+    }
+
+    /// The limit's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.inner.subjects.name
+    }
+}
+
+impl Inner {
+    async fn acquire(&self, key: &[u8]) -> Result<(Held, GlobalDecision), GlobalDecision> {
+        let place = PlaceRequest::new(self.subjects.of(key), self.store.new_holder());
+        let deadline = (tokio::time::Instant::now() + self.budget).into_std();
+        let reply = self.store.ask(Operation::Acquire(place.clone()), deadline).await;
+        let checked = reply.and_then(|reply| match reply {
+            Reply::Checked { admitted, standings } => {
+                Ok((admitted, *standings.first().ok_or_else(unfit_reply)?))
+            }
+            _ => Err(unfit_reply()),
+        });
+        match checked {
+            Ok((admitted, standing)) => {
+                let decision = GlobalDecision::new(admitted, Source::Remote, self.places, standing);
+                if admitted {
+                    Ok((Held::in_store(&self.store, place, self.hold), decision))
+                } else {
+                    Err(decision)
+                }
+            }
+            Err(error) => self.acquire_alone(key, &place, &error),
+        }
+    }
+
+    /// The store could not be asked, or did not answer in time. (What it may have taken all the same is given back by then.)
+    fn acquire_alone(
+        &self,
+        key: &[u8],
+        place: &PlaceRequest,
+        error: &BackendError,
+    ) -> Result<(Held, GlobalDecision), GlobalDecision> {
+        if let Some(observer) = &self.observer {
+            observer.failed(&self.subjects.name, error.kind().as_str());
+        }
+        let decide = |allowed, source| {
+            let standing = Standing::new(0, Some(RETRY_WHEN_BACK), RETRY_WHEN_BACK);
+            GlobalDecision::new(allowed, source, self.places, standing)
+        };
+        match self.policy {
+            FailurePolicy::Open => Ok((Held::nowhere(), decide(true, Source::FailOpen))),
+            FailurePolicy::Closed => Err(decide(false, Source::FailClosed)),
+            FailurePolicy::Local => {
+                let domain = self.store.domain(self.store.place(&place.subject));
+                self.local.set_max(self.share(domain));
+                let permit = self.local.try_acquire_owned(key);
+                let permit = permit.map_err(|_| decide(false, Source::Fallback))?;
+                Ok((Held::here(permit), decide(true, Source::Fallback)))
+            }
+        }
+    }
+
+    /// How many places this node has while the store is away.
+    fn share(&self, domain: usize) -> usize {
+        let nodes = u64::from(self.store.nodes(domain).unwrap_or(self.expected_nodes));
+        let share = (self.places / nodes.max(1)).max(self.places.min(1));
+        usize::try_from(share).unwrap_or(usize::MAX)
+    }
+}
+
+impl fmt::Debug for GlobalConcurrencyLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GlobalConcurrencyLimit")
+            .field("name", &self.inner.subjects.name)
+            .field("places", &self.inner.places)
+            .field("hold", &self.inner.hold)
+            .finish_non_exhaustive()
+    }
+}
