@@ -218,3 +218,115 @@ impl Recent {
         calls >= u64::from(FEWEST_CALLS) && failures * 2 >= calls
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MILLI: Duration = Duration::from_millis(1);
+    const BUDGET: Duration = Duration::from_millis(25);
+
+    fn breaker() -> Breaker {
+        Breaker::new(1)
+    }
+
+    /// Opens it by timeouts at the budget.
+    fn open(now: Duration) -> Breaker {
+        let mut breaker = breaker();
+        for _ in 0..MOST_TIMEOUTS {
+            breaker.record(now, Outcome::TimedOut(BUDGET));
+        }
+        assert_eq!(breaker.state(), BreakerState::Open);
+        breaker
+    }
+
+    #[test]
+    fn it_opens_when_half_of_twenty_calls_fail_within_a_second_and_not_before() {
+        let mut breaker = breaker();
+        for call in 0..19 {
+            breaker.record(call * MILLI, if call % 2 == 0 { Outcome::Failed } else { Outcome::Answered });
+        }
+        assert_eq!(breaker.state(), BreakerState::Closed);
+        breaker.record(20 * MILLI, Outcome::Answered);
+        assert_eq!((breaker.state(), breaker.opened()), (BreakerState::Open, 1));
+    }
+
+    #[test]
+    fn failures_that_are_far_apart_leave_it_closed() {
+        let mut breaker = breaker();
+        for call in 0..1_000 {
+            breaker.record(call * 60 * MILLI, Outcome::Failed);
+        }
+        assert_eq!(breaker.state(), BreakerState::Closed);
+    }
+
+    #[test]
+    fn an_answer_ends_a_row_of_timeouts() {
+        let mut breaker = breaker();
+        for call in 0..100 {
+            let outcome = if call % 5 == 4 { Outcome::Answered } else { Outcome::TimedOut(BUDGET) };
+            breaker.record(call * 1_000 * MILLI, outcome);
+        }
+        assert_eq!(breaker.state(), BreakerState::Closed);
+    }
+
+    #[test]
+    fn a_store_that_asks_to_be_left_alone_is_but_not_for_longer_than_a_probe() {
+        for wait in [Duration::ZERO, 400 * MILLI, Duration::MAX] {
+            let mut breaker = breaker();
+            breaker.record(MILLI, Outcome::Busy(wait));
+            assert_eq!(breaker.state(), BreakerState::Open);
+            let probe_at = breaker.probe_at().unwrap();
+            assert!(probe_at >= MILLI + wait.min(Breaker::PROBE_INTERVAL));
+            assert!(probe_at <= MILLI + Breaker::PROBE_INTERVAL);
+        }
+    }
+
+    #[test]
+    fn a_wrong_password_or_type_does_not_open_it() {
+        let error =
+            BackendError::new(BackendErrorKind::Configuration, crate::distributed::Applied::No, "WRONGTYPE");
+        let mut breaker = breaker();
+        for _ in 0..100 {
+            breaker.record(MILLI, Outcome::of_failure(&error, BUDGET));
+        }
+        assert_eq!(breaker.state(), BreakerState::Closed);
+    }
+
+    #[test]
+    fn two_good_probes_in_a_row_close_it() {
+        let mut breaker = open(MILLI);
+        let mut now = breaker.probe_at().unwrap();
+        for took in [Some(MILLI), None, Some(MILLI)] {
+            breaker.probing(now);
+            breaker.probed(now, took);
+            assert_eq!(breaker.state(), BreakerState::Open);
+            let next = breaker.probe_at().unwrap();
+            assert!(next > now && next <= now + Breaker::PROBE_INTERVAL);
+            now = next;
+        }
+        breaker.probing(now);
+        breaker.probed(now, Some(BUDGET));
+        assert_eq!((breaker.state(), breaker.probe_at()), (BreakerState::Closed, None));
+    }
+
+    #[test]
+    fn a_probe_slower_than_what_timed_out_is_no_good() {
+        let mut breaker = open(MILLI);
+        for _ in 0..10 {
+            breaker.probing(2 * MILLI);
+            breaker.probed(2 * MILLI, Some(BUDGET + MILLI));
+        }
+        assert_eq!(breaker.state(), BreakerState::Open);
+    }
+
+    #[test]
+    fn what_was_sent_before_it_opened_changes_nothing_afterwards() {
+        let mut breaker = open(MILLI);
+        for _ in 0..100 {
+            breaker.record(2 * MILLI, Outcome::TimedOut(BUDGET));
+            breaker.record(2 * MILLI, Outcome::Answered);
+        }
+        assert_eq!((breaker.state(), breaker.opened()), (BreakerState::Open, 1));
+    }
+}

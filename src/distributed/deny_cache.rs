@@ -85,3 +85,59 @@ impl DenyCache {
         self.set(key).lock().retain(|entry| entry.key != key);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::distributed::key_hash::KeyHasher;
+
+    const SECOND: u64 = 1_000_000_000;
+
+    fn refused(wait: Duration) -> Standing {
+        Standing::new(0, Some(wait), 10 * wait)
+    }
+
+    #[test]
+    fn a_refusal_is_believed_until_its_wait_is_over_counted_from_the_question() {
+        let (cache, key) = (DenyCache::new(100), KeyHasher::default().hash(b"ann"));
+        cache.learn(key, 3, SECOND, &refused(Duration::from_millis(500)));
+        for cost in [3, 4, u64::MAX] {
+            let standing = cache.find(key, cost, SECOND + SECOND / 4).unwrap();
+            assert_eq!(standing.retry_after, Some(Duration::from_millis(250)));
+            assert_eq!(standing.reset_after, Duration::from_millis(4_750));
+            assert!(cache.find(key, cost, SECOND + SECOND / 2).is_none());
+        }
+        assert!(cache.find(key, 2, SECOND).is_none(), "nobody said anything about a lower cost");
+    }
+
+    #[test]
+    fn nothing_is_believed_for_longer_than_two_seconds() {
+        let (cache, key) = (DenyCache::new(100), KeyHasher::default().hash(b"ann"));
+        for standing in [refused(Duration::from_secs(3_600)), Standing::new(0, None, Duration::MAX)] {
+            cache.learn(key, 1, SECOND, &standing);
+            let found = cache.find(key, 1, 3 * SECOND - 1).unwrap();
+            assert!(found.retry_after > Some(Duration::from_secs(3_000)), "but the whole wait is told");
+            assert!(cache.find(key, 1, 3 * SECOND).is_none());
+        }
+    }
+
+    #[test]
+    fn what_is_known_of_a_lower_cost_is_not_lost_to_a_higher_one() {
+        let (cache, key) = (DenyCache::new(100), KeyHasher::default().hash(b"ann"));
+        cache.learn(key, 1, 0, &refused(Duration::from_millis(100)));
+        cache.learn(key, 9, 0, &refused(Duration::from_millis(900)));
+        assert!(cache.find(key, 1, SECOND / 20).is_some());
+        assert!(cache.find(key, 1, SECOND / 5).is_none(), "its wait is over, whatever was said of the other");
+    }
+
+    #[test]
+    fn a_flood_of_keys_pushes_others_out_and_takes_no_more_memory() {
+        let (cache, hasher) = (DenyCache::new(64), KeyHasher::default());
+        for number in 0..10_000_u32 {
+            cache.learn(hasher.hash(&number.to_le_bytes()), 1, 0, &refused(Duration::from_secs(1)));
+        }
+        assert_eq!(cache.sets.iter().map(|set| set.lock().len()).sum::<usize>(), 64);
+        cache.forget(hasher.hash(&9_999_u32.to_le_bytes()));
+        assert!(cache.find(hasher.hash(&9_999_u32.to_le_bytes()), 1, 0).is_none());
+    }
+}

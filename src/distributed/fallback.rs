@@ -156,3 +156,120 @@ impl Share {
         Standing::new(u64::try_from(remaining).unwrap_or(u64::MAX), Some(retry_after), reset_after)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::distributed::key_hash::KeyHasher;
+    use crate::quota::Quota;
+
+    const SECOND: u64 = 1_000_000_000;
+
+    /// An exact bucket, in fractions: what came since the last look, over `period · nodes`.
+    struct Model {
+        level: HashMap<u8, (u128, u64)>,
+        quota: Quota,
+    }
+
+    impl Model {
+        fn spend(&mut self, key: u8, cost: u64, moment: Moment) -> bool {
+            let token = u128::from(self.quota.period_nanos()) * u128::from(moment.nodes);
+            let room = u128::from(self.quota.capacity()) * u128::from(self.quota.period_nanos());
+            let room = if self.quota.capacity() == 0 { 0 } else { room.max(token) };
+            let (level, seen) = self.level.entry(key).or_insert((0, moment.since));
+            *level += u128::from(moment.now - *seen) * u128::from(self.quota.count());
+            *level = (*level).min(room);
+            *seen = moment.now;
+            let price = token * u128::from(cost);
+            let fits = price <= *level;
+            *level -= if fits { price } else { 0 };
+            fits
+        }
+    }
+
+    proptest! {
+        /// One outage from zero on.
+        #[test]
+        fn it_decides_as_an_exact_bucket_that_begins_empty(
+            (count, burst, nodes) in (0_u32..2_000, 0_u64..50, 1_u32..1_000),
+            asks in prop::collection::vec((0_u64..SECOND, 0_u8..5, 0_u64..4), 1..200),
+        ) {
+            let quota = Quota::per_second(count).burst(burst);
+            let fallback = Fallback::new(&Rule::Gcra(quota), 1_000).unwrap();
+            let hasher = KeyHasher::default();
+            let mut model = Model { level: HashMap::new(), quota };
+            let mut now = 0;
+            for (wait, key, cost) in asks {
+                now += wait;
+                let moment = Moment { now, since: 0, nodes };
+                let (allowed, standing) = fallback.spend(hasher.hash(&[key]), cost, moment);
+                prop_assert_eq!(allowed, model.spend(key, cost, moment));
+                if let (false, Some(wait)) = (allowed, standing.retry_after) && wait != RETRY_WHEN_BACK {
+                    let at = now + saturating_nanos(wait);
+                    let probe = |now| fallback.share(Moment { now, since: 0, nodes });
+                    let empty_at = fallback.set(hasher.hash(&[key])).lock().get(hasher.hash(&[key]));
+                    let level = |share: Share| share.now - empty_at.max(share.earliest);
+                    prop_assert!(level(probe(at)) >= probe(at).price(cost));
+                    prop_assert!(level(probe(at - 1)) < probe(at - 1).price(cost));
+                }
+            }
+        }
+
+        /// Far more keys than there is room for, in several outages.
+        #[test]
+        fn whatever_is_forgotten_no_key_gets_more_than_its_share_of_the_outages(
+            nodes in 1_u32..10,
+            asks in prop::collection::vec((0_u64..SECOND / 4, 0_u8..100, any::<bool>()), 1..400),
+        ) {
+            let quota = Quota::per_second(20).burst(1_000);
+            let fallback = Fallback::new(&Rule::TokenBucket(quota), 16).unwrap();
+            let hasher = KeyHasher::default();
+            let (mut now, mut since, mut lasted) = (SECOND, SECOND, 0);
+            let mut spent: HashMap<u8, u64> = HashMap::new();
+            for (wait, key, new_outage) in asks {
+                now += wait;
+                lasted += wait;
+                if new_outage && wait > SECOND / 5 {
+                    // The store was back for ten seconds.
+                    now += 10 * SECOND;
+                    since = now;
+                }
+                while fallback.spend(hasher.hash(&[key]), 1, Moment { now, since, nodes }).0 {
+                    *spent.entry(key).or_default() += 1;
+                }
+                let most = u128::from(lasted) * 20 / (u128::from(SECOND) * u128::from(nodes));
+                prop_assert!(u128::from(spent.get(&key).copied().unwrap_or(0)) <= most);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_given_back_can_be_spent_again_and_no_more() {
+        let fallback = Fallback::new(&Rule::Gcra(Quota::per_second(10)), 10).unwrap();
+        let key = KeyHasher::default().hash(b"ann");
+        let moment = Moment { now: SECOND, since: 0, nodes: 1 };
+        assert!(fallback.spend(key, 10, moment).0);
+        fallback.give_back(key, 4, moment);
+        assert!(!fallback.spend(key, 5, moment).0);
+        assert!(fallback.spend(key, 4, moment).0);
+        fallback.give_back(key, u64::MAX, moment);
+        assert_eq!(fallback.spend(key, 0, moment).1.remaining, 10);
+    }
+
+    #[test]
+    fn a_window_is_a_bucket_of_its_limit_and_the_smallest_share_is_a_token() {
+        let window = Duration::from_secs(60);
+        let fallback = Fallback::new(&Rule::FixedWindow { limit: 6, window }, 10).unwrap();
+        let key = KeyHasher::default().hash(b"ann");
+        let at = |seconds: u64| Moment { now: seconds * SECOND, since: 0, nodes: 100 };
+        assert!(!fallback.spend(key, 1, at(999)).0);
+        assert!(fallback.spend(key, 1, at(1_000)).0, "a hundredth of a token every ten seconds");
+        assert!(!fallback.spend(key, 1, at(1_999)).0);
+        assert!(fallback.spend(key, 1, at(10_000)).0);
+        assert!(!fallback.spend(key, 1, at(10_000)).0, "and no more are kept");
+    }
+}

@@ -97,7 +97,8 @@ impl Faults {
         self.switches.lock().always = fault;
     }
 
-    /// The next operation, after those that were said before, meets this fault, or surely none.
+    /// The next operation, after those that were said before, meets this fault, or surely none. Greetings do not count: they come in the
+    /// background.
     pub fn next(&self, fault: Option<Fault>) {
         self.switches.lock().next.push_back(fault);
     }
@@ -125,11 +126,13 @@ impl Faults {
 }
 
 impl Switches {
-    fn fault(&mut self) -> Option<Fault> {
+    fn fault(&mut self, operation: &Operation) -> Option<Fault> {
         if self.always.is_some() {
             return self.always;
         }
-        if let Some(next) = self.next.pop_front() {
+        if !matches!(operation, Operation::Hello(_))
+            && let Some(next) = self.next.pop_front()
+        {
             return next;
         }
         let mut drawn = self.random.below(1_000);
@@ -227,7 +230,7 @@ impl<B: Backend> Backend for FaultBackend<B> {
         Box::pin(async move {
             let (faults, delay) = {
                 let mut switches = self.faults.switches.lock();
-                let faults: Vec<_> = operations.iter().map(|_| switches.fault()).collect();
+                let faults: Vec<_> = operations.iter().map(|operation| switches.fault(operation)).collect();
                 (faults, switches.delay())
             };
             sleep(delay / 2).await;

@@ -1,5 +1,8 @@
 //! [`MetricsObserver`]: counts for the `metrics` facade.
 
+#[cfg(feature = "distributed")]
+mod shared;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
@@ -44,8 +47,16 @@ const OTHER: &str = "other";
 /// | `tollgate_forgotten_keys_total` | counter | `policy` | busy keys forgotten for want of room, likewise |
 /// | `tollgate_policy_reloads_total` | counter | `result` | files of policies read: `applied`, `failed` |
 /// | `tollgate_policy_last_reload_success_timestamp_seconds` | gauge | | when one was applied, in Unix time |
+/// | `tollgate_shared_decisions_total` | counter | `policy`, `source`, `outcome` | who decided for a shared limit that is watched (feature `distributed`) |
+/// | `tollgate_shared_owing_keys` | gauge | `policy` | keys admitted without the store and not charged there yet |
+/// | `tollgate_shared_forgiven_tokens_total` | counter | `policy` | tokens admitted without the store that never will be |
+/// | `tollgate_store_operations_total`, `_batches_`, `_timeouts_`, `_maybe_applied_`, `_bulkhead_refusals_`, `_given_back_`, `_untold_`, `_probes_` | counter | `store` | what a watched store has done |
+/// | `tollgate_store_breaker_open` | gauge | `store`, `domain` | 1 while a failure domain is not asked |
+/// | `tollgate_store_breaker_opened_total` | counter | `store`, `domain` | how often that began |
+/// | `tollgate_store_in_flight` | gauge | `store`, `domain` | operations under way or waiting |
+/// | `tollgate_store_nodes` | gauge | `store`, `domain` | nodes that use it, as it says; 0 if it has not |
 ///
-/// Labels are bounded: `policy` is a name given to [`new`](Self::new) or [`watch`](Self::watch), or `other`. No key
+/// Labels are bounded: `policy` is a name given to [`new`](Self::new) or [`watch`](Self::watch), or of a shared limit that is watched, or `other`. No key
 /// and no address is ever one.
 ///
 /// Install the program's recorder first. Handles are registered when the observer is built, and those that were
@@ -69,6 +80,9 @@ pub struct MetricsObserver {
     policies: HashMap<Arc<str>, PolicyHandles, RandomState>,
     other: PolicyHandles,
     watched: Vec<Watched>,
+    /// Each reads the figures of a shared store or limit.
+    #[cfg(feature = "distributed")]
+    shared: Vec<Box<dyn Fn() + Send + Sync>>,
     measures: bool,
 }
 
@@ -88,6 +102,8 @@ impl MetricsObserver {
             policies: policies.into_iter().map(named).collect(),
             other: PolicyHandles::register(&SharedString::from(OTHER)),
             watched: Vec::new(),
+            #[cfg(feature = "distributed")]
+            shared: Vec::new(),
             measures: true,
         }
     }
@@ -139,6 +155,10 @@ impl MetricsObserver {
     pub fn refresh(&self) {
         for watched in &self.watched {
             watched.refresh();
+        }
+        #[cfg(feature = "distributed")]
+        for refresh in &self.shared {
+            refresh();
         }
     }
 

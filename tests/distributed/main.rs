@@ -3,6 +3,7 @@
 #![cfg(feature = "distributed")]
 
 mod cancelled;
+mod concurrency;
 mod limiter;
 mod outage;
 mod setting;

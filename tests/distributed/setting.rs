@@ -8,27 +8,27 @@ use tollgate::distributed::{
 use tollgate::{Clock, Quota};
 
 /// A store, and its switches.
-pub fn store() -> (SharedStore, Faults) {
+pub(crate) fn store() -> (SharedStore, Faults) {
     let backend = FaultBackend::new(MemoryBackend::with_clock(Clock::tokio()), 7);
     let faults = backend.faults();
     (SharedStore::new(backend), faults)
 }
 
 /// A limit of ten a second on it.
-pub fn ten_a_second(store: &SharedStore) -> GlobalBuilder {
+pub(crate) fn ten_a_second(store: &SharedStore) -> GlobalBuilder {
     limit(store, Quota::per_second(10))
 }
 
-pub fn limit(store: &SharedStore, quota: Quota) -> GlobalBuilder {
+pub(crate) fn limit(store: &SharedStore, quota: Quota) -> GlobalBuilder {
     GlobalLimiter::builder("test", Rule::Gcra(quota), store).clock(Clock::tokio())
 }
 
-pub async fn pass(millis: u64) {
+pub(crate) async fn pass(millis: u64) {
     tokio::time::sleep(Duration::from_millis(millis)).await;
 }
 
 /// How many of so many checks of a key are let through, one after the other.
-pub async fn admitted(limiter: &GlobalLimiter, key: &str, checks: u32) -> u32 {
+pub(crate) async fn admitted(limiter: &GlobalLimiter, key: &str, checks: u32) -> u32 {
     let mut admitted = 0;
     for _ in 0..checks {
         admitted += u32::from(limiter.check(key).await.is_allowed());

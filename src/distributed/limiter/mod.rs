@@ -200,7 +200,9 @@ impl GlobalLimiter {
     #[must_use]
     pub fn stats(&self) -> GlobalStats {
         let debts = &self.inner.debts;
-        GlobalStats { owing_keys: debts.keys(), forgiven: debts.forgiven(), ..self.inner.counters.stats() }
+        let mut stats = self.inner.counters.stats();
+        (stats.owing_keys, stats.forgiven) = (debts.keys(), debts.forgiven());
+        stats
     }
 }
 
