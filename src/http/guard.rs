@@ -53,7 +53,7 @@ impl Guard {
     }
 
     /// Of nothing yet.
-    #[cfg(any(feature = "distributed", feature = "policy"))]
+    #[cfg(feature = "distributed")]
     pub(super) fn of_nothing(rules: Arc<Rules>) -> Guard {
         Guard::new(AllowedAll::taken([]), Vec::new(), rules, Vec::new())
     }

@@ -1,5 +1,6 @@
 //! Requests that are held until their turn comes.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,6 +8,8 @@ use tokio::time::{self, sleep};
 
 use super::guard::Guard;
 use super::limit::Asked;
+#[cfg(feature = "policy")]
+use super::policies::Checked;
 use super::refusal::Why;
 use super::report::{LimitReport, Unit};
 use super::rules::{HeldPlace, Passed, Refused, Rules};
@@ -14,6 +17,21 @@ use crate::clock::{Instant, saturating_nanos};
 use crate::concurrency::Permit;
 use crate::decision::Denied;
 use crate::limiter::{AllowedAll, Turn};
+
+/// What a held request has waited for.
+pub(super) enum Due {
+    Decided(Result<Passed, Refused>),
+    #[cfg(feature = "policy")]
+    Checked(Checked),
+}
+
+pub(super) type Turns = Pin<Box<dyn Future<Output = Due> + Send>>;
+
+impl Due {
+    pub(super) fn decided(turns: impl Future<Output = Result<Passed, Refused>> + Send + 'static) -> Turns {
+        Box::pin(async { Due::Decided(turns.await) })
+    }
+}
 
 /// Turns that were taken and not yet used; given back when this is dropped, unless others stand behind.
 pub(super) struct Waiting {

@@ -16,7 +16,9 @@ pub(super) fn decide(rules: &Arc<Rules>, head: &Head<'_>) -> Decided {
     if let Some(policies) = &rules.policies {
         return policies.decide(rules, head);
     }
-    let (decided, took) = timed(rules, || rules.decide(head));
+    let begun = begun(rules);
+    let decided = rules.decide(head);
+    let took = begun.map(|begun| begun.elapsed());
     match decided {
         Decided::Pass(passed) => {
             settled(rules, head, Ok(passed), took).map_or_else(Decided::Refuse, Decided::Pass)
@@ -28,7 +30,7 @@ pub(super) fn decide(rules: &Arc<Rules>, head: &Head<'_>) -> Decided {
         #[cfg(feature = "distributed")]
         asks @ Decided::Ask(_) => asks,
         #[cfg(feature = "policy")]
-        delayed @ Decided::Delay(_) => delayed,
+        told @ (Decided::AskBackends(_) | Decided::Delay(_)) => told,
     }
 }
 
@@ -36,13 +38,6 @@ pub(super) fn decide(rules: &Arc<Rules>, head: &Head<'_>) -> Decided {
 pub(super) fn begun(rules: &Rules) -> Option<Instant> {
     let wants = rules.observer.as_ref().is_some_and(|observer| Observer::wants_duration(&**observer));
     wants.then(Instant::now)
-}
-
-/// How long it takes to decide, if anybody wants to know.
-pub(super) fn timed<T>(rules: &Rules, decide: impl FnOnce() -> T) -> (T, Option<Duration>) {
-    let begun = begun(rules);
-    let decided = decide();
-    (decided, begun.map(|begun| begun.elapsed()))
 }
 
 /// A request passes or not; in shadow mode it does.

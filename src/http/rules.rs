@@ -14,7 +14,7 @@ use super::guard::Guard;
 use super::key::{Found, Key};
 use super::limit::{Asked, Checked};
 #[cfg(feature = "policy")]
-use super::policies::{Delayed, PolicyRules};
+use super::policies::{AskingBackends, Delayed, PolicyRules};
 use super::refusal::{Respond, Why};
 use super::report::LimitReport;
 use super::{Head, KeyValue, Missing};
@@ -54,6 +54,9 @@ pub(super) enum Decided {
     /// The limits of this process let it pass; those that many nodes share are to be asked.
     #[cfg(feature = "distributed")]
     Ask(Asking),
+    /// The policies let it pass as far as they are decided in memory; backends are to be asked.
+    #[cfg(feature = "policy")]
+    AskBackends(AskingBackends),
     /// It passes, a little later.
     #[cfg(feature = "policy")]
     Delay(Delayed),

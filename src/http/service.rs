@@ -17,7 +17,9 @@ use tower_service::Service;
 use super::body::RateLimitBody;
 use super::decision::Decision;
 use super::guard::outcome_of;
-use super::hold::Waiting;
+use super::hold::{Due, Turns, Waiting};
+#[cfg(feature = "policy")]
+use super::policies::{AskingBackends, Fate};
 use super::rules::{Decided, Passed, Refused, Rules, note};
 use super::{Head, observed};
 
@@ -94,6 +96,10 @@ where
                 RateLimitFuture::held(self.waiter(request, begun), asking.decide())
             }
             #[cfg(feature = "policy")]
+            Decided::AskBackends(AskingBackends { verdict, begun }) => {
+                RateLimitFuture { state: self.waiter(request, begun).until(verdict) }
+            }
+            #[cfg(feature = "policy")]
             Decided::Delay(delayed) => RateLimitFuture::held(self.waiter(request, None), delayed.turn()),
         }
     }
@@ -165,8 +171,6 @@ struct Waiter<S, Q> {
     begun: Option<Instant>,
 }
 
-type Turns = Pin<Box<dyn Future<Output = Result<Passed, Refused>> + Send>>;
-
 pin_project! {
     /// The answer of a [`RateLimit`] service. It is boxed only while a request is held, or a limit is asked that many nodes share.
     pub struct RateLimitFuture<S, Q>
@@ -204,7 +208,7 @@ impl<S: Service<Request<Q>>, Q> RateLimitFuture<S, Q> {
         waiter: Waiter<S, Q>,
         turns: impl Future<Output = Result<Passed, Refused>> + Send + 'static,
     ) -> Self {
-        RateLimitFuture { state: State::Held { waiter: Some(waiter), turns: Box::pin(turns) } }
+        RateLimitFuture { state: waiter.until(Due::decided(turns)) }
     }
 }
 
@@ -233,10 +237,10 @@ where
                     return Poll::Ready(Ok(response.map(RateLimitBody::refusal)));
                 }
                 StateProjection::Held { waiter, turns } => {
-                    let decided = ready!(turns.as_mut().poll(context));
+                    let due = ready!(turns.as_mut().poll(context));
                     // There as long as it is held: the next state follows at once.
                     let Some(waiter) = waiter.take() else { return Poll::Pending };
-                    waiter.go_on(decided)
+                    waiter.go_on(due)
                 }
             };
             state.set(next);
@@ -245,10 +249,29 @@ where
 }
 
 impl<S: Service<Request<Q>>, Q> Waiter<S, Q> {
-    fn go_on(self, decided: Result<Passed, Refused>) -> State<S::Future, S, Q> {
-        let Waiter { mut service, mut request, rules, begun } = self;
-        let took = begun.map(|begun| begun.elapsed());
-        match observed::settled(&rules, &Head::of(&request), decided, took) {
+    fn until(self, turns: Turns) -> State<S::Future, S, Q> {
+        State::Held { waiter: Some(self), turns }
+    }
+
+    fn go_on(self, due: Due) -> State<S::Future, S, Q> {
+        let (rules, head) = (&self.rules, Head::of(&self.request));
+        let took = self.begun.map(|begun| begun.elapsed());
+        match due {
+            Due::Decided(decided) => {
+                let settled = observed::settled(rules, &head, decided, took);
+                self.settle(settled)
+            }
+            #[cfg(feature = "policy")]
+            Due::Checked(checked) => match rules.conclude(&head, checked, took) {
+                Fate::Now(settled) => self.settle(settled),
+                Fate::Later(delayed) => self.until(Due::decided(delayed.turn())),
+            },
+        }
+    }
+
+    fn settle(self, settled: Result<Passed, Refused>) -> State<S::Future, S, Q> {
+        let Waiter { mut service, mut request, rules, .. } = self;
+        match settled {
             Ok(passed) => {
                 let ending = Ending::begin(&rules, passed, &mut request);
                 State::Passing { answer: service.call(request), ending }

@@ -4,21 +4,19 @@ mod all;
 mod all_now;
 mod builder;
 mod check;
-#[cfg(feature = "policy")]
+#[cfg(any(feature = "policy", feature = "tower"))]
 mod correct;
 mod debts;
 mod failing;
 mod group;
 mod report;
-#[cfg(feature = "tower")]
-mod settle;
 mod stats;
 mod subjects;
 
 pub use all::{CheckedAll, On, check_all};
 pub use all_now::check_all_now;
 pub use builder::{GlobalBuildError, GlobalBuilder, Mode};
-#[cfg(feature = "policy")]
+#[cfg(any(feature = "policy", feature = "tower"))]
 pub(crate) use correct::Correction;
 pub use stats::GlobalStats;
 

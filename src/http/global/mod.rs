@@ -66,7 +66,7 @@ impl Checked<Global> {
             // Of a place it is only known when it is free at the latest.
             Global::Places(_) => (Unit::Concurrency, None, Duration::ZERO, Some(Duration::ZERO)),
         };
-        let failed = is_unasked(decision.source());
+        let failed = is_uncounted(decision.source());
         LimitReport {
             name: Arc::clone(&self.name),
             unit,
@@ -83,7 +83,7 @@ impl Checked<Global> {
 }
 
 /// Whether nobody counted: neither the store, nor this node its share.
-fn is_unasked(source: distributed::Source) -> bool {
+pub(super) fn is_uncounted(source: distributed::Source) -> bool {
     matches!(source, distributed::Source::FailOpen | distributed::Source::FailClosed)
 }
 

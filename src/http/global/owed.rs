@@ -4,7 +4,7 @@ use http::response;
 
 use super::answers::Answers;
 use super::{Asked, Global};
-use crate::distributed::{GlobalPermit, Source};
+use crate::distributed::{Correction, GlobalDecision, GlobalPermit};
 use crate::http::rules::Rules;
 
 /// Places that a request holds, and estimates that it was charged. Dropped, places are given back and estimates stay charged.
@@ -16,7 +16,7 @@ pub(in crate::http) struct Owed {
 
 struct Estimate {
     asked: Asked,
-    decided_by: Source,
+    decision: GlobalDecision,
     /// What it was found to cost when the answer began.
     at_head: Option<u64>,
 }
@@ -28,8 +28,8 @@ impl Owed {
         let decided = asked.into_iter().zip(decisions);
         let estimates = decided.filter_map(|(asked, decision)| {
             let is_estimate = rules.global[asked.limit].cost.after.is_some();
-            let decided_by = decision?.source();
-            is_estimate.then_some(Estimate { asked, decided_by, at_head: None })
+            let decision = decision?;
+            is_estimate.then_some(Estimate { asked, decision, at_head: None })
         });
         Owed { permits, estimates: estimates.collect() }
     }
@@ -47,11 +47,12 @@ impl Owed {
 
     /// The answer has ended, or will not go on: so many bytes of its body were sent. The rest goes on in the background.
     pub(in crate::http) fn end(self, rules: &Rules, bytes: u64) {
-        for Estimate { asked, decided_by, at_head } in self.estimates {
+        for Estimate { asked, decision, at_head } in self.estimates {
             let limit = &rules.global[asked.limit];
             let Global::Rate(limiter) = &limit.source else { continue };
             if let Some(actual) = limit.cost.at_end(at_head, bytes) {
-                limiter.settle(&asked.key, asked.cost, actual, decided_by);
+                let correction = Correction { spent: asked.cost, actual, unasked: false };
+                limiter.correct(&asked.key, &decision, correction);
             }
         }
     }

@@ -21,15 +21,19 @@ const STORE_FIGURES: [StoreFigure; 8] = [
     ("tollgate_store_operations_total", "Operations sent to a store.", |stats| stats.operations),
     ("tollgate_store_batches_total", "Batches in which they were sent.", |stats| stats.batches),
     ("tollgate_store_timeouts_total", "Operations not answered in time.", |stats| stats.timeouts),
-    ("tollgate_store_maybe_applied_total", "Operations that failed and may have been carried out.", |stats| {
-        stats.maybe_applied
-    }),
+    (
+        "tollgate_store_maybe_applied_total",
+        "Operations that failed and may have been carried out.",
+        |stats| stats.maybe_applied,
+    ),
     ("tollgate_store_bulkhead_refusals_total", "Operations not sent: too many were under way.", |stats| {
         stats.bulkhead_refusals
     }),
-    ("tollgate_store_given_back_total", "Answers that nobody heard, whose tokens were given back.", |stats| {
-        stats.given_back
-    }),
+    (
+        "tollgate_store_given_back_total",
+        "Answers that nobody heard, whose tokens were given back.",
+        |stats| stats.given_back,
+    ),
     ("tollgate_store_untold_total", "Refunds and releases that could not be sent.", |stats| stats.untold),
     ("tollgate_store_probes_total", "Probes while a breaker was open.", |stats| stats.probes),
 ];
@@ -44,7 +48,8 @@ impl MetricsObserver {
         describe_gauge!(NODES, Unit::Count, "Nodes that use a store, as it says.");
         let (store, watched) = (store.into(), watched.clone());
         let domains = watched.stats().domains;
-        let domains: Vec<_> = domains.iter().map(|stats| DomainHandles::register(&store, stats.domain)).collect();
+        let domains: Vec<_> =
+            domains.iter().map(|stats| DomainHandles::register(&store, stats.domain)).collect();
         let figures = STORE_FIGURES.map(|(name, description, figure)| {
             describe_counter!(name, Unit::Count, description);
             (counter!(name, "store" => store.clone()), figure)
@@ -81,12 +86,24 @@ impl MetricsObserver {
     #[must_use]
     pub fn watch_global(mut self, limiter: &GlobalLimiter) -> MetricsObserver {
         describe_counter!(DECISIONS, Unit::Count, "Decisions of shared limits, by who made them.");
-        describe_gauge!(OWING_KEYS, Unit::Count, "Keys admitted without the store and not charged there yet.");
-        describe_counter!(FORGIVEN, Unit::Count, "Tokens admitted without the store and never charged there.");
+        describe_gauge!(
+            OWING_KEYS,
+            Unit::Count,
+            "Keys admitted without the store and not charged there yet."
+        );
+        describe_counter!(
+            FORGIVEN,
+            Unit::Count,
+            "Tokens admitted without the store and never charged there."
+        );
         let policy = SharedString::from(limiter.name().to_owned());
         let decisions = |outcome: &'static str| {
             Source::ALL.map(|source| {
-                let labels = [("policy", policy.clone()), ("source", source.as_str().into()), ("outcome", outcome.into())];
+                let labels = [
+                    ("policy", policy.clone()),
+                    ("source", source.as_str().into()),
+                    ("outcome", outcome.into()),
+                ];
                 (source, counter!(DECISIONS, &labels))
             })
         };
