@@ -20,6 +20,8 @@ use crate::policy::PolicyReload;
 const DECISIONS: &str = "tollgate_decisions_total";
 const ERRORS: &str = "tollgate_errors_total";
 const DURATION: &str = "tollgate_decision_duration_seconds";
+#[cfg(feature = "redis")]
+const STORE_DURATION: &str = "tollgate_store_duration_seconds";
 const TRACKED_KEYS: &str = "tollgate_tracked_keys";
 const FORGOTTEN_KEYS: &str = "tollgate_forgotten_keys_total";
 #[cfg(feature = "policy")]
@@ -45,6 +47,7 @@ const OTHER: &str = "other";
 /// | `tollgate_decision_duration_seconds` | histogram | `policy` | how long decisions took |
 /// | `tollgate_tracked_keys` | gauge | `policy` | keys that are not full, of limiters that are [watched](Self::watch) |
 /// | `tollgate_forgotten_keys_total` | counter | `policy` | busy keys forgotten for want of room, likewise |
+/// | `tollgate_store_duration_seconds` | histogram | `store`, `operation` | how long `redis` took; registered by each backend, without an observer |
 /// | `tollgate_policy_reloads_total` | counter | `result` | files of policies read: `applied`, `failed` |
 /// | `tollgate_policy_last_reload_success_timestamp_seconds` | gauge | | when one was applied, in Unix time |
 /// | `tollgate_shared_decisions_total` | counter | `policy`, `source`, `outcome` | who decided for a shared limit that is watched (feature `distributed`) |
@@ -301,4 +304,13 @@ impl Watched {
         self.tracked_keys.set(stats.keys as f64);
         self.forgotten_keys.absolute(stats.forgotten);
     }
+}
+
+/// Histograms of how long a store takes, in the order of these operations.
+#[cfg(feature = "redis")]
+pub(crate) fn store_durations(store: &'static str, operations: &[&'static str]) -> Vec<Histogram> {
+    describe_histogram!(STORE_DURATION, Unit::Seconds, "How long an operation of a shared store took.");
+    let of =
+        |operation: &&'static str| histogram!(STORE_DURATION, "store" => store, "operation" => *operation);
+    operations.iter().map(of).collect()
 }

@@ -52,6 +52,8 @@ mod tracing;
 
 #[cfg(feature = "metrics")]
 pub use self::metrics::MetricsObserver;
+#[cfg(all(feature = "metrics", feature = "redis"))]
+pub(crate) use self::metrics::store_durations;
 #[cfg(feature = "tracing")]
 pub use self::tracing::TracingObserver;
 pub use top_refused::{RefusedKey, TopRefused};

@@ -19,6 +19,8 @@
 //! That an algorithm keeps the laws does not say that it does what it should. For that write the rule a second time, as slowly and plainly as
 //! you like, as a [`Model`], and hold the limiter [`against`](Conformance::against) it. `examples/custom_algorithm.rs` does both.
 
+#[cfg(feature = "distributed")]
+mod backend;
 mod history;
 mod in_limiter;
 mod laws;
@@ -30,6 +32,8 @@ mod twin;
 mod violation;
 mod words;
 
+#[cfg(feature = "distributed")]
+pub use backend::{BackendConformance, BackendPromise, BackendViolation};
 pub use model::Model;
 pub use violation::{Law, Violation};
 

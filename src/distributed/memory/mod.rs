@@ -4,12 +4,16 @@ mod count;
 mod fixed_window;
 mod gcra;
 mod lease;
+#[cfg(all(test, not(tollgate_loom)))]
+mod model_tests;
 mod operations;
 mod places;
 mod sliding_log;
 mod sliding_window;
 mod state;
 mod table;
+#[cfg(all(test, not(tollgate_loom)))]
+mod tests;
 mod token_bucket;
 
 use std::fmt;
@@ -93,7 +97,10 @@ impl Default for MemoryBackend {
 impl fmt::Debug for MemoryBackend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let states = self.table.lock().len();
-        f.debug_struct("MemoryBackend").field("clock", &self.clock).field("states", &states).finish()
+        f.debug_struct("MemoryBackend")
+            .field("clock", &self.clock)
+            .field("states", &states)
+            .finish_non_exhaustive()
     }
 }
 

@@ -1,5 +1,7 @@
 //! [`answer`]: what is done with a subject's state, as in the scripts `count.lua`, `places.lua`, `reset.lua` and `hello.lua`.
 
+use std::collections::BTreeMap;
+
 use super::count::Count;
 use super::fixed_window::FixedWindow;
 use super::gcra::Gcra;
@@ -126,7 +128,7 @@ fn nodes(hello: &Hello, table: &mut Table, now: i64) -> u32 {
     let name = Name::Nodes { domain: hello.domain };
     let mut nodes = match table.get(&name) {
         Some(State::Holders(nodes)) => nodes.clone(),
-        _ => Default::default(),
+        _ => BTreeMap::new(),
     };
     nodes.retain(|_, until| *until > now);
     nodes.insert(hello.node.into(), now + hello.life_micros());

@@ -12,10 +12,17 @@ use crate::distributed::{Applied, BackendError, BackendErrorKind, Operation, Rep
 ///
 /// [`BackendErrorKind::Protocol`] if no script of ours can have answered so.
 pub fn reply(operation: &Operation, value: Value) -> Result<Reply, BackendError> {
-    integers(&value).and_then(|numbers| understood(operation, &numbers)).ok_or_else(|| {
-        let message = format!("the answer to {} makes no sense: {value:?}", operation.as_str());
-        BackendError::new(BackendErrorKind::Protocol, Applied::Maybe, message)
-    })
+    match value {
+        Value::Array(values) => integers(&values)
+            .and_then(|numbers| understood(operation, &numbers))
+            .ok_or_else(|| nonsense(operation, &values)),
+        other => Err(nonsense(operation, &[other])),
+    }
+}
+
+fn nonsense(operation: &Operation, answer: &[Value]) -> BackendError {
+    let message = format!("the answer to {} makes no sense: {answer:?}", operation.as_str());
+    BackendError::new(BackendErrorKind::Protocol, Applied::Maybe, message)
 }
 
 fn understood(operation: &Operation, numbers: &[i64]) -> Option<Reply> {
@@ -59,7 +66,6 @@ fn flag(number: i64) -> Option<bool> {
     }
 }
 
-fn integers(value: &Value) -> Option<Vec<i64>> {
-    let Value::Array(values) = value else { return None };
+fn integers(values: &[Value]) -> Option<Vec<i64>> {
     values.iter().map(|value| if let Value::Int(number) = value { Some(*number) } else { None }).collect()
 }

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) use cluster::Cluster;
 pub(crate) use ports::free_port;
+pub(crate) use process::Directory;
 pub(crate) use sentinels::Sentinels;
 pub(crate) use server::Server;
 pub(crate) use standalone::Standalone;

@@ -78,10 +78,10 @@ fn spawn(directory: &Directory, arguments: &[String]) -> Child {
 
 /// A directory in the place for temporary ones; it is removed when this is dropped.
 #[derive(Debug)]
-pub(super) struct Directory(PathBuf);
+pub(crate) struct Directory(PathBuf);
 
 impl Directory {
-    pub(super) fn new() -> Directory {
+    pub(crate) fn new() -> Directory {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let path = env::temp_dir().join(format!("tollgate-server-{}-{number}", process::id()));
@@ -89,7 +89,7 @@ impl Directory {
         Directory(path)
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.0
     }
 
