@@ -51,13 +51,24 @@ impl Log {
         self.0.iter().map(Decided::took).max().unwrap_or_default()
     }
 
-    /// How many had this source.
-    pub(crate) fn from(&self, source: Source) -> usize {
-        self.0.iter().filter(|decided| decided.source == source).count()
+    /// When somebody had an answer from this source first.
+    pub(crate) fn first_from(&self, source: Source) -> Option<Instant> {
+        self.0.iter().find(|decided| decided.source == source).map(|decided| decided.answered)
+    }
+
+    /// How many decisions were made for the store, because it failed.
+    pub(crate) fn failures(&self) -> usize {
+        self.0.iter().filter(|decided| decided.source.is_failure()).count()
     }
 
     pub(crate) fn admitted(&self) -> usize {
         self.0.iter().filter(|decided| decided.allowed).count()
+    }
+
+    /// What was asked and answered between these moments.
+    pub(crate) fn between(&self, start: Instant, end: Instant) -> Log {
+        let within = |decided: &&Decided| decided.asked >= start && decided.answered <= end;
+        Log(self.0.iter().filter(within).copied().collect())
     }
 
     /// What was asked from this moment on.

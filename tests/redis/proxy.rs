@@ -22,6 +22,8 @@ pub(crate) enum Fault {
     HoldsRequests,
     /// The server is asked, but nothing that it says arrives until it is over.
     HoldsReplies,
+    /// Connections from before are silent in both directions; those that are made meanwhile are not.
+    ForgetsOld,
     /// A connection is reset after so many bytes of the next reply.
     ResetsReply { after: usize },
     /// Connections are closed in order, new ones at once.
@@ -99,11 +101,13 @@ async fn carry(mut client: TcpStream, server: String, fault: watch::Receiver<Fau
     let Ok(mut server) = TcpStream::connect(server).await else { return };
     client.set_nodelay(true).unwrap();
     server.set_nodelay(true).unwrap();
+    // It is an old one if this sets in later.
+    let is_old = *fault.borrow() != Fault::ForgetsOld;
     let (from_client, to_client) = client.split();
     let (from_server, to_server) = server.split();
     let end = tokio::select! {
-        () = requests(from_client, to_server, fault.clone()) => End::Closed,
-        end = replies(from_server, to_client, fault.clone()) => end,
+        () = requests(from_client, to_server, fault.clone(), is_old) => End::Closed,
+        end = replies(from_server, to_client, fault.clone(), is_old) => end,
         end = ended_by(fault) => end,
     };
     if end == End::Reset {
@@ -117,11 +121,17 @@ async fn ended_by(mut fault: watch::Receiver<Fault>) -> End {
     if ends.is_ok_and(|fault| *fault == Fault::Refuses) { End::Reset } else { End::Closed }
 }
 
-async fn requests(mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, mut fault: watch::Receiver<Fault>) {
+async fn requests(
+    mut from: ReadHalf<'_>,
+    mut to: WriteHalf<'_>,
+    mut fault: watch::Receiver<Fault>,
+    is_old: bool,
+) {
+    let passes = |fault: &Fault| *fault != Fault::HoldsRequests && !(is_old && *fault == Fault::ForgetsOld);
     let mut bytes = vec![0; 16 * 1024];
     loop {
         let Ok(count @ 1..) = from.read(&mut bytes).await else { return };
-        if fault.wait_for(|&fault| fault != Fault::HoldsRequests).await.is_err() {
+        if fault.wait_for(passes).await.is_err() {
             return;
         }
         if to.write_all(&bytes[..count]).await.is_err() {
@@ -130,10 +140,10 @@ async fn requests(mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, mut fault: watc
     }
 }
 
-async fn replies(from: ReadHalf<'_>, to: WriteHalf<'_>, fault: watch::Receiver<Fault>) -> End {
+async fn replies(from: ReadHalf<'_>, to: WriteHalf<'_>, fault: watch::Receiver<Fault>, is_old: bool) -> End {
     // Replies are on their way while others are read: a slow way is not a narrow one.
     let (sender, receiver) = mpsc::channel(1024);
-    let mut arriving = std::pin::pin!(arrive(receiver, to, fault.clone()));
+    let mut arriving = std::pin::pin!(arrive(receiver, to, fault.clone(), is_old));
     tokio::select! {
         end = &mut arriving => end,
         () = set_out(from, sender, fault) => arriving.await,
@@ -164,12 +174,12 @@ async fn arrive(
     mut way: mpsc::Receiver<OnItsWay>,
     mut to: WriteHalf<'_>,
     mut fault: watch::Receiver<Fault>,
+    is_old: bool,
 ) -> End {
+    let passes = |fault: &Fault| *fault != Fault::HoldsReplies && !(is_old && *fault == Fault::ForgetsOld);
     while let Some((due, bytes)) = way.recv().await {
         sleep_until(due).await;
-        let Ok(now) = fault.wait_for(|&fault| fault != Fault::HoldsReplies).await.map(|fault| *fault) else {
-            return End::Closed;
-        };
+        let Ok(now) = fault.wait_for(passes).await.map(|fault| *fault) else { return End::Closed };
         if let Fault::ResetsReply { after } = now {
             drop(to.write_all(&bytes[..after.min(bytes.len())]).await);
             return End::Reset;

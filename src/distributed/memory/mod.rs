@@ -5,6 +5,8 @@ mod fixed_window;
 mod gcra;
 mod lease;
 #[cfg(all(test, not(tollgate_loom)))]
+mod limiter_tests;
+#[cfg(all(test, not(tollgate_loom)))]
 mod model_tests;
 mod operations;
 mod places;

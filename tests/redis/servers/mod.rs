@@ -18,7 +18,6 @@ pub(crate) use cluster::Cluster;
 pub(crate) use ports::free_port;
 pub(crate) use process::Directory;
 pub(crate) use sentinels::Sentinels;
-pub(crate) use server::Server;
 pub(crate) use standalone::Standalone;
 
 /// Longer than any server takes on a busy machine; nothing waits for so long unless it is broken.
