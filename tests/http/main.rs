@@ -8,6 +8,10 @@ mod ending;
 mod global;
 #[cfg(feature = "distributed")]
 mod global_failing;
+#[cfg(feature = "distributed")]
+mod global_places;
+#[cfg(feature = "policy")]
+mod global_policies;
 mod keys;
 mod observing;
 #[cfg(feature = "policy")]
