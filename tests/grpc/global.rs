@@ -78,7 +78,8 @@ async fn two_streams_of_one_key_share_a_limit_of_all_nodes() {
 async fn messages_over_a_limit_of_all_nodes_are_held_until_they_fit() {
     let (limiter, _) = limiter(Quota::per_second(10).burst(1), &Clock::tokio());
     let begun = Instant::now();
-    let stream = grpc::limit_messages_globally(numbers(), limiter, "ann").cost(|number| 1 + u64::from(*number >= 3));
+    let stream =
+        grpc::limit_messages_globally(numbers(), limiter, "ann").cost(|number| 1 + u64::from(*number >= 3));
     let held: Vec<_> = stream
         .wait(SECOND)
         .map(|message| (message.map_err(|status| status.code()), begun.elapsed().as_millis()))

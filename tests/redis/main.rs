@@ -10,6 +10,8 @@ mod faults_answers;
 mod faults_loss;
 mod faults_network;
 mod faults_topology;
+#[cfg(feature = "axum")]
+mod http;
 mod load;
 mod memory;
 mod oracle;

@@ -32,7 +32,9 @@ impl Sentinels {
         let sentinels = Vec::from([(); 3].map(|()| Server::start(&[watch.clone()], None, &["--sentinel"])));
         for sentinel in &sentinels {
             // As often as that they look around and tell each other; by default it takes them seconds to be acquainted.
-            sentinel.say::<()>("SENTINEL DEBUG INFO-PERIOD 100 PUBLISH-PERIOD 100 PING-PERIOD 100 ASK-PERIOD 100");
+            sentinel.say::<()>(
+                "SENTINEL DEBUG INFO-PERIOD 100 PUBLISH-PERIOD 100 PING-PERIOD 100 ASK-PERIOD 100",
+            );
         }
         let mut servers = vec![master];
         servers.extend(replicas);
