@@ -31,7 +31,7 @@ const FILE: &str = r#"
     on_failure = "closed"
     [[policy]]
     id = "watched"
-    state = "shadow"
+    shadow = true
     scope = "user"
     limit = "1/h"
     backend = "redis"
