@@ -30,6 +30,7 @@
 //! | what the answers mean | [`Allowed`], [`Denied`], [`Status`] |
 //! | how many at once, not how many in what time | [`concurrency`] |
 //! | limits in files, changed while the program runs | `policy` (feature `policy`) |
+//! | limits that many nodes share | `distributed` (feature `distributed`) |
 //! | HTTP and gRPC services | `http` (feature `tower`), `grpc` (feature `grpc`) |
 //! | counts, events, and who is refused most | [`observe`] |
 //! | an algorithm of your own | [`Algorithm`] |
@@ -49,6 +50,7 @@
 //! | `axum` | the same, and it knows axum's routes and the addresses of its clients |
 //! | `grpc` | the same for tonic: refusals that gRPC clients understand, limits on the messages of a stream: `grpc` |
 //! | `policy` | limits as configuration: files, live changes, tiers, lookups: `policy` |
+//! | `distributed` | limits that many nodes share, whatever the store: `distributed` |
 //! | `metrics` | counters, histograms and gauges for the `metrics` facade: `observe::MetricsObserver` |
 //! | `tracing` | an event for refusals, or for some: `observe::TracingObserver` |
 //! | `full` | all of them |

@@ -17,9 +17,10 @@ pub enum BreakerState {
 
 /// What became of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub enum Outcome {
     /// An answer that proves the store is well, even if it says that one operation makes no sense.
     Answered,
+    /// It was not answered, or by somebody who should not have.
     Failed,
     /// It was given so long.
     TimedOut(Duration),
@@ -30,7 +31,7 @@ pub(super) enum Outcome {
 impl Outcome {
     /// A wrong password or a key of the wrong type proves that the store answers. Opening would gain nothing, since such errors come at
     /// once, and it would let one broken key take all others to their failure policy.
-    pub(super) fn of_failure(error: &BackendError, budget: Duration) -> Outcome {
+    pub fn of_failure(error: &BackendError, budget: Duration) -> Outcome {
         match error.kind() {
             BackendErrorKind::Configuration => Outcome::Answered,
             BackendErrorKind::Timeout => Outcome::TimedOut(budget),
@@ -44,7 +45,7 @@ impl Outcome {
 
 /// A breaker of one failure domain. Times are counted from any moment that stays the same.
 #[derive(Debug)]
-pub(super) struct Breaker {
+pub struct Breaker {
     state: State,
     recent: Recent,
     /// So many timeouts in a row.
@@ -75,13 +76,15 @@ const GOOD_PROBES: u32 = 2;
 
 impl Breaker {
     /// Probes begin at most so far apart, so that with the confirming one a store is in use again within a second of its return.
-    pub(super) const PROBE_INTERVAL: Duration = Duration::from_millis(500);
+    pub const PROBE_INTERVAL: Duration = Duration::from_millis(500);
     /// Every second probe still begins in time when the one before got no answer.
-    pub(super) const PROBE_BUDGET: Duration = Duration::from_millis(250);
+    pub const PROBE_BUDGET: Duration = Duration::from_millis(250);
     /// A good probe is confirmed so soon.
     const CONFIRM_AFTER: Duration = Duration::from_millis(50);
 
-    pub(super) fn new(seed: u64) -> Breaker {
+    /// A closed one.
+    #[must_use]
+    pub fn new(seed: u64) -> Breaker {
         Breaker {
             state: State::Closed,
             recent: Recent::default(),
@@ -92,7 +95,9 @@ impl Breaker {
         }
     }
 
-    pub(super) fn state(&self) -> BreakerState {
+    /// Whether its domain is asked.
+    #[must_use]
+    pub fn state(&self) -> BreakerState {
         match self.state {
             State::Closed => BreakerState::Closed,
             State::Open { .. } => BreakerState::Open,
@@ -100,12 +105,13 @@ impl Breaker {
     }
 
     /// How often it opened.
-    pub(super) fn opened(&self) -> u64 {
+    #[must_use]
+    pub fn opened(&self) -> u64 {
         self.opened
     }
 
     /// Notes what became of an operation that was sent while it was closed.
-    pub(super) fn record(&mut self, now: Duration, outcome: Outcome) {
+    pub fn record(&mut self, now: Duration, outcome: Outcome) {
         // What was sent before it opened says nothing that is not known.
         if matches!(self.state, State::Open { .. }) {
             return;
@@ -139,7 +145,8 @@ impl Breaker {
     }
 
     /// When the next probe begins; `None` while it is closed.
-    pub(super) fn probe_at(&self) -> Option<Duration> {
+    #[must_use]
+    pub fn probe_at(&self) -> Option<Duration> {
         match self.state {
             State::Closed => None,
             State::Open { probe_at, .. } => Some(probe_at),
@@ -147,7 +154,7 @@ impl Breaker {
     }
 
     /// A probe begins.
-    pub(super) fn probing(&mut self, now: Duration) {
+    pub fn probing(&mut self, now: Duration) {
         let next = now.saturating_add(self.interval());
         if let State::Open { probe_at, .. } = &mut self.state {
             *probe_at = next;
@@ -155,7 +162,7 @@ impl Breaker {
     }
 
     /// A probe was answered after so long, or failed.
-    pub(super) fn probed(&mut self, now: Duration, took: Option<Duration>) {
+    pub fn probed(&mut self, now: Duration, took: Option<Duration>) {
         let State::Open { probe_at, good, pace } = &mut self.state else { return };
         if took.is_none_or(|took| took > *pace) {
             *good = 0;

@@ -12,11 +12,11 @@ use crate::clock::saturating_nanos;
 ///
 /// **Never a false denial.** A store that says at some time s "not before s + τ" was asked at `sent` ≤ s, so until `sent + τ` nobody can spend
 /// that cost, nor a higher one. It is wrong only where somebody gave back or reset meanwhile, or the store lost its memory; so nothing is
-/// believed for longer than [`LONGEST`](DenyCache::LONGEST), and this node's own refunds and resets forget the key.
+/// believed for longer than two seconds, and this node's own refunds and resets forget the key.
 ///
 /// Bounded: keys share sets of eight; a newcomer takes the place of the one whose refusal ends first.
 #[derive(Debug)]
-pub(super) struct DenyCache {
+pub struct DenyCache {
     sets: Box<[Mutex<Vec<Entry>>]>,
 }
 
@@ -41,7 +41,8 @@ impl DenyCache {
     const LONGEST: u64 = 2_000_000_000;
 
     /// Room for so many keys; memory is taken as it is needed.
-    pub(super) fn new(keys: usize) -> DenyCache {
+    #[must_use]
+    pub fn new(keys: usize) -> DenyCache {
         DenyCache { sets: (0..keys.div_ceil(WAYS).max(1)).map(|_| Mutex::default()).collect() }
     }
 
@@ -50,7 +51,8 @@ impl DenyCache {
     }
 
     /// Where the key stands if this cost is known to be refused.
-    pub(super) fn find(&self, key: KeyHash, cost: u64, now: u64) -> Option<Standing> {
+    #[must_use]
+    pub fn find(&self, key: KeyHash, cost: u64, now: u64) -> Option<Standing> {
         let set = self.set(key).lock();
         let entry = set.iter().find(|entry| entry.key == key && entry.cost <= cost && now < entry.until)?;
         let until = |time: u64| Duration::from_nanos(time.saturating_sub(now));
@@ -58,7 +60,7 @@ impl DenyCache {
     }
 
     /// The store refused this cost when it was asked at `sent`.
-    pub(super) fn learn(&self, key: KeyHash, cost: u64, sent: u64, standing: &Standing) {
+    pub fn learn(&self, key: KeyHash, cost: u64, sent: u64, standing: &Standing) {
         let after = |wait: Duration| sent.saturating_add(saturating_nanos(wait));
         let retry_at = standing.retry_after.map_or(u64::MAX, after);
         let until = retry_at.min(sent.saturating_add(DenyCache::LONGEST));
@@ -81,7 +83,7 @@ impl DenyCache {
     }
 
     /// Somebody gave back, or reset it.
-    pub(super) fn forget(&self, key: KeyHash) {
+    pub fn forget(&self, key: KeyHash) {
         self.set(key).lock().retain(|entry| entry.key != key);
     }
 }

@@ -52,7 +52,7 @@ impl Fallback {
     /// Room for so many keys; memory is taken as it is needed. `None` for a rule that is no rate.
     pub(super) fn new(rule: &Rule, keys: usize) -> Option<Fallback> {
         let (count, period, burst) = match *rule {
-            Rule::Gcra(quota) | Rule::TokenBucket(quota) => {
+            Rule::Gcra(quota) | Rule::TokenBucket(quota) | Rule::Leased { quota, .. } => {
                 (quota.count(), quota.period_nanos(), quota.capacity())
             }
             Rule::FixedWindow { limit, window }

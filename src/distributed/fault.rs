@@ -235,7 +235,7 @@ impl<B: Backend> Backend for FaultBackend<B> {
             };
             sleep(delay / 2).await;
             let answers = self.carry_out(operations, &faults, deadline).await;
-            sleep(delay - delay / 2).await;
+            sleep(delay / 2).await;
             if faults.iter().flatten().any(|fault| fault.is_silent()) {
                 tokio::time::sleep_until(deadline.into()).await;
             }

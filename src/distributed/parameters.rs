@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::lease::{LeaseSettings, LeaseTerms};
 use super::rule::Rule;
 use super::rule_error::RuleError;
 use crate::quota::Quota;
@@ -52,6 +53,7 @@ pub(crate) enum Parameters {
         limit: i64,
         window: i64,
     },
+    Leased(LeaseTerms),
     Concurrency {
         limit: i64,
         hold: i64,
@@ -62,7 +64,11 @@ impl Parameters {
     pub(crate) fn of(rule: &Rule) -> Result<Parameters, RuleError> {
         match *rule {
             Rule::Gcra(quota) => gcra(quota),
-            Rule::TokenBucket(quota) => token_bucket(quota),
+            Rule::TokenBucket(quota) => {
+                let [limit, token, refill, unit] = bucket(quota)?;
+                Ok(Parameters::TokenBucket { limit, token, refill, unit })
+            }
+            Rule::Leased { quota, life } => leased(quota, life),
             Rule::FixedWindow { limit, window } => {
                 Ok(Parameters::FixedWindow { limit: tokens(limit)?, window: micros("window", window)? })
             }
@@ -82,6 +88,9 @@ impl Parameters {
         match self {
             Parameters::Gcra { .. } => "gcra".into(),
             Parameters::TokenBucket { token, unit, .. } => format!("bucket:{token}:{unit}"),
+            Parameters::Leased(LeaseTerms { token, unit, life, .. }) => {
+                format!("leased:{token}:{unit}:{life}")
+            }
             Parameters::FixedWindow { window, .. } => format!("fixed:{window}"),
             Parameters::SlidingWindow { window, .. } => format!("sliding:{window}"),
             Parameters::SlidingLog { window, .. } => format!("log:{window}"),
@@ -113,11 +122,11 @@ fn gcra(quota: Quota) -> Result<Parameters, RuleError> {
 }
 
 /// The rate is `count × unit / period` tokens in a unit: in lowest terms its denominator is the parts of a token, its numerator how
-/// many of them come back.
-fn token_bucket(quota: Quota) -> Result<Parameters, RuleError> {
+/// many of them come back. The limit comes first, the unit last.
+fn bucket(quota: Quota) -> Result<[i64; 4], RuleError> {
     let limit = tokens(quota.capacity())?;
     if quota.count() == 0 {
-        return Ok(Parameters::TokenBucket { limit, token: 1, refill: 1, unit: 1 });
+        return Ok([limit, 1, 1, 1]);
     }
     let refill_nanos =
         u128::from(quota.capacity()) * u128::from(quota.period_nanos()) / u128::from(quota.count());
@@ -132,10 +141,20 @@ fn token_bucket(quota: Quota) -> Result<Parameters, RuleError> {
         if token.max(refill).max(token * u128::from(quota.capacity())) <= MOST_LEVEL
             && let (Ok(token), Ok(refill)) = (i64::try_from(token), i64::try_from(refill))
         {
-            return Ok(Parameters::TokenBucket { limit, token, refill, unit });
+            return Ok([limit, token, refill, unit]);
         }
     }
     Err(RuleError::Scale { quota })
+}
+
+fn leased(quota: Quota, life: Duration) -> Result<Parameters, RuleError> {
+    let [limit, token, refill, unit] = bucket(quota)?;
+    let lives = LeaseSettings::SHORTEST_LIFE..=LeaseSettings::LONGEST_LIFE;
+    if !lives.contains(&life) {
+        return Err(RuleError::Life { life });
+    }
+    let life = micros("life", life).map_err(|_| RuleError::Life { life })?;
+    Ok(Parameters::Leased(LeaseTerms { limit, token, refill, unit, life }))
 }
 
 fn sliding_window(limit: u64, window: Duration) -> Result<Parameters, RuleError> {

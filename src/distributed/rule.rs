@@ -33,6 +33,13 @@ pub enum Rule {
     Gcra(Quota),
     /// The same decisions at exactly the quota's rate, for a larger state.
     TokenBucket(Quota),
+    /// As `TokenBucket`, and nodes may take tokens [in advance](super::Operation::Lease).
+    Leased {
+        /// How many, in what time, and how many at once.
+        quota: Quota,
+        /// How long a lease lives: 1 ms to 60 s, counted in whole microseconds.
+        life: Duration,
+    },
     /// So many in each window, aligned to Unix time.
     FixedWindow {
         /// How many.
@@ -75,7 +82,7 @@ impl Rule {
     #[must_use]
     pub fn limit(&self) -> u64 {
         match *self {
-            Rule::Gcra(quota) | Rule::TokenBucket(quota) => quota.capacity(),
+            Rule::Gcra(quota) | Rule::TokenBucket(quota) | Rule::Leased { quota, .. } => quota.capacity(),
             Rule::FixedWindow { limit, .. }
             | Rule::SlidingWindow { limit, .. }
             | Rule::SlidingLog { limit, .. } => limit,

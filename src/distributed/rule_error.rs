@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::lease::LeaseSettings;
 use super::rule::Rule;
 use crate::quota::Quota;
 
@@ -28,6 +29,11 @@ pub enum RuleError {
     Refill {
         /// What was given.
         quota: Quota,
+    },
+    /// The life of a lease is too short, too long, or not a whole number of microseconds.
+    Life {
+        /// What was given.
+        life: Duration,
     },
     /// A [`Rule::Gcra`] would be more than 1 % slower than its quota.
     Interval {
@@ -63,6 +69,12 @@ impl fmt::Display for RuleError {
                 f,
                 "quota {quota} takes more than {longest} days to be full again, too long for a shared store: \
                  lower its burst or raise its rate"
+            ),
+            RuleError::Life { life } => write!(
+                f,
+                "a lease cannot live for {life:?}: use whole microseconds, from {:?} to {:?}",
+                LeaseSettings::SHORTEST_LIFE,
+                LeaseSettings::LONGEST_LIFE
             ),
             RuleError::Interval { quota } => write!(
                 f,

@@ -1,6 +1,7 @@
 //! What no backend can do, whatever the store: errors that both of ours give.
 
 use super::backend::{Applied, BackendError, BackendErrorKind};
+use super::lease::LeaseTerms;
 use super::parameters::Parameters;
 use super::subject::Subject;
 
@@ -19,6 +20,13 @@ pub(crate) fn names_none() -> BackendError {
 
 pub(crate) fn parameters_of(subject: &Subject) -> Result<Parameters, BackendError> {
     Parameters::of(&subject.rule).map_err(|error| unfit(error.to_string()))
+}
+
+pub(crate) fn terms_of(subject: &Subject) -> Result<LeaseTerms, BackendError> {
+    match parameters_of(subject)? {
+        Parameters::Leased(terms) => Ok(terms),
+        _ => Err(unfit("only of a leased rule are tokens taken in advance: check the others")),
+    }
 }
 
 pub(crate) fn places_are_acquired() -> BackendError {

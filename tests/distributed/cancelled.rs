@@ -1,9 +1,11 @@
 //! Callers who leave.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tollgate::Quota;
-use tollgate::distributed::{Fault, check_all};
+use tollgate::distributed::{FailurePolicy, Fault, GlobalLimiter, Rule, check_all};
 
 use super::setting::{limit, pass, store};
 
@@ -77,4 +79,56 @@ async fn what_was_not_sent_yet_is_never_sent() {
     assert!(left.is_err());
     pass(100).await;
     assert_eq!((store.stats().operations, store.stats().given_back), (2, 0));
+}
+
+/// Every token that was spent was spent by somebody who went on.
+#[tokio::test(start_paused = true)]
+async fn the_count_is_right_whoever_leaves_and_whenever() {
+    let (store, faults) = store();
+    faults.delay(Duration::from_millis(1), Duration::from_millis(20));
+    let rule = Rule::FixedWindow { limit: 1_000_000, window: Rule::LONGEST };
+    let limiter = GlobalLimiter::builder("test", rule, &store).on_failure(FailurePolicy::Closed);
+    let limiter = limiter.budget(Duration::from_millis(100)).build().unwrap();
+    let spent = Arc::new(AtomicU64::new(0));
+    let callers = (0..2_000_u64).map(|number| {
+        let (limiter, spent) = (limiter.clone(), Arc::clone(&spent));
+        let leaves_after = Duration::from_micros(1 + number * 7_919 % 30_000);
+        tokio::spawn(async move {
+            // So many at a time that the bulkhead is full now and then.
+            pass(number / 100 * 10).await;
+            let cost = 1 + number % 5;
+            let work = async {
+                if limiter.check_n("ann", cost).await.is_allowed() {
+                    spent.fetch_add(cost, Ordering::Relaxed);
+                }
+            };
+            let _ = tokio::time::timeout(leaves_after, work).await;
+        })
+    });
+    for caller in callers.collect::<Vec<_>>() {
+        caller.await.unwrap();
+    }
+    faults.clear();
+    pass(3_000).await;
+    let stats = store.stats();
+    assert!(stats.given_back > 0 && stats.untold == 0, "{stats:?}");
+    let remaining = limiter.peek("ann").await.unwrap().remaining;
+    assert_eq!(1_000_000 - remaining, spent.load(Ordering::Relaxed));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_threads_that_ask_one_key_get_exactly_what_there_is() {
+    let (store, _) = store();
+    let rule = Rule::FixedWindow { limit: 1_000, window: Rule::LONGEST };
+    let limiter =
+        GlobalLimiter::builder("test", rule, &store).budget(Duration::from_secs(60)).build().unwrap();
+    let callers = (0..8).map(|_| {
+        let limiter = limiter.clone();
+        tokio::spawn(async move { super::setting::admitted(&limiter, "ann", 500).await })
+    });
+    let mut admitted = 0;
+    for caller in callers.collect::<Vec<_>>() {
+        admitted += caller.await.unwrap();
+    }
+    assert_eq!(admitted, 1_000);
 }

@@ -1,6 +1,7 @@
 //! Limits that many nodes share, over a store in memory that fails as it is told to, in tokio's paused time.
 
-#![cfg(feature = "distributed")]
+#![cfg(all(feature = "distributed", not(tollgate_loom)))]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "in helpers of tests, too, to fail is to panic")]
 
 mod cancelled;
 mod concurrency;

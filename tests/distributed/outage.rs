@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use tollgate::Quota;
-use tollgate::distributed::{BreakerState, FailurePolicy, Fault, Source, check_all};
+use tollgate::distributed::{
+    BreakerState, FailurePolicy, Fault, FaultBackend, MemoryBackend, SharedStore, Source, check_all,
+};
 use tollgate::observe::Observer;
+use tollgate::{Clock, Quota};
 
 use super::setting::{admitted, limit, pass, store, ten_a_second};
 
@@ -64,6 +66,51 @@ async fn a_node_alone_admits_its_share_of_the_rate_from_the_beginning_of_the_out
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_outage_begins_anew_after_the_store_has_answered_anybody() {
+    let (store, faults) = store();
+    let limiter = ten_a_second(&store).build().unwrap();
+    faults.always(Some(Fault::Refuse));
+    assert!(!limiter.check("ann").await.is_allowed());
+    faults.clear();
+    // Nobody asks this limit meanwhile; the store's greetings are answered.
+    pass(60_000).await;
+    faults.always(Some(Fault::Refuse));
+    assert!(!limiter.check("ann").await.is_allowed(), "its share begins empty again");
+    pass(100).await;
+    assert_eq!(admitted(&limiter, "ann", 10).await, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whatever_goes_wrong_no_more_is_admitted_than_the_limit_and_the_outages_allow() {
+    for seed in 0..20 {
+        let backend = FaultBackend::new(MemoryBackend::with_clock(Clock::tokio()), seed);
+        let faults = backend.faults();
+        let store = SharedStore::new(backend);
+        let limiter = limit(&store, Quota::per_second(100).burst(50)).build().unwrap();
+        for fault in Fault::ALL {
+            faults.chance(fault, 50);
+        }
+        faults.delay(Duration::from_millis(1), Duration::from_millis(15));
+        let begun = tokio::time::Instant::now();
+        let (mut admitted, mut alone) = (0, 0);
+        for step in 0..2_000 {
+            match step % 1_000 {
+                400 => faults.always(Some(Fault::Refuse)),
+                700 => faults.always(None),
+                _ => {}
+            }
+            let decision = limiter.check("ann").await;
+            admitted += u128::from(decision.is_allowed());
+            alone += u128::from(decision.is_allowed() && decision.source() == Source::Fallback);
+            pass(1).await;
+        }
+        let most = 50 + begun.elapsed().as_millis() / 10;
+        assert!(admitted - alone <= most, "the store is exact: {admitted} - {alone} of {most}");
+        assert!(alone <= begun.elapsed().as_millis() / 10, "its share, and no burst: {alone}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_was_admitted_alone_is_charged_once_when_the_store_is_back() {
     let (store, faults) = store();
     let limiter = limit(&store, Quota::per_hour(100)).build().unwrap();
@@ -87,14 +134,15 @@ async fn what_may_have_been_charged_is_never_charged_again() {
     let (store, faults) = store();
     let limiter = limit(&store, Quota::new(1_000, Duration::from_secs(1_000)).unwrap()).build().unwrap();
     // The share begins to fill with the first failure.
-    faults.next(Some(Fault::Refuse));
+    faults.always(Some(Fault::Refuse));
     assert!(!limiter.check("ann").await.is_allowed());
     pass(10_000).await;
-    faults.next(Some(Fault::LoseReply));
+    faults.always(Some(Fault::LoseReply));
     let decision = limiter.check_n("ann", 5).await;
+    faults.clear();
     assert_eq!((decision.is_allowed(), decision.source()), (true, Source::Fallback));
-    pass(10_000).await;
-    assert_eq!(limiter.peek("ann").await.unwrap().remaining, 995 + 5, "spent once, and ten have come back");
+    pass(2_000).await;
+    assert_eq!(limiter.peek("ann").await.unwrap().remaining, 995 + 2, "spent once, and two have come back");
     assert_eq!((limiter.stats().owing_keys, store.stats().maybe_applied), (0, 1));
     assert_eq!(store.stats().given_back, 0);
 }

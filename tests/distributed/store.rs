@@ -1,12 +1,14 @@
 //! What a store does for all limits on it.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use tollgate::Quota;
 use tollgate::distributed::{
-    Backend, BackendError, BoxFuture, Fault, MemoryBackend, Operation, Reply, SharedStore, Source, Subject,
+    Backend, BackendError, BoxFuture, BreakerState, Fault, MemoryBackend, Operation, Reply, SharedStore,
+    Source, Subject,
 };
 
 use super::setting::{limit, pass, store};
@@ -146,6 +148,21 @@ async fn limits_in_several_places_give_back_what_was_taken_when_one_refuses() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn whoever_leaves_between_the_answers_of_two_places_has_given_back_what_one_took() {
+    let ill = tollgate::distributed::FaultBackend::new(MemoryBackend::new(), 1);
+    ill.faults().delay(Duration::from_millis(20), Duration::ZERO);
+    let store = SharedStore::new(TwoDomains { well: MemoryBackend::new(), ill });
+    let limiter = limit(&store, Quota::per_hour(10)).build().unwrap();
+    let parts = [limiter.on("well").cost(4), limiter.on("ill").cost(4)];
+    let left =
+        tokio::time::timeout(Duration::from_millis(15), tollgate::distributed::check_all(&parts)).await;
+    assert!(left.is_err());
+    pass(100).await;
+    assert_eq!(limiter.peek("well").await.unwrap().remaining, 10);
+    assert_eq!(limiter.peek("ill").await.unwrap().remaining, 10);
+}
+
+#[tokio::test(start_paused = true)]
 async fn nodes_know_how_many_they_are() {
     let backend: Arc<dyn Backend> = Arc::new(MemoryBackend::with_clock(tollgate::Clock::tokio()));
     let nodes: Vec<_> = (0..3).map(|_| SharedStore::from_arc(Arc::clone(&backend))).collect();
@@ -176,4 +193,37 @@ fn a_store_goes_on_in_another_runtime() {
         let decision = runtime().block_on(limiter.check("ann"));
         assert_eq!(decision.source(), Source::Remote);
     }
+}
+
+#[test]
+fn an_open_breaker_closes_also_when_the_runtime_is_gone_in_which_it_opened() {
+    let runtime = || {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        runtime.enable_time().start_paused(true).build().unwrap()
+    };
+    let (store, faults) = store();
+    let limiter = limit(&store, Quota::per_second(10)).build().unwrap();
+    faults.always(Some(Fault::Lose));
+    runtime().block_on(async {
+        for _ in 0..5 {
+            let _ = limiter.check("ann").await;
+        }
+    });
+    assert_eq!(store.stats().domains[0].breaker, BreakerState::Open);
+    faults.clear();
+    runtime().block_on(async {
+        let _ = limiter.check("ann").await;
+        pass(2_000).await;
+        assert_eq!(limiter.check("ann").await.source(), Source::Remote);
+    });
+}
+
+#[test]
+fn outside_of_a_runtime_the_policy_decides() {
+    let (store, _) = store();
+    let limiter = limit(&store, Quota::per_second(10)).build().unwrap();
+    let mut check = std::pin::pin!(limiter.check("ann"));
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    let std::task::Poll::Ready(decision) = check.as_mut().poll(&mut context) else { panic!("it waits") };
+    assert_eq!(decision.source(), Source::Fallback);
 }

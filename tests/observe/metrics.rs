@@ -189,3 +189,45 @@ fn every_metric_is_described_and_has_its_unit() {
         assert!(text.as_ref().is_some_and(|text| !text.is_empty()), "{metric}");
     }
 }
+
+#[cfg(feature = "distributed")]
+#[test]
+fn shared_stores_and_limits_that_are_watched_tell_their_figures_when_refreshed() {
+    use tollgate::distributed::{
+        FailurePolicy, Fault, FaultBackend, GlobalLimiter, MemoryBackend, Rule, SharedStore,
+    };
+
+    let recorded = recorded_by(|| {
+        let backend = FaultBackend::new(MemoryBackend::new(), 1);
+        let faults = backend.faults();
+        let store = SharedStore::new(backend);
+        let rule = Rule::Gcra(Quota::per_hour(1));
+        let limiter =
+            GlobalLimiter::builder("api", rule, &store).on_failure(FailurePolicy::Closed).build().unwrap();
+        let observer = MetricsObserver::new(["api"]).watch_store("memory", &store).watch_global(&limiter);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(async {
+            for _ in 0..3 {
+                let _ = limiter.check("ann").await;
+            }
+            faults.always(Some(Fault::Reset));
+            for _ in 0..40 {
+                let _ = limiter.check("bob").await;
+            }
+        });
+        observer.refresh();
+    });
+    let decisions = |source, outcome| {
+        let metric = "tollgate_shared_decisions_total";
+        recorded.count(&format!("{metric}{{policy=api,source={source},outcome={outcome}}}"))
+    };
+    assert_eq!((decisions("remote", "allowed"), decisions("remote", "denied")), (1, 1));
+    assert_eq!((decisions("deny_cache", "denied"), decisions("fail_closed", "denied")), (1, 40));
+    assert_eq!(
+        recorded.gauge("tollgate_store_breaker_open{store=memory,domain=0}").to_bits(),
+        1_f64.to_bits()
+    );
+    assert_eq!(recorded.count("tollgate_store_breaker_opened_total{store=memory,domain=0}"), 1);
+    let maybe_applied = recorded.count("tollgate_store_maybe_applied_total{store=memory}");
+    assert_eq!(recorded.count("tollgate_store_operations_total{store=memory}"), 2 + maybe_applied);
+}

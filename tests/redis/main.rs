@@ -15,6 +15,7 @@ mod http;
 mod load;
 mod memory;
 mod oracle;
+mod leases;
 mod proxy;
 mod proxy_faults;
 mod scene;

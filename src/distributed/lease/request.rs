@@ -8,11 +8,25 @@ use crate::distributed::subject::Subject;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LeaseRequest {
-    /// Of which limit and key. Its rule is [`Rule::Gcra`](crate::distributed::Rule::Gcra) or [`Rule::TokenBucket`](crate::distributed::Rule::TokenBucket).
+    /// Of which limit and key. Its rule is [`Rule::Leased`](crate::distributed::Rule::Leased).
     pub subject: Subject,
-    /// How long a lease lives. All nodes must say the same.
-    pub life: Duration,
-    /// Tokens without which it is of no use.
+    /// How many, and what the node has to say.
+    pub ask: LeaseAsk,
+}
+
+impl LeaseRequest {
+    /// A node asks for tokens of this subject.
+    #[must_use]
+    pub fn new(subject: Subject, ask: LeaseAsk) -> LeaseRequest {
+        LeaseRequest { subject, ask }
+    }
+}
+
+/// How many tokens a node asks for, and what it has to say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LeaseAsk {
+    /// Tokens without which the answer is of no use.
     pub need: u64,
     /// Tokens that it would like to have, at least `need`.
     pub want: u64,
@@ -20,21 +34,29 @@ pub struct LeaseRequest {
     pub demand: u64,
     /// Since the node last asked.
     pub since_last: Duration,
-    /// The generation of its last grant; 0 if there is none.
-    pub generation: u64,
+    /// The generation of the last answer; `None` if there was none.
+    pub generation: Option<u64>,
     /// What it has spent since it last reported.
-    pub reports: [Option<LeaseReport>; 2],
+    pub reports: [LeaseReport; 2],
     /// Any number: by it fractions of a token are rounded, fairly over many requests.
     pub random: u32,
 }
 
+impl LeaseAsk {
+    /// Asks for `need` tokens, and no more.
+    #[must_use]
+    pub fn exactly(need: u64) -> LeaseAsk {
+        LeaseAsk { need, want: need, ..LeaseAsk::default() }
+    }
+}
+
 /// So many tokens of a generation were spent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LeaseReport {
     /// Which generation.
     pub generation: u64,
-    /// How many tokens.
+    /// How many tokens; with none of them there is nothing to report.
     pub spent: u64,
 }
 
@@ -50,20 +72,24 @@ impl LeaseReport {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LeaseReturn {
-    /// Of which limit and key.
+    /// Of which limit and key. Its rule is [`Rule::Leased`](crate::distributed::Rule::Leased).
     pub subject: Subject,
-    /// How long a lease lives.
-    pub life: Duration,
-    /// Of which generation.
-    pub generation: u64,
-    /// How many.
+    /// Of which generation, and how many were spent and not reported yet.
+    pub report: LeaseReport,
+    /// How many come back.
     pub unspent: u64,
-    /// How many of that generation were spent and not reported yet.
-    pub spent: u64,
+}
+
+impl LeaseReturn {
+    /// Brings `unspent` tokens back, of the generation of the report.
+    #[must_use]
+    pub fn new(subject: Subject, report: LeaseReport, unspent: u64) -> LeaseReturn {
+        LeaseReturn { subject, report, unspent }
+    }
 }
 
 /// Tokens that were leased.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LeaseGrant {
     /// How many, `need` or more, or none.
@@ -72,8 +98,8 @@ pub struct LeaseGrant {
     pub generation: u64,
     /// If there are fewer than wanted: it is of no use to ask again sooner.
     pub retry_after: Duration,
-    /// Tokens that all nodes are asked for in a second, in thousandths.
-    pub demand: u64,
+    /// Which part of what all nodes are asked for this one is asked for, in millionths.
+    pub share: u32,
     /// How many nodes lease from this key.
     pub nodes: u32,
     /// Whole tokens left in the store.

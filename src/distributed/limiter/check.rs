@@ -2,13 +2,27 @@
 
 use std::sync::Arc;
 
+use super::failing::Situation;
 use super::{Inner, Question, report, unfit_reply};
-use crate::distributed::backend::{Applied, BackendError};
+use crate::distributed::backend::{Applied, BackendErrorKind};
 use crate::distributed::decision::{GlobalDecision, Source};
 use crate::distributed::operation::{Operation, Spending};
 use crate::distributed::reply::{Reply, Standing};
 
 impl Inner {
+    /// What this node knows, then the store, then the failure policy.
+    pub(super) async fn decide(self: &Arc<Self>, question: &Question<'_>) -> GlobalDecision {
+        match self.decide_here(question) {
+            Some(decision) => decision,
+            None => self.ask(question).await,
+        }
+    }
+
+    /// What this node knows, then the failure policy; the store is told afterwards.
+    pub(super) fn decide_now(self: &Arc<Self>, question: &Question<'_>) -> GlobalDecision {
+        self.decide_here(question).unwrap_or_else(|| self.decide_unasked(question))
+    }
+
     /// What can be decided without the store.
     pub(super) fn decide_here(&self, question: &Question<'_>) -> Option<GlobalDecision> {
         let limit = self.subjects.rule.limit();
@@ -20,12 +34,16 @@ impl Inner {
     }
 
     /// Asks the store; if it does not answer, the failure policy decides.
-    pub(super) async fn ask(self: &Arc<Self>, question: &Question<'_>) -> GlobalDecision {
+    async fn ask(self: &Arc<Self>, question: &Question<'_>) -> GlobalDecision {
+        let domain = self.domain_of(question);
+        // Before anything is made for the store: this is the way of all checks in an outage.
+        if self.store.is_open(domain) {
+            return self.decide_failed(question, domain, BackendErrorKind::Unavailable, Applied::No);
+        }
         let spending = Spending::new(self.subjects.of(question.key), question.cost);
-        let domain = self.store.domain(self.store.place(&spending.subject));
         let mut pending = match self.store.submit(Operation::Check(vec![spending]), self.deadline()) {
             Ok(pending) => pending,
-            Err(error) => return self.decide_failed(question, domain, &error),
+            Err(error) => return self.decide_failed(question, domain, error.kind(), error.applied()),
         };
         let answer = pending.answer().await.and_then(|reply| match reply {
             Reply::Checked { admitted, standings } => {
@@ -34,9 +52,9 @@ impl Inner {
             _ => Err(unfit_reply()),
         });
         match answer {
-            Ok((admitted, standing)) => self.hear(question, domain, admitted, standing),
+            Ok((admitted, standing)) => self.hear(question, admitted, standing),
             Err(error) => {
-                let decision = self.decide_failed(question, domain, &error);
+                let decision = self.decide_failed(question, domain, error.kind(), error.applied());
                 if decision.is_allowed() {
                     pending.keep();
                 }
@@ -46,14 +64,7 @@ impl Inner {
     }
 
     /// The store has answered.
-    pub(super) fn hear(
-        &self,
-        question: &Question<'_>,
-        domain: usize,
-        admitted: bool,
-        standing: Standing,
-    ) -> GlobalDecision {
-        self.failing.is_over(domain, question.asked);
+    pub(super) fn hear(&self, question: &Question<'_>, admitted: bool, standing: Standing) -> GlobalDecision {
         if !admitted {
             self.denied.learn(question.hash, question.cost, question.asked, &standing);
         }
@@ -65,21 +76,22 @@ impl Inner {
         self: &Arc<Self>,
         question: &Question<'_>,
         domain: usize,
-        error: &BackendError,
+        kind: BackendErrorKind,
+        applied: Applied,
     ) -> GlobalDecision {
-        self.note_failure(question, domain, error);
+        self.note_failure(question, domain, kind);
         let decision = self.decide_alone(question, domain);
         if decision.is_allowed() {
-            self.owe_after(question, domain, &decision, error.applied());
+            self.owe_after(question, domain, &decision, applied);
         }
         decision
     }
 
-    pub(super) fn note_failure(&self, question: &Question<'_>, domain: usize, error: &BackendError) {
+    pub(super) fn note_failure(&self, question: &Question<'_>, domain: usize, kind: BackendErrorKind) {
         if let Some(observer) = &self.observer {
-            observer.failed(&self.subjects.name, error.kind().as_str());
+            observer.failed(&self.subjects.name, kind.as_str());
         }
-        self.failing.begins(domain, question.asked);
+        self.failing.begins(domain, question.asked, self.store.note_outage(domain));
     }
 
     /// What this node's share admitted is owed, unless it may have been charged: that is never charged again.
@@ -96,7 +108,7 @@ impl Inner {
     }
 
     /// Nobody asks the store.
-    pub(super) fn decide_unasked(self: &Arc<Self>, question: &Question<'_>) -> GlobalDecision {
+    fn decide_unasked(self: &Arc<Self>, question: &Question<'_>) -> GlobalDecision {
         let domain = self.domain_of(question);
         let decision = self.decide_alone(question, domain);
         if decision.is_allowed() {
@@ -115,8 +127,11 @@ impl Inner {
 
     pub(super) fn decide_alone(&self, question: &Question<'_>, domain: usize) -> GlobalDecision {
         let now = self.clock.nanos().max(question.asked);
-        let nodes = self.store.nodes(domain);
-        self.failing.decide(question, domain, now, nodes)
+        self.failing.decide(question, now, self.situation(domain))
+    }
+
+    pub(super) fn situation(&self, domain: usize) -> Situation {
+        Situation { domain, outage: self.store.outage(domain), nodes: self.store.nodes(domain) }
     }
 
     /// What was admitted without the store is charged to it when it can be.

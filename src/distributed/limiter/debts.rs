@@ -83,7 +83,7 @@ impl Debts {
     }
 
     /// It surely was not charged: it is owed as before.
-    pub(super) fn put_back(&self, hash: KeyHash, debt: Debt, limit: u64) {
+    pub(super) fn put_back(&self, hash: KeyHash, debt: &Debt, limit: u64) {
         let question = Question { key: &debt.key, hash, cost: debt.tokens, asked: 0 };
         self.add(&question, debt.domain, limit);
     }
@@ -91,6 +91,11 @@ impl Debts {
     /// Nobody will be charged for these.
     pub(super) fn forgive(&self, tokens: u64) {
         self.forgiven.fetch_add(tokens, Ordering::Relaxed);
+    }
+
+    /// Somebody owes more.
+    pub(super) fn notify(&self) {
+        self.changed.notify_one();
     }
 
     /// Notified when somebody owes more, or the limiter is gone.

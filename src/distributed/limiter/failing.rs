@@ -18,12 +18,35 @@ pub(super) struct Failing {
     expected_nodes: u32,
     /// When the limiter was built: keys that are asked for without an outage begin empty then.
     built: u64,
-    /// When the outage of each failure domain began, on the limiter's clock.
-    since: Box<[AtomicU64]>,
+    /// The last outage of each failure domain.
+    outages: Box<[Outage]>,
 }
 
-/// There is no outage.
-const WELL: u64 = u64::MAX;
+/// Since when, on the limiter's clock, and the number by which the store tells outages apart.
+struct Outage {
+    since: AtomicU64,
+    number: AtomicU64,
+}
+
+const NEVER: u64 = u64::MAX;
+
+impl Outage {
+    /// When it began, if it is the one of this number.
+    fn since(&self, number: u64) -> Option<u64> {
+        let since = self.since.load(Ordering::Relaxed);
+        let is_this = since != NEVER && self.number.load(Ordering::Relaxed) == number;
+        is_this.then_some(since)
+    }
+}
+
+/// What the store knows about a failure domain.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Situation {
+    pub(super) domain: usize,
+    /// Of the outage that there is, or would be.
+    pub(super) outage: u64,
+    pub(super) nodes: Option<u32>,
+}
 
 impl Failing {
     pub(super) fn new(
@@ -34,44 +57,34 @@ impl Failing {
         built: u64,
         domains: usize,
     ) -> Failing {
-        let since = (0..domains).map(|_| AtomicU64::new(WELL)).collect();
-        Failing { policy, limit, fallback, expected_nodes, built, since }
+        let none = || Outage { since: AtomicU64::new(NEVER), number: AtomicU64::new(0) };
+        let outages = (0..domains).map(|_| none()).collect();
+        Failing { policy, limit, fallback, expected_nodes, built, outages }
     }
 
     pub(super) fn policy(&self) -> FailurePolicy {
         self.policy
     }
 
-    /// What was sent at this time failed. An outage begins unless there is one. Relaxed: the time leads to no other memory.
-    pub(super) fn begins(&self, domain: usize, sent: u64) {
-        // The end of time is taken.
-        let sent = sent.min(WELL - 1);
-        let _ = self.since[domain].compare_exchange(WELL, sent, Ordering::Relaxed, Ordering::Relaxed);
-    }
-
-    /// What was sent at this time was answered: an outage that had begun before is over.
-    pub(super) fn is_over(&self, domain: usize, sent: u64) {
-        let since = self.since[domain].load(Ordering::Relaxed);
-        if since != WELL && since <= sent {
-            let _ = self.since[domain].compare_exchange(since, WELL, Ordering::Relaxed, Ordering::Relaxed);
+    /// What was sent at this time failed, in the outage of this number. Relaxed: the time leads to no other memory; two who find a new outage
+    /// together began at about the same time.
+    pub(super) fn begins(&self, domain: usize, sent: u64, number: u64) {
+        let outage = &self.outages[domain];
+        if outage.since(number).is_none() {
+            outage.since.store(sent.min(NEVER - 1), Ordering::Relaxed);
+            outage.number.store(number, Ordering::Relaxed);
         }
     }
 
     /// What the policy says.
-    pub(super) fn decide(
-        &self,
-        question: &Question<'_>,
-        domain: usize,
-        now: u64,
-        nodes: Option<u32>,
-    ) -> GlobalDecision {
+    pub(super) fn decide(&self, question: &Question<'_>, now: u64, situation: Situation) -> GlobalDecision {
         match (self.policy, &self.fallback) {
             (FailurePolicy::Open, _) => {
                 let standing = Standing::new(self.limit, Some(Duration::ZERO), Duration::ZERO);
                 GlobalDecision::new(true, Source::FailOpen, self.limit, standing)
             }
             (FailurePolicy::Local, Some(fallback)) => {
-                let moment = self.moment(domain, now, nodes);
+                let moment = self.moment(now, situation);
                 let (allowed, standing) = fallback.spend(question.hash, question.cost, moment);
                 GlobalDecision::new(allowed, Source::Fallback, self.limit, standing)
             }
@@ -83,15 +96,14 @@ impl Failing {
     }
 
     /// Takes back what a decision spent here.
-    pub(super) fn give_back(&self, question: &Question<'_>, domain: usize, nodes: Option<u32>) {
+    pub(super) fn give_back(&self, question: &Question<'_>, situation: Situation) {
         if let Some(fallback) = &self.fallback {
-            fallback.give_back(question.hash, question.cost, self.moment(domain, question.asked, nodes));
+            fallback.give_back(question.hash, question.cost, self.moment(question.asked, situation));
         }
     }
 
-    fn moment(&self, domain: usize, now: u64, nodes: Option<u32>) -> Moment {
-        let since = self.since[domain].load(Ordering::Relaxed);
-        let since = if since == WELL { self.built } else { since };
-        Moment { now, since, nodes: nodes.unwrap_or(self.expected_nodes) }
+    fn moment(&self, now: u64, situation: Situation) -> Moment {
+        let since = self.outages[situation.domain].since(situation.outage).unwrap_or(self.built);
+        Moment { now, since, nodes: situation.nodes.unwrap_or(self.expected_nodes) }
     }
 }

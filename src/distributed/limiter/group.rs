@@ -74,13 +74,13 @@ impl Group<'_> {
             Ok((admitted, standings)) => {
                 self.state = if admitted { State::Taken } else { State::Refused };
                 for (&index, standing) in self.members.iter().zip(standings) {
-                    decisions[index] = Some(self.heard(&parts[index], admitted, standing));
+                    decisions[index] = Some(heard(&parts[index], admitted, standing));
                 }
             }
             Err(error) => {
                 for &index in &self.members {
                     let Part { limit, question } = &parts[index];
-                    limit.note_failure(question, self.domain, &error);
+                    limit.note_failure(question, self.domain, error.kind());
                     decisions[index] = Some(limit.decide_alone(question, self.domain));
                 }
                 self.fail(error.applied());
@@ -95,12 +95,6 @@ impl Group<'_> {
             }
             _ => Err(unfit_reply()),
         }
-    }
-
-    /// Of several that are refused together, those that would have been admitted need not wait.
-    fn heard(&self, part: &Part<'_>, admitted: bool, standing: Standing) -> GlobalDecision {
-        let would_admit = admitted || standing.retry_after.is_some_and(|wait| wait.is_zero());
-        part.limit.hear(&part.question, self.domain, would_admit, standing)
     }
 
     fn fail(&mut self, applied: Applied) {
@@ -132,10 +126,16 @@ impl Group<'_> {
             let spent =
                 |decision: GlobalDecision| decision.is_allowed() && decision.source() == Source::Fallback;
             if decisions[index].is_some_and(spent) {
-                limit.failing.give_back(question, self.domain, limit.store.nodes(self.domain));
+                limit.failing.give_back(question, limit.situation(self.domain));
             }
         }
     }
+}
+
+/// Of several that are refused together, those that would have been admitted need not wait.
+fn heard(part: &Part<'_>, admitted: bool, standing: Standing) -> GlobalDecision {
+    let would_admit = admitted || standing.retry_after.is_some_and(|wait| wait.is_zero());
+    part.limit.hear(&part.question, would_admit, standing)
 }
 
 impl Drop for Group<'_> {

@@ -111,10 +111,7 @@ impl GlobalLimiter {
     /// answer comes.
     pub async fn check_n<K: AsRef<[u8]> + ?Sized>(&self, key: &K, cost: u64) -> GlobalDecision {
         let question = self.inner.question(key.as_ref(), cost);
-        let decision = match self.inner.decide_here(&question) {
-            Some(decision) => decision,
-            None => self.inner.ask(&question).await,
-        };
+        let decision = self.inner.decide(&question).await;
         self.inner.counters.count(&decision);
         decision
     }
@@ -128,10 +125,7 @@ impl GlobalLimiter {
     /// (Charged it can be only once the store was used in a tokio runtime, or from within one.)
     pub fn check_now<K: AsRef<[u8]> + ?Sized>(&self, key: &K, cost: u64) -> GlobalDecision {
         let question = self.inner.question(key.as_ref(), cost);
-        let decision = match self.inner.decide_here(&question) {
-            Some(decision) => decision,
-            None => self.inner.decide_unasked(&question),
-        };
+        let decision = self.inner.decide_now(&question);
         self.inner.counters.count(&decision);
         decision
     }

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
+use super::Inner;
 use super::debts::Debt;
-use super::{Inner, Question};
-use crate::distributed::backend::Applied;
+use crate::distributed::backend::{Applied, BackendError};
 use crate::distributed::key_hash::KeyHash;
 use crate::distributed::operation::{Operation, Spending};
 use crate::distributed::reply::Reply;
@@ -24,7 +24,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Sees to it that debts are charged. Needs a runtime; without one they stay.
 pub(super) fn ensure(limiter: &Arc<Inner>) {
-    limiter.debts.changed().notify_one();
+    limiter.debts.notify();
     let reporting = &limiter.debts.reporting;
     if reporting.load(Ordering::Relaxed) {
         return;
@@ -78,32 +78,34 @@ impl Inner {
             (hash, debt, self.store.submit(Operation::Charge(spending), deadline))
         });
         let sent: Vec<_> = sent.collect();
-        let mut refused = false;
+        let mut all_sent = true;
         for (hash, debt, pending) in sent {
             let reply = match pending {
                 Ok(mut pending) => pending.answer().await,
                 Err(error) => Err(error),
             };
-            match reply {
-                Ok(Reply::Standing(standing)) => {
-                    let question = Question { key: &debt.key, hash, cost: 1, asked };
-                    let _ = self.hear(
-                        &question,
-                        debt.domain,
-                        standing.retry_after == Some(Duration::ZERO),
-                        standing,
-                    );
-                }
-                Err(error) if error.applied() == Applied::No => {
-                    refused = true;
-                    self.debts.put_back(hash, debt, self.subjects.rule.limit());
-                }
-                _ => self.debts.forgive(debt.tokens),
-            }
+            all_sent &= self.charged(hash, &debt, asked, reply);
         }
-        if refused {
+        if !all_sent {
             // The breaker may not have opened yet.
             tokio::time::sleep(SharedStore::BACKGROUND_BUDGET).await;
         }
+    }
+
+    /// `false` if it surely was not charged, and so is owed as before.
+    fn charged(&self, hash: KeyHash, debt: &Debt, asked: u64, reply: Result<Reply, BackendError>) -> bool {
+        match reply {
+            Ok(Reply::Standing(standing)) => {
+                if standing.retry_after != Some(Duration::ZERO) {
+                    self.denied.learn(hash, 1, asked, &standing);
+                }
+            }
+            Err(error) if error.applied() == Applied::No => {
+                self.debts.put_back(hash, debt, self.subjects.rule.limit());
+                return false;
+            }
+            _ => self.debts.forgive(debt.tokens),
+        }
+        true
     }
 }

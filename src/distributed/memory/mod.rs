@@ -4,6 +4,7 @@ mod count;
 mod fixed_window;
 mod gcra;
 mod lease;
+mod leased;
 #[cfg(all(test, not(tollgate_loom)))]
 mod limiter_tests;
 #[cfg(all(test, not(tollgate_loom)))]
@@ -27,6 +28,8 @@ use super::backend::{Backend, BackendError, BoxFuture};
 use super::operation::Operation;
 use super::reply::Reply;
 use crate::clock::Clock;
+#[doc(hidden)]
+pub use lease::LeaseState;
 use table::Table;
 
 /// A store within the process: for tests, for simulations, and for limits of a single process that are shared by later.

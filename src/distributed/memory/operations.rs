@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::count::Count;
 use super::fixed_window::FixedWindow;
 use super::gcra::Gcra;
-use super::lease;
+use super::leased::Leased;
 use super::places::Places;
 use super::sliding_log::SlidingLog;
 use super::sliding_window::SlidingWindow;
@@ -13,13 +13,14 @@ use super::state::State;
 use super::table::{Name, Table};
 use super::token_bucket::{Rate, TokenBucket};
 use crate::distributed::backend::BackendError;
+use crate::distributed::lease::{LeaseGrant, LeaseRequest, LeaseReturn};
 use crate::distributed::operation::{Hello, Operation, PlaceRequest, Spending};
 use crate::distributed::parameters::Parameters;
 use crate::distributed::reply::{Reply, Standing};
 use crate::distributed::rule::Rule;
 use crate::distributed::subject::Subject;
 use crate::distributed::unfit::{
-    named_twice, names_none, only_places_are_acquired, parameters_of, places_are_acquired,
+    named_twice, names_none, only_places_are_acquired, parameters_of, places_are_acquired, terms_of,
 };
 
 /// Carries out an operation at a time, in microseconds of Unix time.
@@ -32,14 +33,12 @@ pub(super) fn answer(operation: &Operation, table: &mut Table, now: i64) -> Resu
             Ok(Reply::Standing(subject.standing(1)))
         }
         Operation::Refund(spending) => spend(spending, -tokens(spending), table, now).map(|_| Reply::Done),
-        Operation::Reset(subject) => {
-            table.remove(&Name::of(subject, &parameters_of(subject)?));
-            Ok(Reply::Done)
-        }
+        Operation::Reset(subject) => reset(subject, table, now),
         Operation::Acquire(request) => acquire(request, table, now),
         Operation::Renew(request) => renew(request, table, now).map(Reply::Held),
         Operation::Release(request) => release(request, table, now).map(|()| Reply::Done),
-        Operation::Lease(_) | Operation::Return(_) => Err(lease::lease()),
+        Operation::Lease(request) => lease(request, table, now).map(Reply::Leased),
+        Operation::Return(request) => give_back(request, table, now),
         Operation::Hello(hello) => Ok(Reply::Hello { nodes: nodes(hello, table, now) }),
     }
 }
@@ -95,6 +94,38 @@ fn spend(
     count.spend(tokens);
     table.set(name, count.stored(), now);
     Ok(count)
+}
+
+fn reset(subject: &Subject, table: &mut Table, now: i64) -> Result<Reply, BackendError> {
+    let parameters = parameters_of(subject)?;
+    let name = Name::of(subject, &parameters);
+    let stored = match parameters {
+        Parameters::Leased(terms) => Leased::read(terms, table.get(&name), now).refilled(),
+        _ => None,
+    };
+    table.set(name, stored, now);
+    Ok(Reply::Done)
+}
+
+fn lease(request: &LeaseRequest, table: &mut Table, now: i64) -> Result<LeaseGrant, BackendError> {
+    let terms = terms_of(&request.subject)?;
+    let name = Name::of(&request.subject, &Parameters::Leased(terms));
+    let mut leased = Leased::read(terms, table.get(&name), now);
+    let question = terms.question(&request.ask);
+    let (answer, changed) = leased.lease(&question);
+    if changed || leased.mended() {
+        table.set(name, leased.stored(), now);
+    }
+    Ok(answer.to(&question))
+}
+
+fn give_back(request: &LeaseReturn, table: &mut Table, now: i64) -> Result<Reply, BackendError> {
+    let terms = terms_of(&request.subject)?;
+    let name = Name::of(&request.subject, &Parameters::Leased(terms));
+    let mut leased = Leased::read(terms, table.get(&name), now);
+    leased.give_back(request);
+    table.set(name, leased.stored(), now);
+    Ok(Reply::Done)
 }
 
 fn acquire(request: &PlaceRequest, table: &mut Table, now: i64) -> Result<Reply, BackendError> {
@@ -157,6 +188,7 @@ fn read(subject: &Subject, table: &Table, now: i64) -> Result<(Name, Box<dyn Cou
         Parameters::TokenBucket { limit, token, refill, unit } => {
             Box::new(TokenBucket::read(limit, Rate { token, refill, unit }, stored, now))
         }
+        Parameters::Leased(terms) => Box::new(Leased::read(terms, stored, now)),
         Parameters::FixedWindow { limit, window } => Box::new(FixedWindow::read(limit, window, stored, now)),
         Parameters::SlidingWindow { limit, window, unit } => {
             Box::new(SlidingWindow::read(limit, (window, unit), stored, now))

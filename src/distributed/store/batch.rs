@@ -86,6 +86,9 @@ async fn carry(core: &Arc<Core>, domain: usize, operations: Vec<Operation>, sent
         result.as_ref().map_or_else(|error| Outcome::of_failure(error, budget), |_| Outcome::Answered)
     });
     core.record(domain, outcomes);
+    if results.iter().any(Result::is_ok) {
+        core.domains[domain].is_well();
+    }
     for ((operation, sent), result) in operations.into_iter().zip(sent).zip(results) {
         answer(core, operation, sent, result);
     }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -31,10 +31,15 @@ pub(super) struct Domain {
     breaker: Mutex<Breaker>,
     /// The breaker's state, for those who come by.
     open: AtomicBool,
+    /// Something failed since the last answer.
+    ill: AtomicBool,
+    /// How often there was an answer after a failure.
+    recoveries: AtomicU64,
     /// As the last greeting was answered; 0 is unknown.
     nodes: AtomicU32,
     keeper: Arc<Notify>,
-    pub(super) kept: AtomicBool,
+    /// Whether it has a keeper.
+    kept: AtomicBool,
 }
 
 #[derive(Default)]
@@ -83,6 +88,8 @@ impl Domain {
             occupied: Arc::default(),
             breaker: Mutex::new(Breaker::new(seed)),
             open: AtomicBool::new(false),
+            ill: AtomicBool::new(false),
+            recoveries: AtomicU64::new(0),
             nodes: AtomicU32::new(0),
             keeper: Arc::default(),
             kept: AtomicBool::new(false),
@@ -93,12 +100,8 @@ impl Domain {
         self.index
     }
 
-    /// A place in the bulkhead, unless the breaker is open or there is none.
+    /// A place in the bulkhead, if there is one.
     pub(super) fn admit(&self, counters: &Counters) -> Result<Occupied, BackendError> {
-        if self.is_open() {
-            let text = "the breaker is open: the store failed, and is probed until it is back";
-            return Err(BackendError::new(BackendErrorKind::Unavailable, Applied::No, text));
-        }
         // Taken first and looked at afterwards, so that it is given back either way.
         let occupied = Occupied(Arc::clone(&self.occupied));
         if self.occupied.fetch_add(1, Ordering::Relaxed) < SharedStore::MOST_IN_FLIGHT {
@@ -148,12 +151,42 @@ impl Domain {
         result
     }
 
+    /// The store did what it was asked to: an outage, if there was one, is over.
+    pub(super) fn is_well(&self) {
+        if self.ill.load(Ordering::Relaxed) && self.ill.swap(false, Ordering::Relaxed) {
+            self.recoveries.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Something failed; and after how many recoveries.
+    pub(super) fn is_ill(&self) -> u64 {
+        self.ill.store(true, Ordering::Relaxed);
+        self.recoveries()
+    }
+
+    pub(super) fn recoveries(&self) -> u64 {
+        self.recoveries.load(Ordering::Relaxed)
+    }
+
     pub(super) fn nodes(&self) -> Option<u32> {
         Some(self.nodes.load(Ordering::Relaxed)).filter(|nodes| *nodes > 0)
     }
 
     pub(super) fn set_nodes(&self, nodes: u32) {
         self.nodes.store(nodes.max(1), Ordering::Relaxed);
+    }
+
+    pub(super) fn is_kept(&self) -> bool {
+        self.kept.load(Ordering::Relaxed)
+    }
+
+    /// Whether it was not kept before.
+    pub(super) fn keep(&self) -> bool {
+        !self.kept.swap(true, Ordering::AcqRel)
+    }
+
+    pub(super) fn leave(&self) {
+        self.kept.store(false, Ordering::Release);
     }
 
     pub(super) fn wake_keeper(&self) {

@@ -1,6 +1,5 @@
 //! The keeper of a failure domain: greets the store while all is well, and probes it while the breaker is open.
 
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -22,7 +21,7 @@ const LIFE: Duration = GREETING_INTERVAL.saturating_mul(3);
 /// Sees to it that every domain has a keeper. They are tasks of the runtime in which the store is used first, or, when that is gone, next.
 pub(super) fn ensure(core: &Arc<Core>, runtime: &Handle) {
     for (index, domain) in core.domains.iter().enumerate() {
-        if !domain.kept.load(Ordering::Relaxed) && !domain.kept.swap(true, Ordering::AcqRel) {
+        if !domain.is_kept() && domain.keep() {
             let kept = Kept { core: Arc::downgrade(core), index };
             runtime.spawn(keep(kept));
         }
@@ -39,7 +38,7 @@ impl Drop for Kept {
     /// Also when the task is dropped with its runtime.
     fn drop(&mut self) {
         if let Some(core) = self.core.upgrade() {
-            core.domains[self.index].kept.store(false, Ordering::Release);
+            core.domains[self.index].leave();
         }
     }
 }
@@ -69,7 +68,10 @@ async fn keep(kept: Kept) {
 impl Core {
     async fn greet(&self, index: usize) {
         let outcome = match self.hello(index).await {
-            Ok(()) => Outcome::Answered,
+            Ok(()) => {
+                self.domains[index].is_well();
+                Outcome::Answered
+            }
             Err(error) => Outcome::of_failure(&error, Breaker::PROBE_BUDGET),
         };
         self.record(index, [outcome]);
@@ -87,6 +89,7 @@ impl Core {
             breaker.state()
         });
         if state == BreakerState::Closed {
+            domain.is_well();
             self.recovered.notify_waiters();
         }
     }

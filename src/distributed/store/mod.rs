@@ -37,7 +37,8 @@ pub use stats::{DomainStats, StoreStats};
 ///   by the failure policy.
 /// - **A greeting** every five seconds, by which nodes know how many they are.
 ///
-/// Clones are the same store. Its background tasks begin with its first use in a tokio runtime and end with the last clone.
+/// Clones are the same store. It needs a tokio runtime with time enabled; outside of one nothing is sent, and limits decide by their failure policy.
+/// Its background tasks begin with its first use and end with the last clone.
 ///
 /// An operation is never sent twice, unless it was surely not applied. Whoever stops waiting (a future that is dropped) takes with him what was
 /// not sent yet; if it was, and was admitted, it is given back when the answer comes.
@@ -150,9 +151,19 @@ impl SharedStore {
         self.core.domains.get(domain).and_then(Domain::nodes)
     }
 
-    /// Whether the domain is asked.
+    /// Whether the breaker of the domain is open, so that it is not asked.
     pub(super) fn is_open(&self, domain: usize) -> bool {
-        self.core.domains.get(domain).is_some_and(Domain::is_open)
+        Core::is_open(&self.core, domain)
+    }
+
+    /// Something failed there. Outages are told apart by the number, which is another one after the next good answer to anybody.
+    pub(super) fn note_outage(&self, domain: usize) -> u64 {
+        self.core.domains[domain].is_ill()
+    }
+
+    /// The number of the outage that there is, or would be.
+    pub(super) fn outage(&self, domain: usize) -> u64 {
+        self.core.domains[domain].recoveries()
     }
 
     /// Notified when a breaker closes.
@@ -173,8 +184,34 @@ impl Core {
         domain.min(self.domains.len() - 1)
     }
 
-    fn submit(core: &Arc<Core>, operation: Operation, deadline: Instant) -> Result<Pending, BackendError> {
+    /// The domain that is asked, unless its breaker is open.
+    fn domain_for(core: &Arc<Core>, operation: &Operation) -> Result<usize, BackendError> {
         let domain = operation.subject().map_or(0, |subject| core.domain_of(core.backend.place(subject)));
+        if Core::is_open(core, domain) {
+            let text = "the breaker is open: the store failed, and is probed until it is back";
+            return Err(BackendError::new(BackendErrorKind::Unavailable, Applied::No, text));
+        }
+        Ok(domain)
+    }
+
+    fn is_open(core: &Arc<Core>, domain: usize) -> bool {
+        let domain = &core.domains[domain];
+        if !domain.is_open() {
+            return false;
+        }
+        // Nobody else would probe it if the runtime is gone in which it was used before.
+        if !domain.is_kept()
+            && let Some(runtime) = core.runtime()
+        {
+            keeper::ensure(core, &runtime);
+        }
+        true
+    }
+
+    fn submit(core: &Arc<Core>, operation: Operation, deadline: Instant) -> Result<Pending, BackendError> {
+        // Whoever waits needs a timer, which only a runtime has.
+        Handle::try_current().map_err(|_| no_runtime())?;
+        let domain = Core::domain_for(core, &operation)?;
         let deadline = tokio::time::Instant::from_std(deadline);
         let (waiting, pending) = pending::of(core, domain, operation, deadline)?;
         Core::enqueue(core, domain, waiting)?;
@@ -182,10 +219,11 @@ impl Core {
     }
 
     fn tell(core: &Arc<Core>, operation: Operation) {
-        let domain = operation.subject().map_or(0, |subject| core.domain_of(core.backend.place(subject)));
         let deadline = tokio::time::Instant::now() + SharedStore::BACKGROUND_BUDGET;
-        let sent = Waiting::detached(core, domain, operation, deadline)
-            .and_then(|waiting| Core::enqueue(core, domain, waiting));
+        let sent = Core::domain_for(core, &operation).and_then(|domain| {
+            let waiting = Waiting::detached(core, domain, operation, deadline)?;
+            Core::enqueue(core, domain, waiting)
+        });
         if sent.is_err() {
             Counters::add(&core.counters.untold, 1);
         }
@@ -230,7 +268,7 @@ fn no_runtime() -> BackendError {
     BackendError::new(
         BackendErrorKind::Unavailable,
         Applied::No,
-        "there is no tokio runtime here, and the store was not used in one before; call it from within a runtime once",
+        "there is no tokio runtime here: call it from within one",
     )
 }
 

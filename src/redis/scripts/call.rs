@@ -1,14 +1,17 @@
 //! [`call`]: an operation as a script with its keys and arguments.
 
 use super::{
-    ALL_RULES, FIXED_WINDOW, GCRA, HELLO, PLACES, RESET, SLIDING_LOG, SLIDING_WINDOW, Script, TOKEN_BUCKET,
-    key,
+    ALL_RULES, FIXED_WINDOW, GCRA, HELLO, LEASE, LEASED, PLACES, RESET, SLIDING_LOG, SLIDING_WINDOW, Script,
+    TOKEN_BUCKET, key,
 };
+use crate::distributed::lease::LeaseTerms;
 use crate::distributed::parameters::Parameters;
 use crate::distributed::unfit::{
-    named_twice, names_none, only_places_are_acquired, parameters_of, places_are_acquired, unfit,
+    named_twice, names_none, only_places_are_acquired, parameters_of, places_are_acquired, terms_of,
 };
-use crate::distributed::{BackendError, Hello, Operation, PlaceRequest, Rule, Spending, Subject};
+use crate::distributed::{
+    BackendError, Hello, LeaseRequest, LeaseReturn, Operation, PlaceRequest, Rule, Spending, Subject,
+};
 
 /// A script and what it is called with.
 #[derive(Debug)]
@@ -38,7 +41,8 @@ pub fn call(operation: &Operation, prefix: &str, now: Option<i64>) -> Result<Cal
         Operation::Acquire(request) => place("acquire", &request.subject, Some(request), prefix),
         Operation::Renew(request) => place("renew", &request.subject, Some(request), prefix),
         Operation::Release(request) => place("release", &request.subject, Some(request), prefix),
-        Operation::Lease(_) | Operation::Return(_) => Err(unfit("leases are not there yet")),
+        Operation::Lease(request) => lease(request, prefix),
+        Operation::Return(request) => give_back(request, prefix),
         Operation::Hello(node) => Ok(hello(node, prefix)),
     }?;
     call.arguments.insert(0, now.into_bytes());
@@ -67,17 +71,18 @@ fn count(verb: &str, spendings: &[Spending], prefix: &str) -> Result<Call, Backe
 }
 
 /// The script of a rule alone, the rule's name in all scripts, and its parameters there.
-fn rule(parameters: &Parameters) -> Option<(&'static Script, &'static str, [i64; 4])> {
+fn rule(parameters: &Parameters) -> Option<(&'static Script, &'static str, [i64; 5])> {
     Some(match *parameters {
-        Parameters::Gcra { limit, interval } => (&GCRA, "gcra", [limit, interval, 0, 0]),
+        Parameters::Gcra { limit, interval } => (&GCRA, "gcra", [limit, interval, 0, 0, 0]),
         Parameters::TokenBucket { limit, token, refill, unit } => {
-            (&TOKEN_BUCKET, "bucket", [limit, token, refill, unit])
+            (&TOKEN_BUCKET, "bucket", [limit, token, refill, unit, 0])
         }
-        Parameters::FixedWindow { limit, window } => (&FIXED_WINDOW, "fixed", [limit, window, 0, 0]),
+        Parameters::FixedWindow { limit, window } => (&FIXED_WINDOW, "fixed", [limit, window, 0, 0, 0]),
         Parameters::SlidingWindow { limit, window, unit } => {
-            (&SLIDING_WINDOW, "sliding", [limit, window, unit, 0])
+            (&SLIDING_WINDOW, "sliding", [limit, window, unit, 0, 0])
         }
-        Parameters::SlidingLog { limit, window } => (&SLIDING_LOG, "log", [limit, window, 0, 0]),
+        Parameters::SlidingLog { limit, window } => (&SLIDING_LOG, "log", [limit, window, 0, 0, 0]),
+        Parameters::Leased(terms) => (&LEASED, "leased", terms.parameters()),
         Parameters::Concurrency { .. } => return None,
     })
 }
@@ -109,8 +114,30 @@ fn place(
 }
 
 fn reset(subject: &Subject, prefix: &str) -> Result<Call, BackendError> {
-    let key = key::of_subject(prefix, subject, &parameters_of(subject)?);
+    let parameters = parameters_of(subject)?;
+    if let Parameters::Leased(terms) = parameters {
+        return Ok(leased("reset", subject, terms, &[], prefix));
+    }
+    let key = key::of_subject(prefix, subject, &parameters);
     Ok(Call { script: &RESET, keys: vec![key], arguments: Vec::new() })
+}
+
+fn lease(request: &LeaseRequest, prefix: &str) -> Result<Call, BackendError> {
+    let terms = terms_of(&request.subject)?;
+    let numbers = terms.question(&request.ask).numbers();
+    Ok(leased("lease", &request.subject, terms, &numbers, prefix))
+}
+
+fn give_back(request: &LeaseReturn, prefix: &str) -> Result<Call, BackendError> {
+    let terms = terms_of(&request.subject)?;
+    Ok(leased("return", &request.subject, terms, &request.numbers(), prefix))
+}
+
+fn leased(verb: &str, subject: &Subject, terms: LeaseTerms, numbers: &[i64], prefix: &str) -> Call {
+    let mut arguments = vec![verb.into()];
+    arguments.extend(terms.parameters().iter().chain(numbers).map(|number| number.to_string().into_bytes()));
+    let key = key::of_subject(prefix, subject, &Parameters::Leased(terms));
+    Call { script: &LEASE, keys: vec![key], arguments }
 }
 
 fn hello(hello: &Hello, prefix: &str) -> Call {

@@ -1,10 +1,10 @@
--- What is done with subjects, by ARGV[2]; for each its key, and in ARGV its rule, the tokens, and four parameters.
+-- What is done with subjects, by ARGV[2]; for each its key, and in ARGV its rule, the tokens, and five parameters.
 local subjects = {}
 local admitted = 1
 for place, key in ipairs(KEYS) do
-  local first = 3 + (place - 1) * 6
+  local first = 3 + (place - 1) * 7
   local parameters = {}
-  for number = 1, 4 do
+  for number = 1, 5 do
     parameters[number] = tonumber(ARGV[first + 1 + number])
   end
   local rule, tokens = rules[ARGV[first]], tonumber(ARGV[first + 1])

@@ -14,12 +14,13 @@ use std::sync::LazyLock;
 
 const PRELUDE: &str = include_str!("prelude.lua");
 const COUNT: &str = include_str!("count.lua");
-const RULES: [&str; 5] = [
+const RULES: [&str; 6] = [
     include_str!("gcra.lua"),
     include_str!("token_bucket.lua"),
     include_str!("fixed_window.lua"),
     include_str!("sliding_window.lua"),
     include_str!("sliding_log.lua"),
+    include_str!("leased.lua"),
 ];
 
 static GCRA: LazyLock<Script> = LazyLock::new(|| Script::of(&[RULES[0], COUNT]));
@@ -27,9 +28,10 @@ static TOKEN_BUCKET: LazyLock<Script> = LazyLock::new(|| Script::of(&[RULES[1], 
 static FIXED_WINDOW: LazyLock<Script> = LazyLock::new(|| Script::of(&[RULES[2], COUNT]));
 static SLIDING_WINDOW: LazyLock<Script> = LazyLock::new(|| Script::of(&[RULES[3], COUNT]));
 static SLIDING_LOG: LazyLock<Script> = LazyLock::new(|| Script::of(&[RULES[4], COUNT]));
+static LEASED: LazyLock<Script> = LazyLock::new(|| Script::of(&[RULES[5], COUNT]));
+static LEASE: LazyLock<Script> = LazyLock::new(|| Script::of(&[RULES[5], include_str!("lease.lua")]));
 /// For subjects of different rules.
-static ALL_RULES: LazyLock<Script> =
-    LazyLock::new(|| Script::of(&[RULES[0], RULES[1], RULES[2], RULES[3], RULES[4], COUNT]));
+static ALL_RULES: LazyLock<Script> = LazyLock::new(|| Script::of(&[RULES.concat().as_str(), COUNT]));
 static PLACES: LazyLock<Script> = LazyLock::new(|| Script::of(&[include_str!("places.lua")]));
 static RESET: LazyLock<Script> = LazyLock::new(|| Script::of(&[include_str!("reset.lua")]));
 static HELLO: LazyLock<Script> = LazyLock::new(|| Script::of(&[include_str!("hello.lua")]));

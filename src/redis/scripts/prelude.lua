@@ -34,11 +34,14 @@ local function load(key, pattern)
   if not stored then
     return nil
   end
-  local a, b, c = string.match(stored, pattern)
-  if not a then
+  local numbers = {string.match(stored, pattern)}
+  if not numbers[1] then
     error('TOLLGATE what is stored at this key is not a state of this rule: use another prefix, or delete the key')
   end
-  return tonumber(a), tonumber(b), tonumber(c)
+  for place, number in ipairs(numbers) do
+    numbers[place] = tonumber(number)
+  end
+  return unpack(numbers)
 end
 
 local function store(key, micros, format, ...)

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use ::redis::Value;
 
-use crate::distributed::{Applied, BackendError, BackendErrorKind, Operation, Reply, Standing};
+use crate::distributed::lease::LeaseAnswer;
+use crate::distributed::unfit::terms_of;
+use crate::distributed::{Applied, BackendError, BackendErrorKind, LeaseRequest, Operation, Reply, Standing};
 
 /// The answer to an operation in what its script returned.
 ///
@@ -30,13 +32,23 @@ fn understood(operation: &Operation, numbers: &[i64]) -> Option<Reply> {
         Operation::Check(spendings) => checked(numbers, spendings.len()),
         Operation::Acquire(_) => checked(numbers, 1),
         Operation::Peek(_) | Operation::Charge(_) => standing(numbers).map(Reply::Standing),
-        Operation::Refund(_) | Operation::Reset(_) | Operation::Release(_) => {
+        Operation::Refund(_) | Operation::Reset(_) | Operation::Release(_) | Operation::Return(_) => {
             (numbers == [1]).then_some(Reply::Done)
         }
         Operation::Renew(_) => flag(*numbers.first()?).map(Reply::Held),
         Operation::Hello(_) => Some(Reply::Hello { nodes: u32::try_from(*numbers.first()?).ok()?.max(1) }),
-        Operation::Lease(_) | Operation::Return(_) => None,
+        Operation::Lease(request) => leased(request, numbers),
     }
+}
+
+fn leased(request: &LeaseRequest, numbers: &[i64]) -> Option<Reply> {
+    let [tokens, generation, retry_after, demand, nodes, remaining] = *numbers else { return None };
+    if numbers.iter().any(|number| *number < 0) {
+        return None;
+    }
+    let answer = LeaseAnswer { tokens, generation, retry_after, demand, nodes, remaining };
+    let question = terms_of(&request.subject).ok()?.question(&request.ask);
+    Some(Reply::Leased(answer.to(&question)))
 }
 
 /// Whether all was spent, then three numbers for every subject.
