@@ -9,7 +9,7 @@ use siphasher::sip::SipHasher13;
 use super::limits::{LimitInForce, PerCallLimits};
 use super::lookup::Customer;
 use super::matching::{Column, CompiledConditions, Seen, Value};
-use super::model::{Amount, Conditions, CostRule, Limit, Missing, Percent, Policy};
+use super::model::{Amount, Conditions, CostRule, Missing, Percent, Policy};
 use super::remote::{RemoteLimit, RemoteLimits};
 use crate::quota::Quota;
 
@@ -88,8 +88,7 @@ impl PolicyInForce {
             }
         };
         let overrides = policy.overrides.iter().map(|other| {
-            let limit = Limit { burst: other.burst, ..Limit::new(other.limit) };
-            let counts = match (other.limit, limit.quota()) {
+            let counts = match (other.limit, other.as_limit().quota()) {
                 (Amount::Unlimited, _) => OverrideInForce::Unlimited,
                 (_, Ok(Some(quota))) => counted_apart(&policy.id, quota, &per_call, remote.as_ref())
                     .unwrap_or(OverrideInForce::Block),

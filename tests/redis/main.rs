@@ -12,10 +12,11 @@ mod faults_network;
 mod faults_topology;
 #[cfg(feature = "axum")]
 mod http;
+mod leases;
 mod load;
 mod memory;
 mod oracle;
-mod leases;
+mod policies;
 mod proxy;
 mod proxy_faults;
 mod scene;

@@ -198,4 +198,9 @@ impl Override {
     pub fn new(matches: Conditions, amount: Amount) -> Override {
         Override { matches, limit: amount, burst: None }
     }
+
+    /// The same as a limit of a policy.
+    pub(crate) fn as_limit(&self) -> Limit {
+        Limit { burst: self.burst, ..Limit::new(self.limit) }
+    }
 }
