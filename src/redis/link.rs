@@ -78,19 +78,19 @@ async fn keep(
     let mut backoff = Backoff::new();
     let mut current = first;
     loop {
+        let begun = Instant::now();
         let attempt = match current.take() {
             Some(live) => Ok(live),
             None => source.connect().await.map(Arc::new),
         };
         match attempt {
             Ok(live) => {
-                let since = Instant::now();
                 publish.send_replace(State::Up(Arc::clone(&live)));
                 live.until_lost().await;
                 counters.lost();
                 publish.send_replace(State::Connecting);
-                // A connection that lasts never so short a time must not be made over and over without a rest.
-                if since.elapsed() >= Backoff::LONGEST {
+                // Connections that are lost as soon as they are made must not be made over and over without a rest.
+                if begun.elapsed() >= Backoff::LONGEST {
                     backoff = Backoff::new();
                     continue;
                 }
@@ -99,6 +99,7 @@ async fn keep(
                 publish.send_replace(State::Down(error));
             }
         }
-        sleep(backoff.next()).await;
+        // An attempt that took its time was a wait itself.
+        sleep(backoff.next().saturating_sub(begun.elapsed())).await;
     }
 }

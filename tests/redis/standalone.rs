@@ -8,6 +8,7 @@ use tollgate::redis::RedisBackend;
 use tollgate::testing::BackendConformance;
 
 use crate::asking::{LONG, ask, ask_until_it_works, ask_within, check, outcome, tokens};
+use crate::proxy::{Fault, Proxy};
 use crate::servers::{Standalone, wait_until};
 
 /// A deadline as checks have it.
@@ -90,6 +91,26 @@ async fn while_a_server_is_down_operations_fail_and_surely_were_not_carried_out(
     server.restart();
     assert_eq!(outcome(&ask_until_it_works(&backend, check(tokens(5), "a")).await), (true, 4));
     assert!(backend.stats().losses >= 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_sent_when_the_connection_broke_is_not_sent_again() {
+    let server = Standalone::start();
+    let proxy = Proxy::to(server.address()).await;
+    let backend = RedisBackend::builder(proxy.url()).connections(1).build().await.unwrap();
+    for remaining in [4, 2, 0] {
+        proxy.set(Fault::ResetsReply { after: 1 });
+        let error = ask(&backend, check(tokens(6), "a")).await.unwrap_err();
+        assert_eq!(
+            (error.kind(), error.applied()),
+            (BackendErrorKind::Unavailable, Applied::Maybe),
+            "{error}"
+        );
+        proxy.set(Fault::None);
+        let reply = ask_until_it_works(&backend, check(tokens(6), "a")).await;
+        // One for the lost answer, one for this.
+        assert_eq!(outcome(&reply), (true, remaining));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
