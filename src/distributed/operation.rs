@@ -116,7 +116,7 @@ impl PlaceRequest {
 pub struct Hello {
     /// The node: a number that nobody else uses.
     pub node: u64,
-    /// After so long without another hello it is gone.
+    /// After so long without another hello it is gone. All nodes must say the same.
     pub life: Duration,
     /// Which [failure domain](super::Backend::failure_domain) is asked.
     pub domain: u16,

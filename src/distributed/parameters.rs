@@ -185,3 +185,107 @@ fn greatest_common_divisor(mut a: u128, mut b: u128) -> u128 {
     }
     a
 }
+
+#[cfg(all(test, not(tollgate_loom)))]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Where doubles stop being exact.
+    const EXACT: i128 = 1 << 53;
+
+    fn rules(limit: u64, time: Duration, count: u64) -> Vec<Rule> {
+        let quota = Quota::new(count, time).map(|quota| quota.burst(limit));
+        let mut rules = vec![
+            Rule::FixedWindow { limit, window: time },
+            Rule::SlidingWindow { limit, window: time },
+            Rule::SlidingLog { limit, window: time },
+            Rule::Concurrency { places: limit, hold: time },
+        ];
+        rules.extend(quota.into_iter().flat_map(|quota| [Rule::Gcra(quota), Rule::TokenBucket(quota)]));
+        rules
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, cases: 5_000, ..ProptestConfig::default() })]
+
+        /// The largest numbers that the scripts reach, in 2039.
+        #[test]
+        fn all_numbers_of_a_valid_rule_are_exact_in_doubles(
+            limit in any::<u64>(), less in 0..64_u32, nanos in any::<u64>(), shorter in 0..64_u32, count in 0..1_u64 << 33,
+        ) {
+            let limit = limit >> less;
+            let micros = Duration::from_micros((nanos >> shorter) / 1_000);
+            for rule in rules(limit, Duration::from_nanos(nanos >> shorter), count).into_iter().chain(rules(limit, micros, count)) {
+                let wide = i128::from;
+                let largest = match Parameters::of(&rule) {
+                    Err(_) => continue,
+                    Ok(Parameters::Gcra { limit, interval }) => {
+                        let now = (2_177_452_800_000_000 - wide(EPOCH)) * wide(TICKS);
+                        prop_assert!(limit == 0 || interval > 0);
+                        now + 2 * wide(limit) * wide(interval)
+                    }
+                    Ok(Parameters::TokenBucket { limit, token, refill, .. }) => {
+                        prop_assert!(token > 0 && refill > 0);
+                        (2 * wide(limit) * wide(token)).max(wide(token)).max(wide(refill))
+                    }
+                    Ok(Parameters::SlidingWindow { limit, window, unit }) => {
+                        prop_assert_eq!(window % unit, 0);
+                        (5 * wide(limit) * wide(window / unit)).max(2_177_452_800_000_000 + 3 * wide(window))
+                    }
+                    Ok(
+                        Parameters::FixedWindow { window: time, .. }
+                        | Parameters::SlidingLog { window: time, .. }
+                        | Parameters::Concurrency { hold: time, .. },
+                    ) => 2_177_452_800_000_000 + 3 * wide(time),
+                };
+                prop_assert!(largest <= EXACT, "{:?}: {}", rule, largest);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_out_of_range_is_named_with_its_value_and_what_to_change() {
+        let quota = |text: &str| text.parse::<Quota>().unwrap();
+        let days = |days: u64| Duration::from_secs(days * 86_400);
+        let cases = [
+            (Rule::Gcra(quota("1500000/s")), "quota 1500000/s is too fast"),
+            (Rule::Gcra(quota("1/d burst 401")), "quota 1/d burst 401 takes more than 400 days"),
+            (Rule::TokenBucket(quota("1/d burst 401")), "quota 1/d burst 401 takes more than 400 days"),
+            (Rule::TokenBucket(quota("99991/399d burst 4000000000")), "takes more than 400 days"),
+            (Rule::TokenBucket(quota("4294967291/31536007s burst 4294967291")), "use rounder numbers"),
+            (Rule::Gcra(Quota::per_second(9).burst((1 << 32) + 1)), "limit 4294967297 is too large"),
+            (Rule::FixedWindow { limit: 1, window: Duration::ZERO }, "window 0ns is out of range"),
+            (Rule::FixedWindow { limit: 1, window: days(401) }, "from 1 µs to 400 days"),
+            (
+                Rule::SlidingLog { limit: 1, window: Duration::from_nanos(1_500) },
+                "window 1.5µs is out of range",
+            ),
+            (Rule::Concurrency { places: 1, hold: days(401) }, "hold 34646400s is out of range"),
+            (Rule::SlidingLog { limit: 10_001, window: days(1) }, "at most 10000 fits"),
+            (
+                Rule::SlidingWindow { limit: 1 << 32, window: days(30) },
+                "limit 4294967296 is too large for a sliding window",
+            ),
+        ];
+        for (rule, words) in cases {
+            let message = rule.validate().unwrap_err().to_string();
+            assert!(message.contains(words), "{message}");
+        }
+    }
+
+    #[test]
+    fn what_people_use_is_in_range() {
+        let quotas =
+            ["100000/s", "1/365d", "1000003/30d", "1000/s burst 4294967296", "1000000/h", "10/min burst 400"];
+        for quota in quotas.map(|text| text.parse::<Quota>().unwrap()) {
+            assert_eq!(Rule::Gcra(quota).validate(), Ok(()), "{quota}");
+            assert_eq!(Rule::TokenBucket(quota).validate(), Ok(()), "{quota}");
+        }
+        for limit in [1, 1_000_000] {
+            let window = Duration::from_secs(30 * 86_400);
+            assert_eq!(Rule::SlidingWindow { limit, window }.validate(), Ok(()));
+        }
+    }
+}

@@ -8,7 +8,8 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use redis::Value;
 use tollgate::distributed::{
-    Backend, BackendError, MemoryBackend, Operation, PlaceRequest, Reply, Rule, Spending, Standing, Subject,
+    Backend, BackendError, Hello, MemoryBackend, Operation, PlaceRequest, Reply, Rule, Spending, Standing,
+    Subject,
 };
 use tollgate::redis::scripts::{self, Call};
 use tollgate::{Clock, ManualClock, Quota};
@@ -47,6 +48,7 @@ enum Verb {
     Acquire,
     Renew,
     Release,
+    Hello,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -203,6 +205,10 @@ fn operation(step: &Step, rules: &[Rule]) -> Operation {
         Verb::Acquire => Operation::Acquire(place()),
         Verb::Renew => Operation::Renew(place()),
         Verb::Release => Operation::Release(place()),
+        Verb::Hello => {
+            let Rule::Concurrency { hold, .. } = rules[0] else { panic!("nodes go with places") };
+            Operation::Hello(Hello::new(tokens(step.first), hold, 0))
+        }
     }
 }
 
@@ -215,8 +221,14 @@ const COUNTING: [(u32, Verb); 6] = [
     (1, Verb::Reset),
 ];
 
-const HOLDING: [(u32, Verb); 5] =
-    [(30, Verb::Acquire), (4, Verb::Renew), (3, Verb::Release), (2, Verb::Peek), (1, Verb::Reset)];
+const HOLDING: [(u32, Verb); 6] = [
+    (30, Verb::Acquire),
+    (4, Verb::Renew),
+    (3, Verb::Release),
+    (2, Verb::Peek),
+    (1, Verb::Reset),
+    (4, Verb::Hello),
+];
 
 /// What was answered in a trace, so that none passes that saw nothing.
 #[derive(Debug, Default)]

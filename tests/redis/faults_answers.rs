@@ -7,7 +7,7 @@ use redis::cmd;
 use tollgate::distributed::{FailurePolicy, SharedStore};
 use tollgate::redis::{RedisBackend, RedisError};
 
-use crate::scene::{BUDGET, BURST, Ended, Scene};
+use crate::scene::{AMPLE_BUDGET, BURST, Ended, Scene};
 use crate::servers::{Standalone, wait_until};
 
 const BEFORE: Duration = Duration::from_millis(300);
@@ -106,8 +106,8 @@ async fn a_store_that_loads_its_data_is_used_when_it_has_them() {
 async fn a_key_of_another_type_harms_no_other_and_is_left_as_it_is() {
     let server = Standalone::start();
     let store = SharedStore::new(RedisBackend::builder(server.url()).build().await.unwrap());
-    let spoilt = Scene::begin_with(&store, "spoilt", FailurePolicy::Closed, BUDGET).await;
-    let sound = Scene::begin_with(&store, "sound", FailurePolicy::Closed, BUDGET).await;
+    let spoilt = Scene::begin_with(&store, "spoilt", FailurePolicy::Closed, AMPLE_BUDGET).await;
+    let sound = Scene::begin_with(&store, "sound", FailurePolicy::Closed, AMPLE_BUDGET).await;
     spoilt.goes_on_for(BEFORE).await;
     let keys: Vec<String> = server.say("KEYS *spoilt*");
     assert_eq!(keys.len(), 2);

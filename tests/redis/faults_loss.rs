@@ -6,7 +6,7 @@ use tollgate::distributed::{FailurePolicy, SharedStore, Source};
 use tollgate::redis::RedisBackend;
 
 use crate::memory::resident_megabytes;
-use crate::scene::{BUDGET, BURST, RATE, SENT_IN_VAIN, Scene};
+use crate::scene::{AMPLE_BUDGET, BUDGET, BURST, RATE, SENT_IN_VAIN, Scene};
 use crate::servers::Standalone;
 
 async fn backend(server: &Standalone) -> RedisBackend {
@@ -83,7 +83,8 @@ async fn a_store_that_stands_still_for_ten_seconds_costs_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn scripts_that_are_flushed_again_and_again_are_not_noticed() {
     let server = Standalone::start();
-    let scene = Scene::begin(backend(&server).await).await;
+    let store = SharedStore::new(backend(&server).await);
+    let scene = Scene::begin_with(&store, "k", FailurePolicy::Closed, AMPLE_BUDGET).await;
     for _ in 0..50 {
         scene.goes_on_for(Duration::from_millis(20)).await;
         server.say::<()>("SCRIPT FLUSH");
@@ -96,7 +97,8 @@ async fn scripts_that_are_flushed_again_and_again_are_not_noticed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_is_flushed_costs_one_burst() {
     let server = Standalone::start();
-    let scene = Scene::begin(backend(&server).await).await;
+    let store = SharedStore::new(backend(&server).await);
+    let scene = Scene::begin_with(&store, "k", FailurePolicy::Closed, AMPLE_BUDGET).await;
     scene.goes_on_for(BEFORE).await;
     server.say::<()>("FLUSHALL");
     scene.goes_on_for(BEFORE).await;

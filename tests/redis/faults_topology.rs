@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tollgate::distributed::{FailurePolicy, GlobalLimiter, Rule, SharedStore, Source, check_all};
 use tollgate::redis::RedisBackend;
 
-use crate::scene::{BUDGET, BURST, Scene};
+use crate::scene::{AMPLE_BUDGET, BUDGET, BURST, Scene};
 use crate::servers::{Cluster, Sentinels};
 
 const BEFORE: Duration = Duration::from_millis(300);
@@ -55,14 +55,14 @@ async fn scenes(cluster: &Cluster, store: &SharedStore) -> Vec<Scene> {
     let mut scenes = Vec::new();
     for master in 0..3 {
         let key = key_of(cluster, master);
-        scenes.push(Scene::begin_with(store, &key, FailurePolicy::Closed, BUDGET).await);
+        scenes.push(Scene::begin_with(store, &key, FailurePolicy::Closed, AMPLE_BUDGET).await);
     }
     scenes
 }
 
 fn key_of(cluster: &Cluster, master: usize) -> String {
     let belongs = |key: &String| Cluster::first_owner(slot_of(cluster, key)) == master;
-    (0..).map(|number| format!("user:{number}")).find(belongs).unwrap()
+    (0..1_000).map(|number| format!("user:{number}")).find(belongs).unwrap()
 }
 
 fn slot_of(cluster: &Cluster, key: &str) -> usize {
@@ -116,7 +116,7 @@ async fn a_slot_that_moves_is_followed_and_nothing_is_charged_twice() {
     let store = sharded(&cluster).await;
     let key = key_of(&cluster, 0);
     let slot = slot_of(&cluster, &key);
-    let scene = Scene::begin_with(&store, &key, FailurePolicy::Closed, BUDGET).await;
+    let scene = Scene::begin_with(&store, &key, FailurePolicy::Closed, AMPLE_BUDGET).await;
     scene.goes_on_for(BEFORE).await;
     // To and fro, and each time the keys stay behind for a while, and some of them for longer.
     for (from, to) in [(0, 1), (1, 2), (2, 0)] {

@@ -1,6 +1,4 @@
-//! [`answer`]: what is done with a subject's state, as in the scripts `count.lua`, `places.lua`, `reset.lua` and `hello.lua`.
-
-use std::collections::BTreeMap;
+//! [`answer`]: what is done with a subject's state, as in the scripts `count.lua`, `places.lua` and `reset.lua`.
 
 use super::count::Count;
 use super::fixed_window::FixedWindow;
@@ -9,7 +7,6 @@ use super::leased::Leased;
 use super::places::Places;
 use super::sliding_log::SlidingLog;
 use super::sliding_window::SlidingWindow;
-use super::state::State;
 use super::table::{Name, Table};
 use super::token_bucket::{Rate, TokenBucket};
 use crate::distributed::backend::BackendError;
@@ -157,16 +154,10 @@ fn release(request: &PlaceRequest, table: &mut Table, now: i64) -> Result<(), Ba
 /// How many nodes there are, this one among them.
 fn nodes(hello: &Hello, table: &mut Table, now: i64) -> u32 {
     let name = Name::Nodes { domain: hello.domain };
-    let mut nodes = match table.get(&name) {
-        Some(State::Holders(nodes)) => nodes.clone(),
-        _ => BTreeMap::new(),
-    };
-    nodes.retain(|_, until| *until > now);
-    nodes.insert(hello.node.into(), now + hello.life_micros());
-    let count = u32::try_from(nodes.len()).unwrap_or(u32::MAX);
-    let last = nodes.values().max().map_or(0, |last| last - now);
-    table.set(name, Some((State::Holders(nodes), last)), now);
-    count
+    let mut nodes = Places::read(i64::MAX, hello.life_micros(), table.get(&name), now);
+    nodes.acquire(hello.node.into());
+    table.set(name, nodes.stored(), now);
+    u32::try_from(nodes.count()).unwrap_or(u32::MAX)
 }
 
 fn places(subject: &Subject, table: &Table, now: i64) -> Result<(Name, Places), BackendError> {

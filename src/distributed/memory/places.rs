@@ -67,7 +67,7 @@ impl Places {
         Some((State::Holders(self.holders.clone()), last - self.now))
     }
 
-    fn count(&self) -> i64 {
+    pub(super) fn count(&self) -> i64 {
         i64::try_from(self.holders.len()).unwrap_or(i64::MAX)
     }
 }

@@ -1,7 +1,7 @@
 //! [`call`]: an operation as a script with its keys and arguments.
 
 use super::{
-    ALL_RULES, FIXED_WINDOW, GCRA, HELLO, LEASE, LEASED, PLACES, RESET, SLIDING_LOG, SLIDING_WINDOW, Script,
+    ALL_RULES, FIXED_WINDOW, GCRA, LEASE, LEASED, PLACES, RESET, SLIDING_LOG, SLIDING_WINDOW, Script,
     TOKEN_BUCKET, key,
 };
 use crate::distributed::lease::LeaseTerms;
@@ -104,13 +104,8 @@ fn place(
     let Parameters::Concurrency { limit, hold } = parameters else {
         return Err(only_places_are_acquired());
     };
-    let holder = request.map_or_else(String::new, |request| format!("{:032x}", request.holder));
-    let arguments = [verb.to_owned(), limit.to_string(), hold.to_string(), holder];
-    Ok(Call {
-        script: &PLACES,
-        keys: vec![key::of_subject(prefix, subject, &parameters)],
-        arguments: arguments.map(String::into_bytes).into(),
-    })
+    let key = key::of_subject(prefix, subject, &parameters);
+    Ok(self::hold(verb, key, [limit, hold], request.map(|request| request.holder)))
 }
 
 fn reset(subject: &Subject, prefix: &str) -> Result<Call, BackendError> {
@@ -141,10 +136,11 @@ fn leased(verb: &str, subject: &Subject, terms: LeaseTerms, numbers: &[i64], pre
 }
 
 fn hello(hello: &Hello, prefix: &str) -> Call {
-    let arguments = ["hello".to_owned(), hello.life_micros().to_string(), hello.node.to_string()];
-    Call {
-        script: &HELLO,
-        keys: vec![key::of_nodes(prefix, hello.domain)],
-        arguments: arguments.map(String::into_bytes).into(),
-    }
+    hold("hello", key::of_nodes(prefix, hello.domain), [0, hello.life_micros()], Some(hello.node.into()))
+}
+
+fn hold(verb: &str, key: Vec<u8>, [limit, hold]: [i64; 2], holder: Option<u128>) -> Call {
+    let holder = holder.map_or_else(String::new, |holder| format!("{holder:032x}"));
+    let arguments = [verb.to_owned(), limit.to_string(), hold.to_string(), holder];
+    Call { script: &PLACES, keys: vec![key], arguments: arguments.map(String::into_bytes).into() }
 }

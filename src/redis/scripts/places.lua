@@ -1,5 +1,5 @@
 -- Places that are held until a time unless they are renewed: a sorted set of holders by that time. ARGV[2] is what is done, then come the
--- limit, the microseconds of a hold, and the holder.
+-- limit, the microseconds of a hold, and the holder. Nodes that say hello hold places of which there are enough for all.
 local key = KEYS[1]
 local limit, hold, holder = tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
 -- After a step back nobody holds for longer than a hold.
@@ -51,6 +51,9 @@ end
 
 if ARGV[2] == 'peek' then
   return {standing()}
+elseif ARGV[2] == 'hello' then
+  take()
+  return {held()}
 elseif ARGV[2] == 'release' then
   mend()
   redis.call('ZREM', key, holder)

@@ -81,3 +81,35 @@ fn flag(number: i64) -> Option<bool> {
 fn integers(values: &[Value]) -> Option<Vec<i64>> {
     values.iter().map(|value| if let Value::Int(number) = value { Some(*number) } else { None }).collect()
 }
+
+#[cfg(all(test, not(tollgate_loom)))]
+mod tests {
+    use super::*;
+    use crate::Quota;
+    use crate::distributed::{Rule, Spending, Subject};
+
+    #[test]
+    fn an_answer_that_no_script_gives_is_an_error_and_may_have_been_applied() {
+        let subject = Subject::new("limit", Rule::Gcra(Quota::per_second(1)), *b"key");
+        let check = Operation::Check(vec![Spending::new(subject.clone(), 1)]);
+        let cases: [(&Operation, &[i64]); 6] = [
+            (&check, &[]),
+            (&check, &[1]),
+            (&check, &[2, 5, 0, 0]),
+            (&check, &[1, 5, 0, -7]),
+            (&check, &[1, 5, 0, 0, 5, 0, 0]),
+            (&Operation::Reset(subject.clone()), &[0]),
+        ];
+        for (operation, numbers) in cases {
+            let answer = Value::Array(numbers.iter().map(|number| Value::Int(*number)).collect());
+            let error = reply(operation, answer).unwrap_err();
+            assert_eq!(
+                (error.kind(), error.applied()),
+                (BackendErrorKind::Protocol, Applied::Maybe),
+                "{numbers:?}"
+            );
+        }
+        assert!(reply(&check, Value::Nil).is_err());
+        assert!(reply(&check, Value::Array(vec![Value::Nil])).is_err());
+    }
+}

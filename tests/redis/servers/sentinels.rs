@@ -18,11 +18,11 @@ impl Sentinels {
     /// Starts all, and waits until each knows the others.
     pub(crate) fn start() -> Sentinels {
         let master = Standalone::start();
-        let replica_of = format!("replicaof 127.0.0.1 {}\nrepl-diskless-sync-delay 0", master.port());
+        let replica_of = format!("replicaof 127.0.0.1 {}", master.port());
         let replicas = [(); 2].map(|()| Standalone::builder().line(&replica_of).start());
         let name = Sentinels::MASTER;
         // Two of three must agree. The times are short, so that a test is.
-        let watch = format!(
+        let watch = [format!(
             "sentinel monitor {name} 127.0.0.1 {} 2\n\
              sentinel down-after-milliseconds {name} 500\n\
              sentinel failover-timeout {name} 3000\n\
@@ -36,6 +36,8 @@ impl Sentinels {
                 "SENTINEL DEBUG INFO-PERIOD 100 PUBLISH-PERIOD 100 PING-PERIOD 100 ASK-PERIOD 100",
             );
         }
+        )];
+        let sentinels = Vec::from([(); 3].map(|()| Server::start(&watch, None, &["--sentinel"])));
         let mut servers = vec![master];
         servers.extend(replicas);
         let all = Sentinels { servers, sentinels };

@@ -38,8 +38,11 @@ impl Builder {
     }
 
     pub(crate) fn start(mut self) -> Standalone {
-        // `DEBUG` makes a server slow, or its start.
-        self.lines.insert(0, "save \"\"\nappendonly no\nenable-debug-command local".to_owned());
+        // `DEBUG` fills it. Replicas need not wait for more of them to come, which takes 5 seconds by default.
+        self.lines.insert(
+            0,
+            "save \"\"\nappendonly no\nenable-debug-command local\nrepl-diskless-sync-delay 0".to_owned(),
+        );
         Standalone(Server::start(&self.lines, self.password.as_deref(), &[]))
     }
 }
