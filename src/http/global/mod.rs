@@ -90,7 +90,7 @@ pub(super) fn is_uncounted(source: distributed::Source) -> bool {
 /// The time in which an empty key becomes full, or a window ends.
 fn window(rule: &Rule) -> Option<Duration> {
     match rule {
-        Rule::Gcra(quota) | Rule::TokenBucket(quota) => quota.refill_time(),
+        Rule::Gcra(quota) | Rule::TokenBucket(quota) | Rule::Leased { quota, .. } => quota.refill_time(),
         Rule::FixedWindow { window, .. }
         | Rule::SlidingWindow { window, .. }
         | Rule::SlidingLog { window, .. } => Some(*window),

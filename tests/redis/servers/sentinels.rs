@@ -28,14 +28,6 @@ impl Sentinels {
              sentinel failover-timeout {name} 3000\n\
              sentinel parallel-syncs {name} 2",
             master.port()
-        );
-        let sentinels = Vec::from([(); 3].map(|()| Server::start(&[watch.clone()], None, &["--sentinel"])));
-        for sentinel in &sentinels {
-            // As often as that they look around and tell each other; by default it takes them seconds to be acquainted.
-            sentinel.say::<()>(
-                "SENTINEL DEBUG INFO-PERIOD 100 PUBLISH-PERIOD 100 PING-PERIOD 100 ASK-PERIOD 100",
-            );
-        }
         )];
         let sentinels = Vec::from([(); 3].map(|()| Server::start(&watch, None, &["--sentinel"])));
         let mut servers = vec![master];
