@@ -121,7 +121,7 @@ pub use decision::{GlobalDecision, Source};
 pub use failure::FailurePolicy;
 pub use fault::{Fault, FaultBackend, Faults};
 pub use lease::{LeaseAsk, LeaseGrant, LeaseReport, LeaseRequest, LeaseReturn, LeaseSettings};
-#[cfg(feature = "policy")]
+#[cfg(any(feature = "policy", feature = "tower"))]
 pub(crate) use limiter::Correction;
 pub use limiter::{
     CheckedAll, GlobalBuildError, GlobalBuilder, GlobalLimiter, GlobalStats, Mode, On, check_all,

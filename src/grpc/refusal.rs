@@ -21,7 +21,7 @@ const A_LITTLE: Duration = Duration::from_millis(100);
 
 /// When to try again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Retry {
+pub(super) enum Retry {
     After(Duration),
     /// Nobody knows when.
     Sometime,
@@ -30,7 +30,7 @@ enum Retry {
 
 impl Retry {
     /// When all of these waits are over. A wait of zero is one that is not known: there was a refusal.
-    fn after_all(waits: impl IntoIterator<Item = Option<Duration>>) -> Retry {
+    pub(super) fn after_all(waits: impl IntoIterator<Item = Option<Duration>>) -> Retry {
         let longest = waits.into_iter().try_fold(Duration::ZERO, |longest, wait| Some(longest.max(wait?)));
         match longest {
             Some(Duration::ZERO) => Retry::Sometime,
@@ -74,11 +74,19 @@ fn millis_up(wait: Duration) -> u64 {
 
 /// What a request is told that is refused by those limits of `reports` that say so.
 pub(crate) fn refusal(reports: &[LimitReport]) -> Status {
-    let refusing: Vec<&LimitReport> = reports.iter().filter(|report| report.refuses()).collect();
-    let names: Vec<&str> = refusing.iter().map(|report| report.name()).collect();
-    let retry = Retry::after_all(refusing.iter().map(|report| report.retry_after()));
-    let violations = refusing.iter().map(|report| violation_of(report)).collect();
-    exhausted(format!("limit reached ({}): {retry}", names.join(", ")), violations, retry)
+    let refusing = reports.iter().filter(|report| report.refuses());
+    let retry = Retry::after_all(refusing.clone().map(LimitReport::retry_after));
+    let (unchecked, reached): (Vec<_>, Vec<_>) = refusing.partition(|report| report.failed());
+    if reached.is_empty() {
+        return unavailable(&format!("limit cannot be checked ({})", names(&unchecked)), retry);
+    }
+    let violations = reached.iter().map(|report| violation_of(report)).collect();
+    exhausted(format!("limit reached ({}): {retry}", names(&reached)), violations, retry)
+}
+
+fn names(reports: &[&LimitReport]) -> String {
+    let names: Vec<_> = reports.iter().map(|report| report.name()).collect();
+    names.join(", ")
 }
 
 /// The head of a reply that is this status and nothing else, to a request with these headers. The body is empty.
@@ -124,7 +132,7 @@ fn violation_of(report: &LimitReport) -> QuotaViolation {
     violation(report.name(), metric, report.limit(), description)
 }
 
-fn violation(name: &str, metric: &str, limit: u64, description: String) -> QuotaViolation {
+pub(super) fn violation(name: &str, metric: &str, limit: u64, description: String) -> QuotaViolation {
     QuotaViolation {
         quota_id: name.to_owned(),
         quota_metric: metric.to_owned(),
@@ -134,7 +142,7 @@ fn violation(name: &str, metric: &str, limit: u64, description: String) -> Quota
     }
 }
 
-fn exhausted(message: String, violations: Vec<QuotaViolation>, retry: Retry) -> Status {
+pub(super) fn exhausted(message: String, violations: Vec<QuotaViolation>, retry: Retry) -> Status {
     let mut details = ErrorDetails::with_quota_failure(violations);
     if let Some(delay) = retry.delay() {
         details.set_retry_info(Some(delay));
@@ -144,6 +152,12 @@ fn exhausted(message: String, violations: Vec<QuotaViolation>, retry: Retry) -> 
         metadata.insert(PUSHBACK, MetadataValue::from(millis));
     }
     Status::with_error_details_and_metadata(Code::ResourceExhausted, message, details, metadata)
+}
+
+/// It is not the client's fault, and another try may succeed. Without pushback: the client's own backoff grows if this goes on.
+pub(super) fn unavailable(message: &str, retry: Retry) -> Status {
+    let details = ErrorDetails::with_retry_info(retry.delay());
+    Status::with_error_details(Code::Unavailable, format!("{message}: {retry}"), details)
 }
 
 #[cfg(test)]
@@ -163,6 +177,7 @@ mod tests {
             reset_after: SECOND,
             retry_after,
             refuses: retry_after != Some(Duration::ZERO),
+            failed: false,
         }
     }
 

@@ -49,16 +49,12 @@ where
     K: Hash + Send + Sync + 'static,
 {
     let key = Arc::new(key);
-    LimitedStream {
-        stream: Some(stream),
-        held: None,
-        take_turn: Box::new(move |cost, patience| {
-            Box::pin(turn(Arc::clone(&limiter), Arc::clone(&key), cost, patience))
-        }),
-        cost: Box::new(|_| 1),
-        patience: None,
-        name: "messages".into(),
-    }
+    LimitedStream::new(stream, move |cost, patience| {
+        let turn = turn(Arc::clone(&limiter), Arc::clone(&key), cost, patience);
+        Box::pin(async move {
+            turn.await.map_err(|denied| -> Refused { Box::new(move |name| status_of(&denied, name)) })
+        })
+    })
 }
 
 /// Ends when a message may go on.
@@ -79,7 +75,10 @@ async fn turn<A: Engine, S: BuildHasher, K: Hash>(
     Ok(())
 }
 
-type Turn = Pin<Box<dyn Future<Output = Result<(), Denied>> + Send>>;
+/// Makes a status of a refusal by a limit of this name.
+pub(super) type Refused = Box<dyn FnOnce(&str) -> Status + Send>;
+
+pub(super) type Turn = Pin<Box<dyn Future<Output = Result<(), Refused>> + Send>>;
 
 /// A message that waits for its turn.
 struct Held<T> {
@@ -105,6 +104,21 @@ pin_project! {
 }
 
 impl<St, T> LimitedStream<St, T> {
+    /// Messages of cost 1 whose turns come when `take_turn` ends.
+    pub(super) fn new(
+        stream: St,
+        take_turn: impl Fn(u64, Option<Duration>) -> Turn + Send + 'static,
+    ) -> LimitedStream<St, T> {
+        LimitedStream {
+            stream: Some(stream),
+            held: None,
+            take_turn: Box::new(take_turn),
+            cost: Box::new(|_| 1),
+            patience: None,
+            name: "messages".into(),
+        }
+    }
+
     /// What a message costs, in tokens; default 1.
     ///
     /// ```
@@ -186,9 +200,9 @@ where
         let message = this.held.take().map(|held| held.message);
         match answer {
             Ok(()) => Poll::Ready(message.map(Ok)),
-            Err(denied) => {
+            Err(refused) => {
                 this.stream.set(None);
-                Poll::Ready(Some(Err(status_of(&denied, this.name))))
+                Poll::Ready(Some(Err(refused(this.name))))
             }
         }
     }

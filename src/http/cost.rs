@@ -85,11 +85,34 @@ impl Cost {
         Cost { before: Before::Fixed(estimate), after: Some(After::Body { bytes_per_token }) }
     }
 
+    /// Whether it is 1 for every request.
+    #[cfg(feature = "distributed")]
+    pub(super) fn is_one(&self) -> bool {
+        matches!(self, Cost { before: Before::Fixed(1), after: None })
+    }
+
     /// What is charged before.
     pub(super) fn charged(&self, head: &Head<'_>) -> u64 {
         match &self.before {
             Before::Fixed(tokens) => *tokens,
             Before::OfRequest(cost) => cost(head),
+        }
+    }
+
+    /// What it was found to be when the answer began, if that tells.
+    pub(super) fn at_head(&self, answer: &response::Parts) -> Option<u64> {
+        match &self.after {
+            Some(After::Head(cost)) => cost(answer),
+            _ => None,
+        }
+    }
+
+    /// What it is in the end, if it was an estimate: by what was found when the answer began, or by so many bytes of its body.
+    pub(super) fn at_end(&self, at_head: Option<u64>, bytes: u64) -> Option<u64> {
+        match &self.after {
+            None => None,
+            Some(After::Head(_)) => at_head,
+            Some(After::Body { bytes_per_token }) => Some(bytes.div_ceil(*bytes_per_token)),
         }
     }
 }

@@ -32,6 +32,18 @@ pub enum LayerError {
         /// Its kind of key.
         key: &'static str,
     },
+    /// Requests are to wait that a limit refuses which many nodes share: it has no turns.
+    #[cfg(feature = "distributed")]
+    GlobalDoesNotWait {
+        /// The limit's name.
+        limit: String,
+    },
+    /// A request is to take another number of places than one in a limit that many nodes share.
+    #[cfg(feature = "distributed")]
+    GlobalPlaceCost {
+        /// The limit's name.
+        limit: String,
+    },
     /// A layer has policies and limits of its own, which could not be charged as one.
     PoliciesAndLimits,
     /// Requests are to wait that policies refuse: the limits of policies have no turns.
@@ -67,6 +79,16 @@ impl fmt::Display for LayerError {
             LayerError::MissingUndecided { limit, key } => write!(
                 f,
                 "limit {limit:?}: a request may have no {key}: say what then, with `Key::or` and `Missing::Shared`, `Refuse` or `Pass`"
+            ),
+            #[cfg(feature = "distributed")]
+            LayerError::GlobalDoesNotWait { limit } => write!(
+                f,
+                "limit {limit:?} is shared by many nodes and has no turns to wait for: leave out `wait`, or put the limits that have turns into a layer around this one"
+            ),
+            #[cfg(feature = "distributed")]
+            LayerError::GlobalPlaceCost { limit } => write!(
+                f,
+                "limit {limit:?} is on how many at once and shared by many nodes, so a request takes one place of it: leave out `cost`"
             ),
             LayerError::PoliciesAndLimits => f.write_str(
                 "the layer has policies and limits of its own: put the limits into the policies, or into a layer around this one",

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use http::{HeaderMap, StatusCode, response};
 
-use super::cost::After;
+#[cfg(feature = "distributed")]
+use super::global::Owed;
 use super::limit::Asked;
 use super::rules::Rules;
 use crate::concurrency::Permit;
@@ -22,6 +23,9 @@ pub(super) struct Guard {
     asked: Vec<Asked>,
     /// What each limit's cost was found to be when the answer began.
     actual: Vec<Option<u64>>,
+    /// Of limits that many nodes share.
+    #[cfg(feature = "distributed")]
+    global: Owed,
     /// What policies said, in a layer that has them.
     #[cfg(feature = "policy")]
     verdict: Option<Verdict>,
@@ -41,25 +45,38 @@ impl Guard {
             rules,
             asked,
             actual: Vec::new(),
+            #[cfg(feature = "distributed")]
+            global: Owed::default(),
             #[cfg(feature = "policy")]
             verdict: None,
         }
+    }
+
+    /// Of nothing yet.
+    #[cfg(feature = "distributed")]
+    pub(super) fn of_nothing(rules: Arc<Rules>) -> Guard {
+        Guard::new(AllowedAll::taken([]), Vec::new(), rules, Vec::new())
     }
 
     /// Of places that policies count.
     #[cfg(feature = "policy")]
     pub(super) fn of_policies(verdict: Verdict, rules: Arc<Rules>) -> Guard {
         let verdict = Some(verdict);
-        Guard { verdict, ..Guard::new(AllowedAll::taken([]), Vec::new(), rules, Vec::new()) }
+        Guard { verdict, ..Guard::of_nothing(rules) }
+    }
+
+    /// With what is held and owed of limits that many nodes share.
+    #[cfg(feature = "distributed")]
+    pub(super) fn and_of(self, global: Owed) -> Guard {
+        Guard { global, ..self }
     }
 
     /// The answer has begun.
     pub(super) fn answered(&mut self, answer: &response::Parts) {
-        let actual = self.asked.iter().map(|asked| match &self.rules.limits[asked.limit].cost.after {
-            Some(After::Head(cost)) => cost(answer),
-            _ => None,
-        });
+        let actual = self.asked.iter().map(|asked| self.rules.limits[asked.limit].cost.at_head(answer));
         self.actual = actual.collect();
+        #[cfg(feature = "distributed")]
+        self.global.answered(&self.rules, answer);
     }
 
     /// The answer has ended, or will not go on: so many bytes of its body were sent.
@@ -69,6 +86,8 @@ impl Guard {
         if let Some(verdict) = self.verdict {
             verdict.finish(outcome);
         }
+        #[cfg(feature = "distributed")]
+        self.global.end(&rules, bytes);
         let total = |place: usize| {
             let held = *asked.get(place)?;
             let limit = &rules.limits[held.limit];
@@ -77,12 +96,8 @@ impl Guard {
                 part.tag == held.tag && rules.limits[part.limit].shares_limiter_with(limit)
             });
             let actual = parts.map(|(place, part)| {
-                let known = match rules.limits[part.limit].cost.after.as_ref() {
-                    None => None,
-                    Some(After::Head(_)) => actual.get(place).copied().flatten(),
-                    Some(After::Body { bytes_per_token }) => Some(bytes.div_ceil(*bytes_per_token)),
-                };
-                known.unwrap_or(part.cost)
+                let at_head = actual.get(place).copied().flatten();
+                rules.limits[part.limit].cost.at_end(at_head, bytes).unwrap_or(part.cost)
             });
             Some(actual.fold(0, u64::saturating_add))
         };

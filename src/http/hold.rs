@@ -1,5 +1,6 @@
 //! Requests that are held until their turn comes.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,6 +8,8 @@ use tokio::time::{self, sleep};
 
 use super::guard::Guard;
 use super::limit::Asked;
+#[cfg(feature = "policy")]
+use super::policies::Checked;
 use super::refusal::Why;
 use super::report::{LimitReport, Unit};
 use super::rules::{HeldPlace, Passed, Refused, Rules};
@@ -14,6 +17,21 @@ use crate::clock::{Instant, saturating_nanos};
 use crate::concurrency::Permit;
 use crate::decision::Denied;
 use crate::limiter::{AllowedAll, Turn};
+
+/// What a held request has waited for.
+pub(super) enum Due {
+    Decided(Result<Passed, Refused>),
+    #[cfg(feature = "policy")]
+    Checked(Checked),
+}
+
+pub(super) type Turns = Pin<Box<dyn Future<Output = Due> + Send>>;
+
+impl Due {
+    pub(super) fn decided(turns: impl Future<Output = Result<Passed, Refused>> + Send + 'static) -> Turns {
+        Box::pin(async { Due::Decided(turns.await) })
+    }
+}
 
 /// Turns that were taken and not yet used; given back when this is dropped, unless others stand behind.
 pub(super) struct Waiting {
@@ -65,8 +83,13 @@ impl Waiting {
         Ok(waiting)
     }
 
+    /// Waits for all turns, then for places; then it passes.
+    pub(super) async fn turns(self) -> Result<Passed, Refused> {
+        self.all().await.map(Waiting::go_on)
+    }
+
     /// Waits for all turns, then for places.
-    pub(super) async fn turns(mut self) -> Result<Passed, Refused> {
+    pub(super) async fn all(mut self) -> Result<Waiting, Refused> {
         loop {
             let rest = self.rest();
             if rest.is_zero() {
@@ -91,7 +114,7 @@ impl Waiting {
                 (Unit::Rate, _) => {}
             }
         }
-        Ok(self.go_on())
+        Ok(self)
     }
 
     fn take(&mut self, asked: Asked, max_delay: Duration) -> Result<(), Refused> {
@@ -115,7 +138,7 @@ impl Waiting {
     }
 
     /// What a limit said, if one did, and where all stand once its turns are given back.
-    fn refused(&mut self, by: Option<(Asked, Option<Denied>)>) -> Refused {
+    pub(super) fn refused(&mut self, by: Option<(Asked, Option<Denied>)>) -> Refused {
         self.give_back();
         let reports = self.asked.iter().map(|asked| match by {
             Some((refusing, denied)) if asked.limit == refusing.limit => match denied {
@@ -125,17 +148,35 @@ impl Waiting {
                     denied.retry_after(),
                     true,
                 ),
-                None => LimitReport { refuses: true, ..self.report(asked) },
+                None => LimitReport { refuses: true, ..self.rules.standing(asked) },
             },
-            _ => self.report(asked),
+            _ => self.rules.standing(asked),
         });
         Refused { why: Why::Limits, reports: reports.collect() }
     }
 
+    pub(super) fn go_on(mut self) -> Passed {
+        let reports = if self.rules.tells() {
+            self.asked.iter().map(|asked| self.rules.standing(asked)).collect()
+        } else {
+            Vec::new()
+        };
+        let (taken, permits) = (std::mem::take(&mut self.taken), std::mem::take(&mut self.permits));
+        let asked: Vec<Asked> = taken.iter().map(|(asked, _)| *asked).collect();
+        let on = |(asked, turn): (Asked, Turn)| (self.rules.limits[asked.limit].on(asked), turn.receipt);
+        let all = AllowedAll::taken(taken.into_iter().map(on));
+        let outlasts = self.asked.iter().any(|asked| self.rules.limits[asked.limit].outlasts_the_check());
+        let guard = outlasts.then(|| Guard::new(all, permits, Arc::clone(&self.rules), asked));
+        let paid = self.rules.paid(&self.asked);
+        Passed { reports, guard, paid, refused: false }
+    }
+}
+
+impl Rules {
     /// Where a limit stands, and whether its turn would come too late.
-    fn report(&self, asked: &Asked) -> LimitReport {
-        let rule = &self.rules.limits[asked.limit];
-        let max_delay = self.rules.max_delay.unwrap_or_default();
+    pub(super) fn standing(&self, asked: &Asked) -> LimitReport {
+        let rule = &self.limits[asked.limit];
+        let max_delay = self.max_delay.unwrap_or_default();
         match rule.source.gate.look(&mut Instant::default(), asked.tag, asked.cost) {
             Ok(allowed) => {
                 let figures = allowed.figures();
@@ -148,22 +189,6 @@ impl Waiting {
                 rule.report(denied.figures(), asked.cost, rest, too_late)
             }
         }
-    }
-
-    fn go_on(mut self) -> Passed {
-        let reports = if self.rules.tells() {
-            self.asked.iter().map(|asked| self.report(asked)).collect()
-        } else {
-            Vec::new()
-        };
-        let (taken, permits) = (std::mem::take(&mut self.taken), std::mem::take(&mut self.permits));
-        let asked: Vec<Asked> = taken.iter().map(|(asked, _)| *asked).collect();
-        let on = |(asked, turn): (Asked, Turn)| (self.rules.limits[asked.limit].on(asked), turn.receipt);
-        let all = AllowedAll::taken(taken.into_iter().map(on));
-        let outlasts = self.asked.iter().any(|asked| self.rules.limits[asked.limit].outlasts_the_check());
-        let guard = outlasts.then(|| Guard::new(all, permits, Arc::clone(&self.rules), asked));
-        let paid = self.rules.paid(&self.asked);
-        Passed { reports, guard, paid, refused: false }
     }
 }
 

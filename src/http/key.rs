@@ -24,7 +24,7 @@ pub enum KeyValue<'a> {
     Address(IpAddr),
     /// As `u64`.
     Number(u64),
-    /// As `str` (or `[u8]`), and never shown.
+    /// As `str` (or `[u8]`), and never shown. (A shared store gets its digest.)
     Secret(&'a [u8]),
     /// One after the other.
     Several(Vec<KeyValue<'a>>),

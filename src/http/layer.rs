@@ -10,7 +10,7 @@ use http::Response;
 use tower_layer::Layer;
 
 use super::fields::HeaderDialect;
-use super::limit::Limit;
+use super::limit::{Checked, Limit};
 #[cfg(feature = "policy")]
 use super::policies::{PolicyRules, RequestAttributes};
 use super::refusal::Refusal;
@@ -62,6 +62,8 @@ impl RateLimitLayer {
             limits: Vec::new(),
             rules: Rules {
                 limits: Box::default(),
+                #[cfg(feature = "distributed")]
+                global: Box::default(),
                 skip: Vec::new(),
                 dialects: vec![HeaderDialect::default()],
                 shadow: false,
@@ -82,9 +84,9 @@ impl<S> Layer<S> for RateLimitLayer {
     type Service = RateLimit<S>;
 
     fn layer(&self, inner: S) -> RateLimit<S> {
-        for limit in &self.rules.limits {
-            limit.used_once_more();
-        }
+        self.rules.limits.iter().for_each(Checked::used_once_more);
+        #[cfg(feature = "distributed")]
+        self.rules.global.iter().for_each(Checked::used_once_more);
         #[cfg(feature = "policy")]
         if let Some(policies) = &self.rules.policies {
             policies.used_once_more();
@@ -101,7 +103,8 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// One more limit. All must admit a request, or none is spent from ([`check_all`](crate::check_all)).
+    /// One more limit. All must admit a request, or none is spent from ([`check_all`](crate::check_all)). Those that many nodes share are asked last, and told
+    /// of last.
     pub fn limit(mut self, limit: Limit) -> Builder {
         self.limits.push(limit);
         self
@@ -119,7 +122,10 @@ impl Builder {
     /// - places in a policy's `concurrency` are held until the answer's body has ended;
     /// - what a `leaky_bucket` delays is held that long, as one of [`max_held`](Builder::max_held). It has paid: if its client leaves meanwhile, nothing
     ///   comes back but its places;
-    /// - a request that meets the same layer twice is charged once.
+    /// - a request that meets the same layer twice is charged once;
+    /// - where a policy names a backend, a request that the limits in memory let pass waits for its answer, as
+    ///   [`check_async`](PolicySet::check_async) does. If there is none in time, a policy that is closed then is answered 503 Service Unavailable, with
+    ///   `Retry-After`.
     ///
     /// Limits of the layer's own and policies could not be charged as one, so a layer has one or the other: where both are wanted, put a layer of limits
     /// around this one. Refused requests do not [`wait`](Builder::wait). Costs are what a request says of itself: an answer settles none.
@@ -179,7 +185,8 @@ impl Builder {
     /// [`ConcurrencyLimit`](crate::concurrency::ConcurrencyLimit)'s queue. (Other concurrency limits have no queue, nor have
     /// requests that take more than one place: they are refused when their turn comes and there is no room.) If the client goes away, its turn goes back.
     ///
-    /// What a [`LeakyBucket`](crate::LeakyBucket) admits with a delay is held as long, with this or without.
+    /// What a [`LeakyBucket`](crate::LeakyBucket) admits with a delay is held as long, with this or without. Limits that many nodes share have no turns: a
+    /// layer has them or this.
     pub fn wait(mut self, max_delay: Duration) -> Builder {
         self.rules.max_delay = Some(max_delay);
         self
@@ -247,7 +254,7 @@ impl Builder {
     /// # Errors
     ///
     /// [`LayerError`]: there is no limit, two have one name, a name cannot stand in a header field, or a request may have no key and nothing is said about
-    /// that. With policies: there are limits beside them, requests are to wait, or an attribute's key cannot be one.
+    /// that. With limits that many nodes share: requests are to wait, or to take several places. With policies: there are limits beside them, requests are to wait, or an attribute's key cannot be one.
     pub fn build(self) -> Result<RateLimitLayer, LayerError> {
         let Builder { limits, mut rules } = self;
         #[cfg(feature = "policy")]
@@ -258,11 +265,18 @@ impl Builder {
         if limits.is_empty() {
             return Err(LayerError::NoLimit);
         }
-        let limits: Result<Vec<_>, _> = limits.iter().map(Limit::checked).collect();
-        rules.limits = limits?.into();
-        for (place, limit) in rules.limits.iter().enumerate() {
-            if rules.limits[..place].iter().any(|other| other.name == limit.name) {
-                return Err(LayerError::NameTwice { limit: limit.name.to_string() });
+        for (place, limit) in limits.iter().enumerate() {
+            if limits[..place].iter().any(|other| other.name == limit.name) {
+                return Err(LayerError::NameTwice { limit: limit.name.clone() });
+            }
+        }
+        let of_this_process = limits.iter().filter_map(Limit::local);
+        rules.limits = of_this_process.collect::<Result<_, _>>()?;
+        #[cfg(feature = "distributed")]
+        {
+            rules.global = limits.iter().filter_map(Limit::global).collect::<Result<_, _>>()?;
+            if let (Some(shared), Some(_)) = (rules.global.first(), rules.max_delay) {
+                return Err(LayerError::GlobalDoesNotWait { limit: shared.name.to_string() });
             }
         }
         Ok(RateLimitLayer { rules: Arc::new(rules) })

@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::cost::Cost;
+#[cfg(feature = "distributed")]
+use super::global::Global;
 use super::key::{Key, KeyValue};
 use super::name::LimitName;
 use super::report::{LimitReport, Unit};
@@ -16,24 +18,42 @@ use crate::decision::Figures;
 use crate::limiter::{Engine, Limiter, On, Turns};
 
 /// What can stand behind a [`Limit`]: a [`Limiter`] of any algorithm, a [`ConcurrencyLimit`], a [`KeyedConcurrencyLimit`], an
-/// [`AdaptiveConcurrency`]. It is there to be named in bounds, and cannot be implemented.
+/// [`AdaptiveConcurrency`]; and with feature `distributed` a
+/// `GlobalLimiter` or `GlobalConcurrencyLimit`, which many nodes share. It is there to be named in bounds,
+/// and cannot be implemented.
 pub trait Limited: Send + Sync + 'static {
     #[doc(hidden)]
     fn source(self: Arc<Self>) -> Source;
 }
 
 /// A limit of any kind.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// Of this process.
+    Local(Local),
+    /// Shared by many.
+    #[cfg(feature = "distributed")]
+    Global(Global),
+}
+
+/// A limit of this process.
 #[derive(Clone)]
-pub struct Source {
+pub struct Local {
     pub(super) gate: Arc<dyn Tagged>,
     pub(super) unit: Unit,
     /// The one kind that can be queued for.
     pub(super) queue: Option<Arc<ConcurrencyLimit>>,
 }
 
-impl fmt::Debug for Source {
+impl Source {
+    fn local(gate: Arc<dyn Tagged>, unit: Unit) -> Source {
+        Source::Local(Local { gate, unit, queue: None })
+    }
+}
+
+impl fmt::Debug for Local {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Source").field("unit", &self.unit).finish_non_exhaustive()
+        f.debug_struct("Local").field("unit", &self.unit).finish_non_exhaustive()
     }
 }
 
@@ -44,7 +64,7 @@ pub(super) trait Tagged: Turns {
 
 impl<A: Engine + 'static, S: BuildHasher + Send + Sync + 'static> Limited for Limiter<A, S> {
     fn source(self: Arc<Self>) -> Source {
-        Source { gate: self, unit: Unit::Rate, queue: None }
+        Source::local(self, Unit::Rate)
     }
 }
 
@@ -56,7 +76,7 @@ impl<A: Engine, S: BuildHasher + Send + Sync> Tagged for Limiter<A, S> {
 
 impl Limited for ConcurrencyLimit {
     fn source(self: Arc<Self>) -> Source {
-        Source { gate: Arc::<Self>::clone(&self), unit: Unit::Concurrency, queue: Some(self) }
+        Source::Local(Local { gate: Arc::<Self>::clone(&self), unit: Unit::Concurrency, queue: Some(self) })
     }
 }
 
@@ -69,7 +89,7 @@ impl Tagged for ConcurrencyLimit {
 
 impl<S: BuildHasher + Send + Sync + 'static> Limited for KeyedConcurrencyLimit<S> {
     fn source(self: Arc<Self>) -> Source {
-        Source { gate: self, unit: Unit::Concurrency, queue: None }
+        Source::local(self, Unit::Concurrency)
     }
 }
 
@@ -81,7 +101,7 @@ impl<S: BuildHasher + Send + Sync> Tagged for KeyedConcurrencyLimit<S> {
 
 impl Limited for AdaptiveConcurrency {
     fn source(self: Arc<Self>) -> Source {
-        Source { gate: self, unit: Unit::Concurrency, queue: None }
+        Source::local(self, Unit::Concurrency)
     }
 }
 
@@ -116,7 +136,7 @@ impl Tagged for AdaptiveConcurrency {
 #[derive(Clone)]
 #[must_use = "give it to a layer"]
 pub struct Limit {
-    name: String,
+    pub(super) name: String,
     source: Source,
     key: Key,
     cost: Cost,
@@ -146,8 +166,28 @@ impl Limit {
         Limit { cost, uses: Arc::default(), ..self }
     }
 
-    /// The limit, if there is nothing wrong with it.
-    pub(super) fn checked(&self) -> Result<Checked, LayerError> {
+    /// The limit, if it is one of this process, and there is nothing wrong with it.
+    pub(super) fn local(&self) -> Option<Result<Checked, LayerError>> {
+        match &self.source {
+            Source::Local(local) => Some(self.checked(local.clone())),
+            #[cfg(feature = "distributed")]
+            Source::Global(_) => None,
+        }
+    }
+
+    /// The limit, if it is one that many nodes share, and there is nothing wrong with it.
+    #[cfg(feature = "distributed")]
+    pub(super) fn global(&self) -> Option<Result<Checked<Global>, LayerError>> {
+        match &self.source {
+            Source::Local(_) => None,
+            Source::Global(Global::Places(_)) if !self.cost.is_one() => {
+                Some(Err(LayerError::GlobalPlaceCost { limit: self.name.clone() }))
+            }
+            Source::Global(global) => Some(self.checked(global.clone())),
+        }
+    }
+
+    fn checked<S>(&self, source: S) -> Result<Checked<S>, LayerError> {
         let name = LimitName::new(self.name.as_str()).map_err(LayerError::Name)?;
         if let Some(header) = self.key.misnamed() {
             return Err(LayerError::Header { limit: self.name.clone(), header: header.to_owned() });
@@ -158,7 +198,7 @@ impl Limit {
             }
             chosen => chosen.unwrap_or(Missing::Shared),
         };
-        let Limit { source, key, cost, uses, .. } = self.clone();
+        let Limit { key, cost, uses, .. } = self.clone();
         Ok(Checked { name: name.shared(), source, key, missing, cost, uses })
     }
 }
@@ -172,16 +212,16 @@ impl fmt::Debug for Limit {
 }
 
 /// A limit in force.
-pub(super) struct Checked {
+pub(super) struct Checked<S = Local> {
     pub(super) name: Arc<str>,
-    pub(super) source: Source,
+    pub(super) source: S,
     pub(super) key: Key,
     pub(super) missing: Missing,
     pub(super) cost: Cost,
     uses: Arc<AtomicUsize>,
 }
 
-impl Checked {
+impl<S> Checked<S> {
     /// One more service checks it. Relaxed: a service is built before it is called, and handed over by whatever hands it over.
     pub(super) fn used_once_more(&self) {
         self.uses.fetch_add(1, Ordering::Relaxed);
@@ -197,6 +237,12 @@ impl Checked {
         Arc::as_ptr(&self.uses).addr()
     }
 
+    pub(super) fn charged(&self, head: &Head<'_>) -> u64 {
+        self.cost.charged(head)
+    }
+}
+
+impl Checked {
     /// Whether both ask the same limiter.
     pub(super) fn shares_limiter_with(&self, other: &Checked) -> bool {
         std::ptr::addr_eq(Arc::as_ptr(&self.source.gate), Arc::as_ptr(&other.source.gate))
@@ -213,10 +259,6 @@ impl Checked {
         let on = On::shared(gate, asked.tag);
         let on = if self.source.unit == Unit::Concurrency { on.holding() } else { on };
         on.cost(asked.cost)
-    }
-
-    pub(super) fn charged(&self, head: &Head<'_>) -> u64 {
-        self.cost.charged(head)
     }
 
     pub(super) fn report(
@@ -236,11 +278,12 @@ impl Checked {
             reset_after: figures.reset_after(),
             retry_after,
             refuses,
+            failed: false,
         }
     }
 }
 
-impl fmt::Debug for Checked {
+impl<S> fmt::Debug for Checked<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Checked").field("name", &self.name).field("key", &self.key).finish_non_exhaustive()
     }

@@ -26,6 +26,7 @@
 //! | one limit: name, key, cost | [`Limit`] |
 //! | by what requests are told apart | [`Key`]; the address of a client behind proxies: [`ClientAddress`] |
 //! | what a request costs, also when only its answer tells | [`Cost`] |
+//! | limits that many nodes share | [below](#limits-that-many-nodes-share) |
 //! | how many at once | a [`Limit`] of a [`ConcurrencyLimit`](crate::concurrency::ConcurrencyLimit) and its relatives: the place is held until the answer's body has ended |
 //! | limits from files, which change while it serves | `Builder::policies` (feature `policy`) |
 //! | header fields | [`HeaderDialect`] |
@@ -37,6 +38,54 @@
 //! A request that passes goes on, and its answer says in `RateLimit` and `RateLimit-Policy` where the client stands. One that does not is answered 429 Too
 //! Many Requests (a rate) or 503 Service Unavailable (too many at once), with `Retry-After` unless waiting cannot help, and a problem in JSON (RFC
 //! 9457) that names the limits. A gRPC request is answered as gRPC demands (feature `grpc`).
+//!
+//! # Limits that many nodes share
+//!
+//! With feature `distributed` a [`Limit`] may also be of a `distributed::GlobalLimiter` or a `distributed::GlobalConcurrencyLimit`, beside others in one
+//! layer. It has a key, a cost and a name as any other, and clients, handlers and observers are told the same of it.
+//!
+//! - **All or nothing.** The limits of this process are asked first. Only if all of them admit the shared ones are: places in turn, then all rates
+//!   together, in one round trip if they are in one place of the store. A refusal gives back what was taken, and so does a client who leaves
+//!   meanwhile. A layer without shared limits is as fast as ever.
+//! - **Keys.** The store knows a key by `KeyValue::to_bytes`: text as it is, secrets as their SHA-256.
+//! - **Costs** that only the answer tells are charged or given back in the background.
+//! - **No turns.** They cannot be [waited](Builder::wait) for. What a leaky bucket of this process holds back is counted by them when its turn comes.
+//!   Of a shared concurrency limit a request takes one place.
+//!
+//! If the store cannot be asked within the limit's budget, its failure policy decides:
+//!
+//! | policy | the request | observers are told |
+//! |---|---|---|
+//! | `Open` | passes | `ErrorAllowed` |
+//! | `Closed` | is answered 503 Service Unavailable, with `Retry-After` and the problem "temporary reduced capacity" (gRPC: `UNAVAILABLE`) | `ErrorDenied` |
+//! | `Local` | passes or not by this node's share, as by any limit | `Allowed`, `Denied` |
+//!
+//! Of a limit that is open or closed in this way clients are told no figures: nobody knows them. That the store failed, and how, the limiter tells its own
+//! observer, if it was given one; the layer does not tell it again.
+#![cfg_attr(
+    feature = "distributed",
+    doc = r#"
+```
+use std::sync::Arc;
+use tollgate::distributed::{FailurePolicy, GlobalLimiter, MemoryBackend, Rule, SharedStore};
+use tollgate::http::{ClientAddress, Key, Limit, Missing, RateLimitLayer};
+use tollgate::{Limiter, Quota};
+
+let store = SharedStore::new(MemoryBackend::new()); // in production a `redis::RedisBackend`
+let per_customer = GlobalLimiter::builder("per-customer", Rule::Gcra(Quota::per_minute(600)), &store)
+    .on_failure(FailurePolicy::Local)
+    .expected_nodes(4)
+    .build()?;
+let per_client = Arc::new(Limiter::new(Quota::per_second(50)));
+let layer = RateLimitLayer::builder()
+    .limit(Limit::new("per-client", per_client).by(Key::client(ClientAddress::peer()).or(Missing::Shared)))
+    .limit(Limit::new("per-customer", Arc::new(per_customer)).by(Key::bearer().or(Missing::Refuse)))
+    .build()?;
+let app: axum::Router = axum::Router::new().route("/ping", axum::routing::get(async || "pong")).layer(layer);
+# Ok::<(), Box<dyn std::error::Error>>(())
+```
+"#
+)]
 
 mod address;
 mod body;
@@ -44,10 +93,14 @@ mod cost;
 mod decision;
 mod error;
 mod fields;
+#[cfg(feature = "distributed")]
+mod global;
 mod guard;
 mod head;
 mod hold;
 mod key;
+#[cfg(feature = "distributed")]
+mod key_bytes;
 mod layer;
 mod limit;
 mod name;

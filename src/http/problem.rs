@@ -21,7 +21,7 @@ pub(crate) enum Problem {
 impl Problem {
     /// The problem of a request with these reports: the quota if any rate refuses it, whatever else does.
     pub(crate) fn of(reports: &[LimitReport]) -> Problem {
-        if reports.iter().any(|report| report.refuses && report.unit == Unit::Rate) {
+        if reports.iter().any(|report| violated(report) && report.unit == Unit::Rate) {
             Problem::QuotaExceeded
         } else {
             Problem::TemporaryReducedCapacity
@@ -68,12 +68,17 @@ struct Details<'a> {
     violated_policies: ViolatedPolicies<'a>,
 }
 
+/// Whether it refuses because so much was asked of it, and not because it cannot be checked.
+fn violated(report: &LimitReport) -> bool {
+    report.refuses && !report.failed
+}
+
 /// The names of the reports that refuse.
 struct ViolatedPolicies<'a>(&'a [LimitReport]);
 
 impl Serialize for ViolatedPolicies<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.iter().filter(|report| report.refuses).map(LimitReport::name))
+        serializer.collect_seq(self.0.iter().filter(|report| violated(report)).map(LimitReport::name))
     }
 }
 
@@ -94,6 +99,7 @@ mod tests {
             reset_after: Duration::ZERO,
             retry_after: Some(Duration::ZERO),
             refuses,
+            failed: false,
         }
     }
 
@@ -122,8 +128,10 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_that_cannot_be_checked_names_no_policy() {
-        let body = Problem::TemporaryReducedCapacity.body(&[]);
+    fn a_limit_that_cannot_be_checked_is_503_and_names_no_policy() {
+        let reports = [LimitReport { failed: true, ..report("user", Unit::Rate, true) }];
+        assert_eq!(Problem::of(&reports), Problem::TemporaryReducedCapacity);
+        let body = Problem::TemporaryReducedCapacity.body(&reports);
         let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
         assert_eq!(body["violated-policies"], serde_json::json!([]));
     }

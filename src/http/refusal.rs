@@ -1,5 +1,6 @@
 //! What a client is answered who is refused.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -9,6 +10,7 @@ use serde_json::json;
 
 use super::Head;
 use super::fields::{self, HeaderDialect};
+use super::key::Key;
 use super::problem::{self, Problem};
 use super::report::LimitReport;
 use super::rules::{Refused, Rules};
@@ -20,8 +22,8 @@ pub(crate) enum Why {
     Limits,
     /// It has no key for a limit that must have one.
     NoKey {
-        /// Which of the layer's limits.
-        limit: usize,
+        /// The limit's name.
+        limit: Arc<str>,
     },
     /// It lacks what a policy demands.
     #[cfg(feature = "policy")]
@@ -94,9 +96,8 @@ impl Rules {
         let (status, detail) = match &refused.why {
             Why::Limits => (Problem::of(&refused.reports).status(), None),
             Why::NoKey { limit } => {
-                let rule = &self.limits[*limit];
-                let detail = format!("limit {:?} needs {}", rule.name, rule.key.needs());
-                (StatusCode::BAD_REQUEST, Some(detail))
+                let needs = self.key_of(limit).map(Key::needs).unwrap_or_default();
+                (StatusCode::BAD_REQUEST, Some(format!("limit {limit:?} needs {needs}")))
             }
             #[cfg(feature = "policy")]
             Why::NoAttribute { detail } => (StatusCode::BAD_REQUEST, Some(detail.clone())),

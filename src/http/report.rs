@@ -25,6 +25,7 @@ pub struct LimitReport {
     pub(crate) reset_after: Duration,
     pub(crate) retry_after: Option<Duration>,
     pub(crate) refuses: bool,
+    pub(crate) failed: bool,
 }
 
 impl LimitReport {
@@ -81,5 +82,12 @@ impl LimitReport {
     #[must_use]
     pub fn refuses(&self) -> bool {
         self.refuses
+    }
+
+    /// Whether nobody knows: it is shared by many nodes, its store could not be asked, and so it lets everything through or nothing. Its figures tell nothing
+    /// then, and clients are told none.
+    #[must_use]
+    pub fn failed(&self) -> bool {
+        self.failed
     }
 }

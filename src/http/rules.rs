@@ -8,16 +8,18 @@ use std::time::Duration;
 use http::Extensions;
 
 use super::fields::HeaderDialect;
+#[cfg(feature = "distributed")]
+use super::global::{Asking, Global};
 use super::guard::Guard;
-use super::key::Found;
+use super::key::{Found, Key};
 use super::limit::{Asked, Checked};
 #[cfg(feature = "policy")]
-use super::policies::{Delayed, PolicyRules};
+use super::policies::{AskingBackends, Delayed, PolicyRules};
 use super::refusal::{Respond, Why};
 use super::report::LimitReport;
-use super::{Head, Missing};
+use super::{Head, KeyValue, Missing};
 use crate::clock::{Instant, saturating_nanos};
-use crate::limiter::{LimitStatus, Turn, check_all};
+use crate::limiter::{AllowedAll, LimitStatus, Turn, check_all};
 use crate::observe::Observer;
 
 type Skip = dyn for<'a> Fn(&Head<'a>) -> bool + Send + Sync;
@@ -25,6 +27,9 @@ type Skip = dyn for<'a> Fn(&Head<'a>) -> bool + Send + Sync;
 /// All that a layer was told.
 pub(super) struct Rules {
     pub(super) limits: Box<[Checked]>,
+    /// Those that many nodes share.
+    #[cfg(feature = "distributed")]
+    pub(super) global: Box<[Checked<Global>]>,
     pub(super) skip: Vec<Arc<Skip>>,
     pub(super) dialects: Vec<HeaderDialect>,
     pub(super) shadow: bool,
@@ -46,6 +51,12 @@ pub(super) enum Decided {
     Pass(Passed),
     /// It may pass later; with the turns that it has already.
     Wait(Vec<Asked>, Vec<(Asked, Turn)>),
+    /// The limits of this process let it pass; those that many nodes share are to be asked.
+    #[cfg(feature = "distributed")]
+    Ask(Asking),
+    /// The policies let it pass as far as they are decided in memory; backends are to be asked.
+    #[cfg(feature = "policy")]
+    AskBackends(AskingBackends),
     /// It passes, a little later.
     #[cfg(feature = "policy")]
     Delay(Delayed),
@@ -94,8 +105,26 @@ impl Rules {
         self.leaves_decision || self.observer.is_some() || (!self.dialects.is_empty() && !self.shadow)
     }
 
-    /// Asks all limits about a request.
+    /// By what the limit of this name tells requests apart.
+    pub(super) fn key_of(&self, name: &Arc<str>) -> Option<&Key> {
+        let limits = self.limits.iter().map(|limit| (&limit.name, &limit.key));
+        #[cfg(feature = "distributed")]
+        let limits = limits.chain(self.global.iter().map(|limit| (&limit.name, &limit.key)));
+        let mut limits = limits.filter(|(other, _)| Arc::ptr_eq(other, name));
+        limits.next().map(|(_, key)| key)
+    }
+
+    /// Asks all limits about a request; those that many nodes share, later.
     pub(super) fn decide(self: &Arc<Self>, head: &Head<'_>) -> Decided {
+        #[cfg(feature = "distributed")]
+        if !self.global.is_empty() {
+            return Asking::begin(self, head).unwrap_or_else(Decided::Refuse);
+        }
+        self.decide_here(head)
+    }
+
+    /// Asks the limits of this process.
+    pub(super) fn decide_here(self: &Arc<Self>, head: &Head<'_>) -> Decided {
         if let [only] = &*self.limits
             && !only.outlasts_the_check()
         {
@@ -105,34 +134,49 @@ impl Rules {
                 Err(refused) => Decided::Refuse(refused),
             };
         }
-        let asked: Result<Vec<Option<Asked>>, Refused> =
-            (0..self.limits.len()).map(|limit| self.ask(limit, head)).collect();
-        match asked {
-            Ok(asked) => self.decide_several(asked.into_iter().flatten().collect()),
+        match self.ask_each(head) {
+            Ok(asked) => self.decide_several(asked),
             Err(refused) => Decided::Refuse(refused),
         }
+    }
+
+    /// What the request asks of the limits of this process that concern it.
+    pub(super) fn ask_each(&self, head: &Head<'_>) -> Result<Vec<Asked>, Refused> {
+        let asked = (0..self.limits.len()).filter_map(|limit| self.ask(limit, head).transpose());
+        asked.collect()
     }
 
     /// What the request asks of a limit; nothing if it does not concern it.
     fn ask(&self, limit: usize, head: &Head<'_>) -> Result<Option<Asked>, Refused> {
         let rule = &self.limits[limit];
+        let key = self.find_key(rule, head)?;
+        Ok(key.map(|key| Asked { limit, tag: rule.source.gate.tag(&key), cost: rule.charged(head) }))
+    }
+
+    /// Under which key a limit counts the request; none if it does not concern it.
+    pub(super) fn find_key<'a, S>(
+        &self,
+        rule: &Checked<S>,
+        head: &Head<'a>,
+    ) -> Result<Option<KeyValue<'a>>, Refused> {
         if rule.is_used_elsewhere() && has_paid(head.extensions(), rule.identity()) {
             return Ok(None);
         }
-        let key = match (rule.key.find(head), rule.missing) {
-            (Found::Key(key), _) => key,
+        match (rule.key.find(head), rule.missing) {
+            (Found::Key(key), _) => Ok(Some(key)),
             (Found::Troubled(key, trouble), _) => {
-                self.failed(rule, trouble.as_str());
-                key
+                if let Some(observer) = &self.observer {
+                    observer.failed(&rule.name, trouble.as_str());
+                }
+                Ok(Some(key))
             }
-            (Found::Nothing, Missing::Shared) => super::KeyValue::Shared,
-            (Found::Nothing, Missing::Pass) => return Ok(None),
+            (Found::Nothing, Missing::Shared) => Ok(Some(KeyValue::Shared)),
+            (Found::Nothing, Missing::Pass) => Ok(None),
             (Found::Nothing, Missing::Refuse) => {
-                return Err(Refused { why: Why::NoKey { limit }, reports: Vec::new() });
+                let why = Why::NoKey { limit: Arc::clone(&rule.name) };
+                Err(Refused { why, reports: Vec::new() })
             }
-        };
-        let tag = rule.source.gate.tag(&key);
-        Ok(Some(Asked { limit, tag, cost: rule.charged(head) }))
+        }
     }
 
     /// The usual case, without an allocation.
@@ -159,33 +203,44 @@ impl Rules {
         }
     }
 
-    fn decide_several(self: &Arc<Self>, asked: Vec<Asked>) -> Decided {
+    pub(super) fn decide_several(self: &Arc<Self>, asked: Vec<Asked>) -> Decided {
         if asked.is_empty() {
             return Decided::Pass(Passed::default());
         }
-        let limits: Vec<_> = asked.iter().map(|asked| self.limits[asked.limit].on(*asked)).collect();
-        match check_all(&limits) {
-            Ok(all) if !all.delay().is_zero() && !self.shadow => {
-                let turns = all.into_turns().into_iter();
-                let turns = turns
-                    .map(|(index, tag, cost, turn)| (Asked { limit: asked[index].limit, tag, cost }, turn));
-                let turns = turns.collect();
+        match self.charge(&asked) {
+            Ok(all) if self.is_to_wait(&all) => {
+                let turns = Rules::turns(&asked, all);
                 Decided::Wait(asked, turns)
             }
-            Ok(all) => {
-                let reports =
-                    if self.tells() { self.reports(&asked, all.limits(), None) } else { Vec::new() };
-                let paid = self.paid(&asked);
-                let outlasts = asked.iter().any(|asked| self.limits[asked.limit].outlasts_the_check());
-                let guard = outlasts.then(|| Guard::new(all, Vec::new(), Arc::clone(self), asked));
-                Decided::Pass(Passed { reports, guard, paid, refused: false })
-            }
-            Err(denied) => {
-                // One has refused, even if by now none would.
-                let reports = self.reports(&asked, denied.limits(), Some(denied.index()));
-                self.refused_at_first(reports, asked)
-            }
+            Ok(all) => Decided::Pass(self.passed(all, asked)),
+            Err(reports) => self.refused_at_first(reports, asked),
         }
+    }
+
+    /// Charges all limits of this process, or none; then their reports say why.
+    pub(super) fn charge(&self, asked: &[Asked]) -> Result<AllowedAll<'static>, Vec<LimitReport>> {
+        let limits: Vec<_> = asked.iter().map(|asked| self.limits[asked.limit].on(*asked)).collect();
+        // One has refused, even if by now none would.
+        check_all(&limits).map_err(|denied| self.reports(asked, denied.limits(), Some(denied.index())))
+    }
+
+    pub(super) fn is_to_wait(&self, all: &AllowedAll<'_>) -> bool {
+        !self.shadow && !all.delay().is_zero()
+    }
+
+    /// What was charged, as turns to wait for.
+    pub(super) fn turns(asked: &[Asked], all: AllowedAll<'_>) -> Vec<(Asked, Turn)> {
+        let turns = all.into_turns().into_iter();
+        turns.map(|(index, tag, cost, turn)| (Asked { limit: asked[index].limit, tag, cost }, turn)).collect()
+    }
+
+    /// A request that all limits of this process let pass.
+    pub(super) fn passed(self: &Arc<Self>, all: AllowedAll<'static>, asked: Vec<Asked>) -> Passed {
+        let reports = if self.tells() { self.reports(&asked, all.limits(), None) } else { Vec::new() };
+        let paid = self.paid(&asked);
+        let outlasts = asked.iter().any(|asked| self.limits[asked.limit].outlasts_the_check());
+        let guard = outlasts.then(|| Guard::new(all, Vec::new(), Arc::clone(self), asked));
+        Passed { reports, guard, paid, refused: false }
     }
 
     /// What they say, and the one that binds, which refuses.
@@ -224,12 +279,6 @@ impl Rules {
         self.held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok()?;
         Some(HeldPlace(Arc::clone(self)))
     }
-
-    fn failed(&self, rule: &Checked, kind: &'static str) {
-        if let Some(observer) = &self.observer {
-            observer.failed(&rule.name, kind);
-        }
-    }
 }
 
 pub(super) fn has_paid(extensions: &Extensions, limit: usize) -> bool {
@@ -258,7 +307,10 @@ impl Drop for HeldPlace {
 impl fmt::Debug for Rules {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = f.debug_struct("Rules");
-        text.field("limits", &self.limits).field("dialects", &self.dialects).field("shadow", &self.shadow);
+        text.field("limits", &self.limits);
+        #[cfg(feature = "distributed")]
+        text.field("global", &self.global);
+        text.field("dialects", &self.dialects).field("shadow", &self.shadow);
         text.field("max_delay", &self.max_delay).finish_non_exhaustive()
     }
 }

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Instant;
 
 use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
@@ -16,7 +17,9 @@ use tower_service::Service;
 use super::body::RateLimitBody;
 use super::decision::Decision;
 use super::guard::outcome_of;
-use super::hold::Waiting;
+use super::hold::{Due, Turns, Waiting};
+#[cfg(feature = "policy")]
+use super::policies::{AskingBackends, Fate};
 use super::rules::{Decided, Passed, Refused, Rules, note};
 use super::{Head, observed};
 
@@ -36,13 +39,13 @@ impl<S> RateLimit<S> {
     }
 
     /// Holds a request. The service that is ready goes with it.
-    fn waiter<Q>(&mut self, request: Request<Q>) -> Waiter<S, Q>
+    fn waiter<Q>(&mut self, request: Request<Q>, begun: Option<Instant>) -> Waiter<S, Q>
     where
         S: Clone,
     {
         let clone = self.inner.clone();
         let service = std::mem::replace(&mut self.inner, clone);
-        Waiter { service, request, rules: Arc::clone(&self.rules) }
+        Waiter { service, request, rules: Arc::clone(&self.rules), begun }
     }
 
     /// The inner service.
@@ -85,10 +88,19 @@ where
                     let response = rules.refuse(&head, &refused);
                     RateLimitFuture::answered(rules, response, &refused)
                 }
-                Ok(waiting) => RateLimitFuture::held(self.waiter(request), waiting.turns()),
+                Ok(waiting) => RateLimitFuture::held(self.waiter(request, None), waiting.turns()),
             },
+            #[cfg(feature = "distributed")]
+            Decided::Ask(asking) => {
+                let begun = asking.begun;
+                RateLimitFuture::held(self.waiter(request, begun), asking.decide())
+            }
             #[cfg(feature = "policy")]
-            Decided::Delay(delayed) => RateLimitFuture::held(self.waiter(request), delayed.turn()),
+            Decided::AskBackends(AskingBackends { verdict, begun }) => {
+                RateLimitFuture { state: self.waiter(request, begun).until(verdict) }
+            }
+            #[cfg(feature = "policy")]
+            Decided::Delay(delayed) => RateLimitFuture::held(self.waiter(request, None), delayed.turn()),
         }
     }
 }
@@ -155,12 +167,12 @@ struct Waiter<S, Q> {
     service: S,
     request: Request<Q>,
     rules: Arc<Rules>,
+    /// Since when it is being decided, if anybody wants to know how long that takes.
+    begun: Option<Instant>,
 }
 
-type Turns = Pin<Box<dyn Future<Output = Result<Passed, Refused>> + Send>>;
-
 pin_project! {
-    /// The answer of a [`RateLimit`] service. It is boxed only while a request is held.
+    /// The answer of a [`RateLimit`] service. It is boxed only while a request is held, or a limit is asked that many nodes share.
     pub struct RateLimitFuture<S, Q>
     where
         S: Service<Request<Q>>,
@@ -196,7 +208,7 @@ impl<S: Service<Request<Q>>, Q> RateLimitFuture<S, Q> {
         waiter: Waiter<S, Q>,
         turns: impl Future<Output = Result<Passed, Refused>> + Send + 'static,
     ) -> Self {
-        RateLimitFuture { state: State::Held { waiter: Some(waiter), turns: Box::pin(turns) } }
+        RateLimitFuture { state: waiter.until(Due::decided(turns)) }
     }
 }
 
@@ -225,10 +237,10 @@ where
                     return Poll::Ready(Ok(response.map(RateLimitBody::refusal)));
                 }
                 StateProjection::Held { waiter, turns } => {
-                    let decided = ready!(turns.as_mut().poll(context));
+                    let due = ready!(turns.as_mut().poll(context));
                     // There as long as it is held: the next state follows at once.
                     let Some(waiter) = waiter.take() else { return Poll::Pending };
-                    waiter.go_on(decided)
+                    waiter.go_on(due)
                 }
             };
             state.set(next);
@@ -237,10 +249,29 @@ where
 }
 
 impl<S: Service<Request<Q>>, Q> Waiter<S, Q> {
-    fn go_on(self, decided: Result<Passed, Refused>) -> State<S::Future, S, Q> {
-        let Waiter { mut service, mut request, rules } = self;
-        observed::held(&rules, &Head::of(&request), &decided);
-        match decided {
+    fn until(self, turns: Turns) -> State<S::Future, S, Q> {
+        State::Held { waiter: Some(self), turns }
+    }
+
+    fn go_on(self, due: Due) -> State<S::Future, S, Q> {
+        let (rules, head) = (&self.rules, Head::of(&self.request));
+        let took = self.begun.map(|begun| begun.elapsed());
+        match due {
+            Due::Decided(decided) => {
+                let settled = observed::settled(rules, &head, decided, took);
+                self.settle(settled)
+            }
+            #[cfg(feature = "policy")]
+            Due::Checked(checked) => match rules.conclude(&head, checked, took) {
+                Fate::Now(settled) => self.settle(settled),
+                Fate::Later(delayed) => self.until(Due::decided(delayed.turn())),
+            },
+        }
+    }
+
+    fn settle(self, settled: Result<Passed, Refused>) -> State<S::Future, S, Q> {
+        let Waiter { mut service, mut request, rules, .. } = self;
+        match settled {
             Ok(passed) => {
                 let ending = Ending::begin(&rules, passed, &mut request);
                 State::Passing { answer: service.call(request), ending }

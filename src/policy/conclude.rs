@@ -67,31 +67,38 @@ impl Decision {
     }
 }
 
-/// A decision that is being made.
-struct Undecided<'d> {
-    decision: &'d mut Decision,
-    version: &'d Version,
-    is_over: bool,
+/// A verdict that is not there yet. Dropped, it gives back all that was taken.
+struct Undecided {
+    verdict: Option<Verdict>,
 }
 
-impl Drop for Undecided<'_> {
+impl Undecided {
+    async fn concluded(mut self) -> Verdict {
+        if let Some(Verdict { decision, version }) = &mut self.verdict {
+            decision.conclude(version).await;
+        }
+        match self.verdict.take() {
+            Some(verdict) => verdict,
+            // There until now.
+            None => std::future::pending().await,
+        }
+    }
+}
+
+impl Drop for Undecided {
     fn drop(&mut self) {
-        if !self.is_over {
-            self.decision.cancel(self.version);
+        if let Some(verdict) = self.verdict.take() {
+            verdict.cancel();
         }
     }
 }
 
 impl Verdict {
-    /// The verdict once all backends have answered. Dropped before, it gives back all that was taken.
-    pub(super) async fn concluded(self) -> Verdict {
-        let mut verdict = if self.decision.asks_backends() { self.kept() } else { self };
-        let (decision, version) = (&mut verdict.decision, &*verdict.version);
-        let mut undecided = Undecided { decision, version, is_over: false };
-        undecided.decision.conclude(version).await;
-        undecided.is_over = true;
-        drop(undecided);
-        verdict
+    /// The verdict once all backends have answered. Dropped before, be it without having been polled, it gives back all that was taken.
+    pub(super) fn concluded(self) -> impl Future<Output = Verdict> + Send + use<> {
+        let verdict = if self.decision.asks_backends() { self.kept() } else { self };
+        let undecided = Undecided { verdict: Some(verdict) };
+        undecided.concluded()
     }
 
     /// To be kept for long. A thread can borrow few versions at a time without a count of who has them: those are for checks.

@@ -29,7 +29,7 @@ impl Greeter for Polite {
     }
 }
 
-async fn serve(layer: RateLimitLayer) -> SocketAddr {
+pub(super) async fn serve(layer: RateLimitLayer) -> SocketAddr {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
     let router = Server::builder().layer(layer).add_service(GreeterServer::new(Polite));

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "in helpers of tests, too, to fail is to panic")]
 
 mod end_to_end;
+#[cfg(feature = "distributed")]
+mod global;
 mod greeter;
 mod layer;
 mod status;

@@ -4,6 +4,14 @@
 
 mod deciding;
 mod ending;
+#[cfg(feature = "distributed")]
+mod global;
+#[cfg(feature = "distributed")]
+mod global_failing;
+#[cfg(feature = "distributed")]
+mod global_places;
+#[cfg(feature = "policy")]
+mod global_policies;
 mod keys;
 mod observing;
 #[cfg(feature = "policy")]

@@ -4,7 +4,7 @@ mod all;
 mod all_now;
 mod builder;
 mod check;
-#[cfg(feature = "policy")]
+#[cfg(any(feature = "policy", feature = "tower"))]
 mod correct;
 mod debts;
 mod failing;
@@ -16,7 +16,7 @@ mod subjects;
 pub use all::{CheckedAll, On, check_all};
 pub use all_now::check_all_now;
 pub use builder::{GlobalBuildError, GlobalBuilder, Mode};
-#[cfg(feature = "policy")]
+#[cfg(any(feature = "policy", feature = "tower"))]
 pub(crate) use correct::Correction;
 pub use stats::GlobalStats;
 

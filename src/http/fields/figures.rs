@@ -6,6 +6,11 @@ use std::time::Duration;
 use super::structured::LARGEST_INTEGER;
 use crate::http::{LimitReport, Unit};
 
+/// Of a limit that could not be checked nobody knows where it stands, and clients are told nothing.
+pub(super) fn known(reports: &[LimitReport]) -> impl Iterator<Item = &LimitReport> {
+    reports.iter().filter(|report| !report.failed)
+}
+
 /// Seconds, rounded up: a client that waits for them is never too early.
 pub(super) fn whole_seconds(duration: Duration) -> u64 {
     let begun = u64::from(duration.subsec_nanos() > 0);
@@ -55,7 +60,7 @@ fn time_to_regain(report: &LimitReport, window: u64) -> u64 {
 /// The report for the dialects that have room for one: of those that refuse, the one with the longest wait; if none
 /// does, the one with the least left. Rates go before concurrency limits, which clients of these dialects do not know.
 pub(super) fn binding(reports: &[LimitReport]) -> Option<&LimitReport> {
-    reports.iter().min_by_key(|report| {
+    known(reports).min_by_key(|report| {
         // A limit that the request never fits binds for ever.
         let binds_for =
             if report.refuses { report.retry_after.unwrap_or(Duration::MAX) } else { Duration::ZERO };

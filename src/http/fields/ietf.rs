@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::figures::{binding, effective_window, quota, remaining, whole_seconds, window};
+use super::figures::{binding, effective_window, known, quota, remaining, whole_seconds, window};
 use super::structured::FieldValue;
 use super::{retry_after, set};
 use crate::http::{LimitReport, Unit};
@@ -25,7 +25,7 @@ pub(super) fn write_draft_11(reports: &[LimitReport], refused: bool, headers: &m
     let mut policies = FieldValue::with_capacity(bytes);
     let mut states = FieldValue::with_capacity(bytes);
     let retry_after = if refused { retry_after(reports) } else { None };
-    for report in reports {
+    for report in known(reports) {
         policies.member(&report.name);
         policies.parameter("q", quota(report));
         if report.unit == Unit::Concurrency {
@@ -74,7 +74,7 @@ pub(super) fn write_draft_06(reports: &[LimitReport], headers: &mut HeaderMap) {
 /// `RateLimit-Policy` of drafts 06 and 07, which ask for a window: limits without one are left out.
 fn write_unnamed_policies(reports: &[LimitReport], headers: &mut HeaderMap) {
     let mut policies = FieldValue::with_capacity(reports.len() * MEMBER_BYTES);
-    for report in reports {
+    for report in known(reports) {
         if let Some(window) = window(report) {
             policies.integer_member(quota(report));
             policies.parameter("w", window);

@@ -33,7 +33,18 @@ prop_compose! {
         refuses in any::<bool>(),
     ) -> LimitReport {
         let unit = if is_rate { Unit::Rate } else { Unit::Concurrency };
-        LimitReport { name: name.into(), unit, cost: 1, limit, window, remaining, reset_after, retry_after, refuses }
+        LimitReport {
+            name: name.into(),
+            unit,
+            cost: 1,
+            limit,
+            window,
+            remaining,
+            reset_after,
+            retry_after,
+            refuses,
+            failed: false,
+        }
     }
 }
 

@@ -30,6 +30,7 @@ fn user() -> LimitReport {
         reset_after: Duration::from_millis(29_700),
         retry_after: Some(Duration::ZERO),
         refuses: false,
+        failed: false,
     }
 }
 
@@ -57,6 +58,7 @@ fn uploads() -> LimitReport {
         reset_after: Duration::ZERO,
         retry_after: Some(Duration::ZERO),
         refuses: false,
+        failed: false,
     }
 }
 
@@ -295,6 +297,16 @@ fn without_limits_there_are_no_fields() {
     for dialect in DIALECTS {
         assert_eq!(fields(dialect, &[]), [""; 0]);
     }
+}
+
+#[test]
+fn of_a_limit_that_could_not_be_checked_clients_are_told_nothing_but_when_to_come_back() {
+    let failed = LimitReport { failed: true, ..refusing(user(), MILLIS_4200) };
+    for dialect in DIALECTS {
+        assert_eq!(fields(dialect, std::slice::from_ref(&failed)), ["retry-after: 5"]);
+    }
+    let short = [LimitReport { retry_after: Some(Duration::from_secs(1)), ..failed }, tenant()];
+    assert_eq!(fields(HeaderDialect::Draft11, &short)[2], r#"ratelimit: "tenant";r=999"#);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! [`PolicyRules`]: a layer that asks policies in place of limits.
 
+mod asking;
 mod attributes;
 mod delayed;
 mod reports;
@@ -10,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+pub(super) use asking::AskingBackends;
 pub use attributes::RequestAttributes;
 pub(super) use delayed::Delayed;
 use told::Told;
@@ -32,9 +34,41 @@ pub(super) struct PolicyRules {
 }
 
 /// What policies said, and an attribute that was not found as one would expect.
-struct Checked {
+pub(super) struct Checked {
     verdict: Verdict,
     trouble: Option<(Box<str>, Trouble)>,
+}
+
+/// What becomes of a request, now or a little later.
+pub(super) enum Fate {
+    Now(Result<Passed, Refused>),
+    Later(Delayed),
+}
+
+impl From<Fate> for Decided {
+    fn from(fate: Fate) -> Decided {
+        match fate {
+            Fate::Now(Ok(passed)) => Decided::Pass(passed),
+            Fate::Now(Err(refused)) => Decided::Refuse(refused),
+            Fate::Later(delayed) => Decided::Delay(delayed),
+        }
+    }
+}
+
+impl Rules {
+    /// What becomes of a request about which policies have said what they say, and the observer is told.
+    pub(super) fn conclude(
+        self: &Arc<Self>,
+        head: &Head<'_>,
+        checked: Checked,
+        took: Option<Duration>,
+    ) -> Fate {
+        match &self.policies {
+            Some(policies) => policies.conclude(self, head, checked, took),
+            // They were there when they were asked.
+            None => Fate::Now(Ok(Passed::default())),
+        }
+    }
 }
 
 impl PolicyRules {
@@ -72,37 +106,48 @@ impl PolicyRules {
         if self.is_used_elsewhere() && has_paid(head.extensions(), self.identity()) {
             return Decided::Pass(Passed::default());
         }
-        let (Checked { verdict, trouble }, took) = observed::timed(rules, || self.check(head));
-        let told = Told::new(rules, &self.attributes, head, took);
-        if let Some((attribute, trouble)) = trouble {
-            told.of_trouble(&verdict, &attribute, trouble);
-        }
-        if !verdict.is_allowed() {
-            told.of_refusal(&verdict);
-            return self.refuse(rules, &verdict, head);
-        }
-        let delay = if rules.shadow { Duration::ZERO } else { verdict.delay() };
-        if delay.is_zero() {
-            told.of_pass(&verdict);
-            return Decided::Pass(self.pass(rules, verdict));
-        }
-        let Some(place) = rules.hold() else {
-            told.of_too_many_held(&verdict);
-            verdict.cancel();
-            return Decided::Refuse(Refused { why: Why::TooManyWait, reports: Vec::new() });
-        };
-        told.of_pass(&verdict);
-        Decided::Delay(Delayed::new(self.pass(rules, verdict), delay, place))
-    }
-
-    fn check(&self, head: &Head<'_>) -> Checked {
+        let begun = observed::begun(rules);
         let asking = self.set.ask();
         let (decision, trouble) = {
             let values = Values::find(asking.attributes(), &self.attributes, head);
             let trouble = values.trouble.map(|(attribute, trouble)| (attribute.into(), trouble));
             (asking.decide(&values.attributes()), trouble)
         };
-        Checked { verdict: asking.verdict(decision), trouble }
+        if decision.asks_backends() {
+            return Decided::AskBackends(AskingBackends::new(asking.verdict_async(decision), trouble, begun));
+        }
+        let checked = Checked { verdict: asking.verdict(decision), trouble };
+        self.conclude(rules, head, checked, begun.map(|begun| begun.elapsed())).into()
+    }
+
+    fn conclude(
+        &self,
+        rules: &Arc<Rules>,
+        head: &Head<'_>,
+        checked: Checked,
+        took: Option<Duration>,
+    ) -> Fate {
+        let Checked { verdict, trouble } = checked;
+        let told = Told::new(rules, &self.attributes, head, took);
+        if let Some((attribute, trouble)) = trouble {
+            told.of_trouble(&verdict, &attribute, trouble);
+        }
+        if !verdict.is_allowed() {
+            told.of_refusal(&verdict);
+            return Fate::Now(self.refuse(rules, &verdict, head));
+        }
+        let delay = if rules.shadow { Duration::ZERO } else { verdict.delay() };
+        if delay.is_zero() {
+            told.of_pass(&verdict);
+            return Fate::Now(Ok(self.pass(rules, verdict)));
+        }
+        let Some(place) = rules.hold() else {
+            told.of_too_many_held(&verdict);
+            verdict.cancel();
+            return Fate::Now(Err(Refused { why: Why::TooManyWait, reports: Vec::new() }));
+        };
+        told.of_pass(&verdict);
+        Fate::Later(Delayed::new(self.pass(rules, verdict), delay, place))
     }
 
     fn pass(&self, rules: &Arc<Rules>, verdict: Verdict) -> Passed {
@@ -112,7 +157,7 @@ impl PolicyRules {
         Passed { reports, guard, paid, refused: false }
     }
 
-    fn refuse(&self, rules: &Rules, verdict: &Verdict, head: &Head<'_>) -> Decided {
+    fn refuse(&self, rules: &Rules, verdict: &Verdict, head: &Head<'_>) -> Result<Passed, Refused> {
         let refused = match verdict.reason() {
             Some(Reason::MissingKey) => {
                 Refused { why: Why::NoAttribute { detail: self.lacking(verdict, head) }, reports: Vec::new() }
@@ -120,9 +165,9 @@ impl PolicyRules {
             _ => Refused { why: Why::Limits, reports: reports::of_refusal(verdict) },
         };
         if rules.shadow {
-            return Decided::Pass(Passed { reports: refused.reports, refused: true, ..Passed::default() });
+            return Ok(Passed { reports: refused.reports, refused: true, ..Passed::default() });
         }
-        Decided::Refuse(refused)
+        Err(refused)
     }
 
     /// Which attributes a request lacks of those that the policy that refuses it demands.

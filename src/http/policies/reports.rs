@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::http::{LimitReport, Unit};
+use crate::http::{LimitReport, Unit, global};
 use crate::policy::{Reason, Standing, Verdict};
 
 /// Where a request stands that passes.
@@ -13,7 +13,7 @@ pub(super) fn of_pass(verdict: &Verdict) -> Vec<LimitReport> {
 /// Where a request stands that does not pass: at least one report refuses.
 pub(super) fn of_refusal(verdict: &Verdict) -> Vec<LimitReport> {
     let mut reports = of_pass(verdict);
-    if verdict.reason() != Some(Reason::LimitReached) {
+    if !matches!(verdict.reason(), Some(Reason::LimitReached | Reason::BackendFailed)) {
         reports.extend(verdict.policy().map(nothing_passes));
     } else if !reports.iter().any(|report| report.refuses) {
         // One has refused, even if by now none would.
@@ -40,7 +40,13 @@ fn report(standing: &Standing<'_>) -> LimitReport {
         reset_after: standing.reset_after(),
         retry_after: standing.retry_after(),
         refuses: standing.refuses(),
+        failed: is_uncounted(standing),
     }
+}
+
+/// Whether the limit's backend could not be asked, and nobody counted.
+pub(super) fn is_uncounted(standing: &Standing<'_>) -> bool {
+    standing.source().is_some_and(global::is_uncounted)
 }
 
 /// A policy that lets nothing through, whatever its limits say: a limit of 0.
@@ -55,5 +61,6 @@ fn nothing_passes(policy: &str) -> LimitReport {
         reset_after: Duration::MAX,
         retry_after: None,
         refuses: true,
+        failed: false,
     }
 }

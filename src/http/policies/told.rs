@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
-use super::RequestAttributes;
 use super::values::Values;
+use super::{RequestAttributes, reports};
 use crate::http::key::{Found, KeyValue};
 use crate::http::rules::Rules;
 use crate::http::{Head, Trouble};
@@ -37,7 +37,13 @@ impl<'t, 'a> Told<'t, 'a> {
     pub(super) fn of_pass(&self, verdict: &Verdict) {
         self.tell(verdict, |matched| {
             let refuses = matched.is_shadow() && matched.refuses();
-            Some(if refuses { DecisionOutcome::ShadowDenied } else { DecisionOutcome::Allowed })
+            Some(if is_uncounted(verdict, matched, refuses) {
+                DecisionOutcome::ErrorAllowed
+            } else if refuses {
+                DecisionOutcome::ShadowDenied
+            } else {
+                DecisionOutcome::Allowed
+            })
         });
     }
 
@@ -46,12 +52,17 @@ impl<'t, 'a> Told<'t, 'a> {
         if verdict.reason() == Some(Reason::MissingKey) {
             self.failed(verdict.policy(), "no_key");
         }
-        let by_limit = verdict.reason() == Some(Reason::LimitReached);
+        let by_limit = matches!(verdict.reason(), Some(Reason::LimitReached | Reason::BackendFailed));
         let refuses = |policy: &str| {
             let mut limits = verdict.limits().filter(|standing| standing.refuses() && !standing.is_shadow());
             verdict.policy() == Some(policy) || by_limit && limits.any(|standing| standing.policy() == policy)
         };
-        self.tell(verdict, |matched| refuses(&matched.policy().id).then_some(self.refused));
+        let outcome = |matched: &PolicyMatch<'_>| match self.refused {
+            DecisionOutcome::Denied if is_uncounted(verdict, matched, true) => DecisionOutcome::ErrorDenied,
+            _ if is_uncounted(verdict, matched, true) => DecisionOutcome::ErrorAllowed,
+            outcome => outcome,
+        };
+        self.tell(verdict, |matched| refuses(&matched.policy().id).then(|| outcome(matched)));
     }
 
     /// The policy that binds would have let it pass a little later.
@@ -113,6 +124,17 @@ impl<'t, 'a> Told<'t, 'a> {
             }
             _ => None,
         }
+    }
+}
+
+/// Whether a policy lets pass, or refuses, only because a backend of its could not be asked.
+fn is_uncounted(verdict: &Verdict, matched: &PolicyMatch<'_>, refuses: bool) -> bool {
+    let of_it = verdict.limits().filter(|standing| standing.policy() == matched.policy().id);
+    let mut deciding = of_it.filter(|standing| standing.refuses() == refuses).peekable();
+    if refuses {
+        deciding.peek().is_some() && deciding.all(|standing| reports::is_uncounted(&standing))
+    } else {
+        deciding.any(|standing| reports::is_uncounted(&standing))
     }
 }
 
