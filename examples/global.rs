@@ -29,7 +29,7 @@ use tollgate::redis::RedisBackend;
 const NO_REDIS: &str = "REDIS_URL is not set. Start a server with `redis-server --port 6379` or \
     `docker run --publish 6379:6379 redis:7`, then set REDIS_URL=redis://127.0.0.1:6379";
 
-/// Answers GET /ping, so often for each client, counted in the Redis at REDIS_URL.
+/// Answers GET /ping, so often for each client, counted in the Redis at `REDIS_URL`.
 #[derive(Debug, Parser)]
 struct Options {
     /// Where to listen; port 0 is any free one.

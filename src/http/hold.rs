@@ -20,16 +20,16 @@ use crate::limiter::{AllowedAll, Turn};
 
 /// What a held request has waited for.
 pub(super) enum Due {
-    Decided(Result<Passed, Refused>),
+    Decided(Box<Result<Passed, Refused>>),
     #[cfg(feature = "policy")]
-    Checked(Checked),
+    Checked(Box<Checked>),
 }
 
 pub(super) type Turns = Pin<Box<dyn Future<Output = Due> + Send>>;
 
 impl Due {
     pub(super) fn decided(turns: impl Future<Output = Result<Passed, Refused>> + Send + 'static) -> Turns {
-        Box::pin(async { Due::Decided(turns.await) })
+        Box::pin(async { Due::Decided(Box::new(turns.await)) })
     }
 }
 

@@ -258,11 +258,11 @@ impl<S: Service<Request<Q>>, Q> Waiter<S, Q> {
         let took = self.begun.map(|begun| begun.elapsed());
         match due {
             Due::Decided(decided) => {
-                let settled = observed::settled(rules, &head, decided, took);
+                let settled = observed::settled(rules, &head, *decided, took);
                 self.settle(settled)
             }
             #[cfg(feature = "policy")]
-            Due::Checked(checked) => match rules.conclude(&head, checked, took) {
+            Due::Checked(checked) => match rules.conclude(&head, *checked, took) {
                 Fate::Now(settled) => self.settle(settled),
                 Fate::Later(delayed) => self.until(Due::decided(delayed.turn())),
             },

@@ -151,7 +151,7 @@ impl Decision {
             if policy.is_plain && customer.is_none() {
                 self.matched.push(Matched { policy: place, shadow: false, refused: false });
                 let (tag, cost) = (policy.tag(hasher, seen), policy.cost(seen));
-                self.holds |= self.enforced.add(policy, place, Rates::Own, tag, cost);
+                self.holds |= self.enforced.add(policy, place, &Rates::Own, tag, cost);
             } else {
                 match self.ask_in_full(policy, place, hasher, seen, customer) {
                     Ok(Below::Asked) => {}
@@ -208,10 +208,10 @@ impl Decision {
         let (tag, cost) = (policy.tag(hasher, seen), policy.cost(seen));
         if shadow {
             let mut group = Group::default();
-            self.holds |= group.add(policy, place, rates, tag, cost);
+            self.holds |= group.add(policy, place, &rates, tag, cost);
             self.more().watched.push(group);
         } else {
-            self.holds |= self.enforced.add(policy, place, rates, tag, cost);
+            self.holds |= self.enforced.add(policy, place, &rates, tag, cost);
         }
         Ok(Below::Asked)
     }
@@ -310,7 +310,7 @@ fn limit_of<'v>(
 impl Group {
     /// Adds the limits of a policy, or the one that counts in place of its rates if there is such, and says whether one of them holds places.
     #[inline]
-    fn add(&mut self, policy: &PolicyInForce, place: u32, rates: Rates, tag: u64, cost: u64) -> bool {
+    fn add(&mut self, policy: &PolicyInForce, place: u32, rates: &Rates, tag: u64, cost: u64) -> bool {
         let (mut holds, fate) = (false, Fate::Spared);
         for (limit, own) in policy.limits.iter().zip(0..) {
             // How many are under way at once is a limit of the service, not of the customer.
@@ -321,7 +321,7 @@ impl Group {
                 holds |= held;
             }
         }
-        if let Rates::Other(source) = rates {
+        if let Rates::Other(source) = *rates {
             self.asked.push(Asked { source, policy: place, tag, cost, fate });
         }
         holds

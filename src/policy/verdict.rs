@@ -58,9 +58,17 @@ pub struct Standing<'v> {
     cost: u64,
     figures: Figures,
     shadow: bool,
-    refuses: bool,
-    at_capacity: bool,
+    answer: Answer,
     source: Option<Source>,
+}
+
+/// What a limit says to a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Answer {
+    Passes,
+    Refused,
+    /// It holds all the keys it can.
+    NoRoom,
 }
 
 impl Verdict {
@@ -130,16 +138,14 @@ impl Verdict {
         let more = self.decision.more.as_deref();
         // Who is refused by others is not watched.
         let watching = more.filter(|_| self.is_allowed());
-        let here = self.here(std::iter::once(&self.decision.enforced));
-        let there = more.into_iter().flat_map(|more| more.remote.answers());
-        let watched_here = watching.map(|more| self.here(more.watched.iter())).into_iter().flatten();
-        let watched_there = watching.into_iter().flat_map(|more| &more.remote_watched);
-        let watched_there = watched_there.flat_map(RemoteGroup::answers);
         let at_backend = |(asked, told)| self.there(asked, &told);
-        let there = there.map(at_backend);
-        let watched_there = watched_there.map(at_backend);
-        let watched = watched_here.chain(watched_there);
-        here.chain(there).chain(watched.map(|standing| Standing { shadow: true, ..standing }))
+        let counted_here = self.here(std::iter::once(&self.decision.enforced));
+        let told = more.into_iter().flat_map(|more| more.remote.answers()).map(at_backend);
+        let watched = watching.map(|more| self.here(more.watched.iter())).into_iter().flatten();
+        let told_to_watchers = watching.into_iter().flat_map(|more| &more.remote_watched);
+        let told_to_watchers = told_to_watchers.flat_map(RemoteGroup::answers).map(at_backend);
+        let shadows = watched.chain(told_to_watchers).map(|standing| Standing { shadow: true, ..standing });
+        counted_here.chain(told).chain(shadows)
     }
 
     /// Where it stands at limits that are counted in memory.
@@ -159,8 +165,7 @@ impl Verdict {
             cost: asked.cost,
             figures: figures(told),
             shadow: false,
-            refuses: !told.is_allowed(),
-            at_capacity: false,
+            answer: if told.is_allowed() { Answer::Passes } else { Answer::Refused },
             source: Some(told.source()),
         }
     }
@@ -177,8 +182,7 @@ impl Verdict {
             cost: asked.cost,
             figures,
             shadow: false,
-            refuses: false,
-            at_capacity: false,
+            answer: Answer::Passes,
             source: None,
         };
         if let Fate::Taken(now, receipt) = asked.fate {
@@ -187,7 +191,8 @@ impl Verdict {
         Some(match group.look(gate, asked, instant) {
             Ok(allowed) => stands(*allowed.figures()),
             Err(denied) => {
-                Standing { refuses: true, at_capacity: denied.at_capacity(), ..stands(*denied.figures()) }
+                let answer = if denied.at_capacity() { Answer::NoRoom } else { Answer::Refused };
+                Standing { answer, ..stands(*denied.figures()) }
             }
         })
     }
@@ -384,13 +389,13 @@ impl<'v> Standing<'v> {
     /// Whether it refuses the request.
     #[must_use]
     pub fn refuses(&self) -> bool {
-        self.refuses
+        self.answer != Answer::Passes
     }
 
     /// Whether it refuses because it holds all the keys it can; see [`Denied::at_capacity`](crate::Denied::at_capacity).
     #[must_use]
     pub fn at_capacity(&self) -> bool {
-        self.at_capacity
+        self.answer == Answer::NoRoom
     }
 
     /// Whether it only watches.

@@ -20,7 +20,8 @@ impl AskingBackends {
         trouble: Option<(Box<str>, Trouble)>,
         begun: Option<Instant>,
     ) -> AskingBackends {
-        let verdict = Box::pin(async move { Due::Checked(Checked { verdict: verdict.await, trouble }) });
+        let verdict =
+            Box::pin(async move { Due::Checked(Box::new(Checked { verdict: verdict.await, trouble })) });
         AskingBackends { verdict, begun }
     }
 }

@@ -41,7 +41,7 @@ fn escaped(text: &str) -> Box<str> {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         if matches!(character, '%' | '&' | '=' | '@' | '#') || character.is_ascii_control() {
-            escaped.push_str(&format!("%{:02X}", u32::from(character)));
+            escaped.extend(["%", &format!("{:02X}", u32::from(character))]);
         } else {
             escaped.push(character);
         }
