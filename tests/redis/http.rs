@@ -100,7 +100,7 @@ async fn without_redis_each_limit_does_as_it_was_told_and_when_it_is_back_all_co
     let budget = Duration::from_millis(250);
     let servers = [serve(&redis, 10, budget).await, serve(&redis, 10, budget).await];
     let client = client();
-    let mut until = async |server, path, what: (u16, Option<u64>)| {
+    let until = async |server, path, what: (u16, Option<u64>)| {
         let give_up = Instant::now() + PATIENCE;
         loop {
             let now = told(&call(&client, server, path).await);
