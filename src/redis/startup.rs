@@ -6,7 +6,9 @@ use redis::{Pipeline, RedisResult, Value};
 use tokio::time::timeout;
 
 use crate::Quota;
-use crate::distributed::{Hello, Operation, PlaceRequest, Rule, Spending, Subject};
+use crate::distributed::{
+    Hello, LeaseAsk, LeaseRequest, Operation, PlaceRequest, Rule, Spending, Subject,
+};
 
 use super::error::RedisError;
 use super::failure::code_of;
@@ -61,12 +63,14 @@ fn commands(prefix: &str, shebang: bool) -> Pipeline {
 fn operations() -> Vec<Operation> {
     let quota = Quota::per_second(1_000);
     let (limit, window, places, hold) = (1, MOMENT, 1, MOMENT);
+    let leased = Rule::Leased { quota, life: MOMENT };
     let rules = [
         Rule::Gcra(quota),
         Rule::TokenBucket(quota),
         Rule::FixedWindow { limit, window },
         Rule::SlidingWindow { limit, window },
         Rule::SlidingLog { limit, window },
+        leased,
     ];
     let subject = |rule| Subject::new(LIMIT, rule, LIMIT.as_bytes());
     let mut operations: Vec<_> =
@@ -75,6 +79,7 @@ fn operations() -> Vec<Operation> {
     operations.push(Operation::Acquire(place.clone()));
     operations.push(Operation::Renew(place.clone()));
     operations.push(Operation::Release(place));
+    operations.push(Operation::Lease(LeaseRequest::new(subject(leased), LeaseAsk::exactly(1))));
     operations.push(Operation::Hello(Hello::new(0, MOMENT, u16::MAX)));
     operations.extend(rules.map(|rule| Operation::Reset(subject(rule))));
     operations

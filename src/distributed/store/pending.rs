@@ -12,6 +12,7 @@ use super::domain::Waiting;
 use super::stats::Counters;
 use crate::distributed::backend::{Applied, BackendError, BackendErrorKind};
 use crate::distributed::breaker::Outcome;
+use crate::distributed::lease::{LeaseGrant, LeaseReport, LeaseReturn};
 use crate::distributed::operation::{Operation, Spending};
 use crate::distributed::reply::Reply;
 
@@ -143,9 +144,13 @@ impl Caller {
 impl Answered {
     /// Nobody will use what was admitted.
     fn give_back(self, core: &Arc<Core>) {
-        let Ok(Reply::Checked { admitted: true, .. }) = self.result else { return };
+        let operations = match self.result {
+            Ok(Reply::Checked { admitted: true, .. }) => opposite(self.operation),
+            Ok(Reply::Leased(grant)) if grant.tokens > 0 => unspent(self.operation, grant),
+            _ => return,
+        };
         Counters::add(&core.counters.given_back, 1);
-        for operation in opposite(self.operation) {
+        for operation in operations {
             Core::tell(core, operation);
         }
     }
@@ -160,6 +165,13 @@ fn opposite(operation: Operation) -> Vec<Operation> {
         Operation::Acquire(place) => vec![Operation::Release(place)],
         _ => Vec::new(),
     }
+}
+
+/// What brings back a lease that nobody holds.
+fn unspent(operation: Operation, grant: LeaseGrant) -> Vec<Operation> {
+    let Operation::Lease(request) = operation else { return Vec::new() };
+    let report = LeaseReport::new(grant.generation, 0);
+    vec![Operation::Return(LeaseReturn::new(request.subject, report, grant.tokens))]
 }
 
 fn refund(spending: Spending) -> Operation {

@@ -9,6 +9,22 @@ use crate::distributed::{BreakerState, GlobalLimiter, GlobalStats, SharedStore, 
 const DECISIONS: &str = "tollgate_shared_decisions_total";
 const OWING_KEYS: &str = "tollgate_shared_owing_keys";
 const FORGIVEN: &str = "tollgate_shared_forgiven_tokens_total";
+/// A figure of a leased limit: its metric, what it means, and where to find it.
+type LeaseFigure = (&'static str, &'static str, fn(&GlobalStats) -> u64);
+
+const LEASE_FIGURES: [LeaseFigure; 4] = [
+    ("tollgate_shared_lease_calls_total", "How often tokens were asked for in advance.", |stats| {
+        stats.lease_calls
+    }),
+    ("tollgate_shared_leased_tokens_total", "Tokens that were leased.", |stats| stats.leased),
+    ("tollgate_shared_returned_tokens_total", "Leased tokens that were brought back.", |stats| {
+        stats.returned
+    }),
+    ("tollgate_shared_burned_tokens_total", "Leased tokens neither spent nor brought back in time.", |stats| {
+        stats.burned
+    }),
+];
+
 const BREAKER_OPEN: &str = "tollgate_store_breaker_open";
 const BREAKER_OPENED: &str = "tollgate_store_breaker_opened_total";
 const IN_FLIGHT: &str = "tollgate_store_in_flight";
@@ -110,6 +126,10 @@ impl MetricsObserver {
         let (allowed, denied) = (decisions("allowed"), decisions("denied"));
         let owing_keys = gauge!(OWING_KEYS, "policy" => policy.clone());
         let forgiven = counter!(FORGIVEN, "policy" => policy.clone());
+        let leases = LEASE_FIGURES.map(|(name, description, figure)| {
+            describe_counter!(name, Unit::Count, description);
+            (counter!(name, "policy" => policy.clone()), figure)
+        });
         let limiter = limiter.clone();
         self.shared.push(Box::new(move || {
             let stats = limiter.stats();
@@ -117,6 +137,9 @@ impl MetricsObserver {
             absolute(&denied, |source| GlobalStats::denied(&stats, source));
             owing_keys.set(u32::try_from(stats.owing_keys).unwrap_or(u32::MAX));
             forgiven.absolute(stats.forgiven);
+            for (counter, figure) in &leases {
+                counter.absolute(figure(&stats));
+            }
         }));
         self
     }
