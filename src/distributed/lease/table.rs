@@ -107,6 +107,7 @@ where
     }
 
     /// Tokens that were leased, and neither spent nor returned before their time was over, as far as somebody has looked.
+    #[must_use]
     pub fn burned(&self) -> u64 {
         self.shards.iter().map(|shard| shard.lock().burned).sum()
     }

@@ -1,7 +1,7 @@
 //! [`check_all_now`]: several shared limits as one, without a wait.
 
 use super::all::{CheckedAll, On, Part, answer};
-use crate::distributed::decision::{GlobalDecision, Source};
+use crate::distributed::decision::GlobalDecision;
 
 /// Spends from all of these limits, or from none, by what this node knows: as [`check_all`](super::check_all), but it never waits, and needs no
 /// runtime.
@@ -32,17 +32,17 @@ fn decide(parts: &[Part<'_>]) -> Vec<Option<GlobalDecision>> {
         return decisions;
     }
     for (Part { limit, question }, decision) in parts.iter().zip(&mut decisions) {
-        *decision = Some(limit.decide_alone(question, limit.domain_of(question)));
+        *decision = Some(match &limit.leases {
+            Some(leases) => limit.decide_held(leases.leases(), question),
+            None => limit.decide_alone(question, limit.domain_of(question)),
+        });
     }
     let all = decisions.iter().flatten().all(GlobalDecision::is_allowed);
     for (Part { limit, question }, decision) in parts.iter().zip(&decisions) {
-        let domain = limit.domain_of(question);
-        if all {
-            limit.owe(question, domain);
-        } else if decision
-            .is_some_and(|decision| decision.is_allowed() && decision.source() == Source::Fallback)
-        {
-            limit.failing.give_back(question, limit.situation(domain));
+        match decision {
+            Some(decision) if all => limit.owe_unasked(question, decision),
+            Some(decision) if decision.is_allowed() => limit.put_back(question, decision),
+            _ => {}
         }
     }
     decisions

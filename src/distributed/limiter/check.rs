@@ -130,13 +130,17 @@ impl Inner {
     }
 
     /// Nobody asks the store.
-    pub(super) fn decide_unasked(self: &Arc<Self>, question: &Question<'_>) -> GlobalDecision {
-        let domain = self.domain_of(question);
-        let decision = self.decide_alone(question, domain);
-        if decision.is_allowed() {
-            self.owe(question, domain);
-        }
+    fn decide_unasked(self: &Arc<Self>, question: &Question<'_>) -> GlobalDecision {
+        let decision = self.decide_alone(question, self.domain_of(question));
+        self.owe_unasked(question, &decision);
         decision
+    }
+
+    /// What was admitted without asking the store is owed, also under `Open`; but what was leased is paid.
+    pub(super) fn owe_unasked(self: &Arc<Self>, question: &Question<'_>, decision: &GlobalDecision) {
+        if decision.is_allowed() && matches!(decision.source(), Source::Fallback | Source::FailOpen) {
+            self.owe(question, self.domain_of(question));
+        }
     }
 
     pub(super) fn domain_of(&self, question: &Question<'_>) -> usize {
@@ -150,7 +154,8 @@ impl Inner {
 
     /// By what was leased the store has said what this node's share of the key is; otherwise, how many nodes there are.
     pub(super) fn situation(&self, question: &Question<'_>, domain: usize) -> Situation {
-        let share = self.leases.as_ref().and_then(|leases| leases.leases().nodes(question.key, question.asked));
+        let share =
+            self.leases.as_ref().and_then(|leases| leases.leases().nodes(question.key, question.asked));
         let one_of = || self.store.nodes(domain).map(|nodes| u64::from(nodes) * Moment::NODE);
         Situation { domain, outage: self.store.outage(domain), nodes: share.or_else(one_of) }
     }

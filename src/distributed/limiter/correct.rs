@@ -38,6 +38,9 @@ impl GlobalLimiter {
             Source::Lease | Source::Remote if less == 0 => {
                 limiter.store.tell(Operation::Charge(Spending::new(subject(), more)));
             }
+            Source::Lease | Source::Remote if limiter.leases.is_some() => {
+                limiter.put_back(&limiter.question(key, less), decision);
+            }
             Source::Lease | Source::Remote => {
                 limiter.store.tell(Operation::Refund(Spending::new(subject(), less)));
                 limiter.denied.forget(limiter.hasher.hash(key));
@@ -48,8 +51,7 @@ impl GlobalLimiter {
             }
             Source::Fallback => {
                 let question = limiter.question(key, less);
-                let domain = limiter.domain_of(&question);
-                limiter.failing.give_back(&question, limiter.situation(domain));
+                limiter.put_back(&question, decision);
                 let paid = less - limiter.debts.remit(question.hash, less);
                 // Of a question that was not answered nobody knows whether it was charged, and then it is not owed either.
                 if paid > 0 && correction.unasked {

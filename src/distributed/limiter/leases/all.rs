@@ -1,8 +1,9 @@
 //! [`Leased`]: those of several limits that are leased.
 
-use super::Leases;
 use super::check::Waiting;
+use super::{Leases, Question};
 use crate::distributed::decision::{GlobalDecision, Source};
+use crate::distributed::limiter::Inner;
 use crate::distributed::limiter::all::Part;
 
 /// Those of several limits that are leased. What they spent is put back unless all admit, also when the caller leaves in the
@@ -21,7 +22,7 @@ impl<'a> Leased<'a> {
         parts: &'a [Part<'a>],
         decisions: &mut [Option<GlobalDecision>],
     ) -> Leased<'a> {
-        let mut leased = Leased { parts, waiting: Vec::new(), spent: Vec::new() };
+        let mut those = Leased { parts, waiting: Vec::new(), spent: Vec::new() };
         let budget = parts.iter().map(|part| part.limit.budget).min().unwrap_or_default();
         for (index, part) in parts.iter().enumerate() {
             let Some(leases) = &part.limit.leases else { continue };
@@ -31,12 +32,12 @@ impl<'a> Leased<'a> {
                     if !decision.is_allowed() {
                         break;
                     }
-                    leased.spent.push((index, decision));
+                    those.spent.push((index, decision));
                 }
-                Err(waiting) => leased.waiting.push((index, waiting)),
+                Err(waiting) => those.waiting.push((index, waiting)),
             }
         }
-        leased
+        those
     }
 
     /// Waits for the others. They were asked together.
@@ -65,19 +66,30 @@ impl Drop for Leased<'_> {
     fn drop(&mut self) {
         for (index, decision) in self.spent.drain(..) {
             let Part { limit, question } = &self.parts[index];
-            match (&limit.leases, decision.source()) {
-                (Some(leases), Source::Lease | Source::Remote) => leases.leases().put_back(question),
-                (_, Source::Fallback) => {
-                    limit.failing.give_back(question, limit.situation(question, limit.domain_of(question)));
-                }
-                _ => {}
+            limit.put_back(question, &decision);
+        }
+    }
+}
+
+impl Inner {
+    /// Takes back what a decision spent on this node: of a lease, or of the node's share.
+    pub(in crate::distributed::limiter) fn put_back(
+        &self,
+        question: &Question<'_>,
+        decision: &GlobalDecision,
+    ) {
+        match (&self.leases, decision.source()) {
+            (Some(leases), Source::Lease | Source::Remote) => leases.leases().put_back(question),
+            (_, Source::Fallback) => {
+                self.failing.give_back(question, self.situation(question, self.domain_of(question)));
             }
+            _ => {}
         }
     }
 }
 
 impl Leases {
-    fn put_back(&self, question: &super::Question<'_>) {
+    fn put_back(&self, question: &Question<'_>) {
         self.table.put_back(self.clock.nanos(), question.key, question.cost);
     }
 }

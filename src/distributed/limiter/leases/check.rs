@@ -78,9 +78,20 @@ impl Inner {
         leases: &Arc<Leases>,
         question: &Question<'_>,
     ) -> GlobalDecision {
+        let decision = self.decide_held(leases, question);
+        self.owe_unasked(question, &decision);
+        decision
+    }
+
+    /// What is held, then the failure policy. Nobody owes anything yet.
+    pub(in crate::distributed::limiter) fn decide_held(
+        self: &Arc<Self>,
+        leases: &Arc<Leases>,
+        question: &Question<'_>,
+    ) -> GlobalDecision {
         match leases.next(question, question.asked, None) {
             Next::Decided(decision) => decision,
-            Next::Wait(_) | Next::Failed => self.decide_unasked(question),
+            Next::Wait(_) | Next::Failed => self.decide_alone(question, self.domain_of(question)),
         }
     }
 
@@ -102,4 +113,3 @@ impl Inner {
         }
     }
 }
-
