@@ -19,6 +19,7 @@ use crate::decision::Denied;
 use crate::limiter::{AllowedAll, Turn};
 
 /// What a held request has waited for.
+#[allow(clippy::large_enum_variant, reason = "it is handed over once, and kept nowhere")]
 pub(super) enum Due {
     Decided(Box<Result<Passed, Refused>>),
     #[cfg(feature = "policy")]

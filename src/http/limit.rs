@@ -167,6 +167,10 @@ impl Limit {
     }
 
     /// The limit, if it is one of this process, and there is nothing wrong with it.
+    #[cfg_attr(
+        not(feature = "distributed"),
+        allow(clippy::unnecessary_wraps, reason = "without the feature there are no others")
+    )]
     pub(super) fn local(&self) -> Option<Result<Checked, LayerError>> {
         match &self.source {
             Source::Local(local) => Some(self.checked(local.clone())),
