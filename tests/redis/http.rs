@@ -161,7 +161,11 @@ impl Drop for Instance {
 fn example() -> PathBuf {
     let program = std::env::current_exe().unwrap();
     let built = program.parent().unwrap().parent().unwrap().join("examples/global");
-    assert!(built.exists(), "{built:?} is missing: build it with `cargo build --examples --all-features`");
+    assert!(
+        built.exists(),
+        "{} is missing: build it with `cargo build --examples --all-features`",
+        built.display()
+    );
     built
 }
 
