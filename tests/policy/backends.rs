@@ -7,7 +7,7 @@ use tollgate::distributed::{
 };
 use tollgate::policy::{
     AlgorithmName, Amount, AttributeCost, Attributes, Budget, Conditions, CostRule, Customer, Limit,
-    OnFailure, Override, Policy, PolicySet, Reason, Scope, Verdict,
+    OnFailure, Override, Policy, PolicyMatch, PolicySet, Reason, Scope, Verdict,
 };
 use tollgate::{Clock, Quota};
 
@@ -191,9 +191,8 @@ async fn a_policy_that_only_watches_refuses_nothing_and_spares_nobody() {
     let mut watching = far("watching", "2/h");
     (watching.shadow, watching.on_failure) = (true, OnFailure::Closed);
     let set = node(&store, vec![watching, far("far", "5/h")]);
-    let refuses = |verdict: &Verdict| {
-        verdict.policies().find(|matched| matched.is_shadow()).map(|matched| matched.refuses())
-    };
+    let refuses =
+        |verdict: &Verdict| verdict.policies().find(PolicyMatch::is_shadow).map(|matched| matched.refuses());
     for request in 0..5 {
         let verdict = ask(&set, "ann").await;
         assert!(verdict.is_allowed());

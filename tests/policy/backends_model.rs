@@ -86,7 +86,9 @@ impl Pair {
             Op::Apply(policies) => {
                 self.there.apply(policies.clone()).unwrap();
                 let mut policies = policies;
-                policies.iter_mut().for_each(|policy| policy.backend = None);
+                for policy in &mut policies {
+                    policy.backend = None;
+                }
                 self.here.apply(policies).unwrap();
             }
             Op::Wait(micros) => self.hand.advance(Duration::from_micros(micros)),
