@@ -6,9 +6,7 @@ use redis::{Pipeline, RedisResult, Value};
 use tokio::time::timeout;
 
 use crate::Quota;
-use crate::distributed::{
-    Hello, LeaseAsk, LeaseRequest, Operation, PlaceRequest, Rule, Spending, Subject,
-};
+use crate::distributed::{Hello, LeaseAsk, LeaseRequest, Operation, PlaceRequest, Rule, Spending, Subject};
 
 use super::error::RedisError;
 use super::failure::code_of;

@@ -10,6 +10,7 @@ mod faults_answers;
 mod faults_loss;
 mod faults_network;
 mod faults_topology;
+mod leased;
 mod leases;
 mod load;
 mod memory;

@@ -20,9 +20,11 @@ const LEASE_FIGURES: [LeaseFigure; 4] = [
     ("tollgate_shared_returned_tokens_total", "Leased tokens that were brought back.", |stats| {
         stats.returned
     }),
-    ("tollgate_shared_burned_tokens_total", "Leased tokens neither spent nor brought back in time.", |stats| {
-        stats.burned
-    }),
+    (
+        "tollgate_shared_burned_tokens_total",
+        "Leased tokens neither spent nor brought back in time.",
+        |stats| stats.burned,
+    ),
 ];
 
 const BREAKER_OPEN: &str = "tollgate_store_breaker_open";
