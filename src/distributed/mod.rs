@@ -157,6 +157,6 @@ pub mod machinery {
     pub use super::breaker::{Breaker, Outcome};
     pub use super::deny_cache::DenyCache;
     pub use super::key_hash::{KeyHash, KeyHasher};
-    pub use super::lease::{LeasePlan, LeaseTable, LeaseTerms, Spend, Unspent};
+    pub use super::lease::{LeaseAnswer, LeasePlan, LeaseQuestion, LeaseTable, LeaseTerms, Spend, Unspent};
     pub use super::memory::LeaseState;
 }
