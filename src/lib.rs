@@ -76,6 +76,7 @@ pub mod observe;
 #[cfg(feature = "policy")]
 pub mod policy;
 mod quota;
+mod random;
 #[cfg(feature = "redis")]
 pub mod redis;
 #[cfg(feature = "cli")]

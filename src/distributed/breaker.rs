@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::backend::{BackendError, BackendErrorKind};
-use crate::testing::random::Random;
+use crate::random::Random;
 
 /// Whether a failure domain of a store is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -10,7 +10,7 @@ use super::backend::{Applied, Backend, BackendError, BackendErrorKind, BoxFuture
 use super::operation::Operation;
 use super::reply::Reply;
 use super::subject::Subject;
-use crate::testing::random::Random;
+use crate::random::Random;
 
 /// What goes wrong with an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

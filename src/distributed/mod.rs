@@ -56,6 +56,25 @@
 //! A check takes at most its [budget](GlobalBuilder::budget), plus the millisecond by which tokio's timers may be late. With the breaker open it takes less than
 //! a microsecond. [`check_now`](GlobalLimiter::check_now) never waits: it leaves the store out, and tells it afterwards.
 //!
+//! # Leased mode
+//!
+//! In [`Mode::Leased`] a node asks for as many tokens as it will be asked for in half the [life](LeaseSettings::life) of a lease, and spends them without the
+//! store. When a quarter is left it asks for more, in the background; what lies idle it brings back. So a hot key costs some calls in a
+//! life, however often it is asked for, and a check takes less than a microsecond.
+//!
+//! With B the burst, r the rate and L the life of a lease, for each key:
+//!
+//! | | at most |
+//! |---|---|
+//! | admitted in any time Δ, by all nodes together, whatever is lost or late, and whichever nodes die | B + r·Δ |
+//! | refused though tokens lie elsewhere | what is leased, for L; with the default life less than B/5 |
+//! | lost with a node that dies, until they come back after 2·L | what it had leased |
+//! | admitted too much when the store loses its memory | B, and what is leased |
+//!
+//! Of a key that is asked for more than there is, each node has a part of what comes back as large as its part of the demand.
+//! With the store away nodes spend what they hold until its time is over. Under `Local` a node's σ is then what the store last said
+//! of the key: its part of the demand, and after two lives no more than one of as many nodes as leased from it.
+//!
 //! # When the store is away
 //!
 //! With r the rate of a limit and σ this node's share (one of the n nodes that the store last spoke of), in an outage of length T, for each key:
@@ -141,8 +160,6 @@ pub mod machinery {
     pub use super::breaker::{Breaker, Outcome};
     pub use super::deny_cache::DenyCache;
     pub use super::key_hash::{KeyHash, KeyHasher};
-    pub use super::lease::{
-        LeaseAnswer, LeasePlan, LeaseQuestion, LeaseTable, LeaseTerms, NodeLease, Spend, Unspent,
-    };
+    pub use super::lease::{LeaseAnswer, LeasePlan, LeaseQuestion, LeaseTable, LeaseTerms, Spend, Unspent};
     pub use super::memory::LeaseState;
 }

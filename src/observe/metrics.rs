@@ -53,6 +53,10 @@ const OTHER: &str = "other";
 /// | `tollgate_shared_decisions_total` | counter | `policy`, `source`, `outcome` | who decided for a shared limit that is watched (feature `distributed`) |
 /// | `tollgate_shared_owing_keys` | gauge | `policy` | keys admitted without the store and not charged there yet |
 /// | `tollgate_shared_forgiven_tokens_total` | counter | `policy` | tokens admitted without the store that never will be |
+/// | `tollgate_shared_lease_calls_total` | counter | `policy` | how often tokens were asked for in advance |
+/// | `tollgate_shared_leased_tokens_total` | counter | `policy` | tokens that were leased |
+/// | `tollgate_shared_returned_tokens_total` | counter | `policy` | leased tokens that were brought back |
+/// | `tollgate_shared_burned_tokens_total` | counter | `policy` | leased tokens neither spent nor brought back in time |
 /// | `tollgate_store_operations_total`, `_batches_`, `_timeouts_`, `_maybe_applied_`, `_bulkhead_refusals_`, `_given_back_`, `_untold_`, `_probes_` | counter | `store` | what a watched store has done |
 /// | `tollgate_store_breaker_open` | gauge | `store`, `domain` | 1 while a failure domain is not asked |
 /// | `tollgate_store_breaker_opened_total` | counter | `store`, `domain` | how often that began |

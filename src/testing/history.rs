@@ -1,7 +1,7 @@
 //! Histories: what is done to keys, and when. They are plain data, relative to what the keys were told, so that an operation can be left
 //! out and the others still make sense.
 
-use super::random::Random;
+use crate::random::Random;
 
 /// Keys of a history.
 pub(super) const KEYS: usize = 3;

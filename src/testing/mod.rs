@@ -26,7 +26,6 @@ mod in_limiter;
 mod laws;
 mod model;
 mod moment;
-pub(crate) mod random;
 mod record;
 mod twin;
 mod violation;

@@ -4,12 +4,12 @@ use std::hash::{BuildHasher, Hasher};
 use std::time::Duration;
 
 use super::history::KEYS;
-use super::random::Random;
 use super::violation::Law;
 use crate::build_error::BuildError;
 use crate::clock::Clock;
 use crate::decision::{Allowed, Denied, Status};
 use crate::limiter::{Engine, Limiter};
+use crate::random::Random;
 
 /// What is done to a key at one time.
 #[derive(Clone, Copy, Debug)]

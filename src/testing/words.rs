@@ -3,10 +3,10 @@
 use super::history::{Amount, History, Operation, Span, Step};
 use super::laws;
 use super::moment::Moment;
-use super::random::Random;
 use super::record::{Broken, Record};
 use super::violation::Law;
 use crate::algorithm::{Algorithm, MAX_VALUE, Start};
+use crate::random::Random;
 
 /// Where a key stands, and what it was before. All steps of a history go to one key: values of others would not matter.
 struct Key<A> {

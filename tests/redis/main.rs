@@ -11,6 +11,7 @@ mod faults_loss;
 mod faults_network;
 mod faults_topology;
 mod http;
+mod leased;
 mod leases;
 mod load;
 mod memory;

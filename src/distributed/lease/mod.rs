@@ -9,7 +9,7 @@ mod terms;
 #[cfg(all(test, not(tollgate_loom)))]
 mod tests;
 
-pub use node::{NodeLease, Spend, Unspent};
+pub use node::{Spend, Unspent};
 pub use request::{LeaseAsk, LeaseGrant, LeaseReport, LeaseRequest, LeaseReturn};
 pub use settings::{LeasePlan, LeaseSettings};
 pub use table::LeaseTable;

@@ -27,7 +27,7 @@ struct Slot {
 
 /// What a node holds of one key; times in nanoseconds of its own clock, which never steps back.
 #[derive(Clone, Copy, Debug)]
-pub struct NodeLease {
+pub(super) struct NodeLease {
     slots: [Slot; 2],
     demand: Demand,
     /// When the node last asked, and whether it waits for the answer.
@@ -103,8 +103,7 @@ pub enum Spend {
 
 impl NodeLease {
     /// A key that nobody has asked for yet.
-    #[must_use]
-    pub fn new(now: u64) -> NodeLease {
+    pub(super) fn new(now: u64) -> NodeLease {
         NodeLease {
             slots: [Slot::default(); 2],
             demand: Demand::starting(now),
@@ -127,7 +126,7 @@ impl NodeLease {
 
     /// A request of so many tokens. One that has waited says for what: when that was asked, which was this request's own
     /// question or one that it joined. So it is not taken for two, nor waits for ever for a store that does not answer.
-    pub fn spend(&mut self, plan: &LeasePlan, now: u64, cost: u64, waited: Option<u64>) -> Spend {
+    pub(super) fn spend(&mut self, plan: &LeasePlan, now: u64, cost: u64, waited: Option<u64>) -> Spend {
         if waited.is_none() {
             self.demand.offer(cost);
         } else {
@@ -168,7 +167,7 @@ impl NodeLease {
 
     /// Takes back what a request spent that is refused elsewhere. Tokens of a generation are as good as each other: any that
     /// were not reported yet can be spent once more. The rest is lost.
-    pub fn put_back(&mut self, now: u64, mut tokens: u64) {
+    pub(super) fn put_back(&mut self, now: u64, mut tokens: u64) {
         self.held(now);
         for slot in self.slots.iter_mut().filter(|slot| now < slot.deadline) {
             let part = tokens.min(slot.report.spent);
@@ -180,20 +179,19 @@ impl NodeLease {
     }
 
     /// The store has refused this cost when it was asked at `sent`, though not for a lease.
-    pub fn refused(&mut self, sent: u64, cost: u64, retry_after: Duration) {
+    pub(super) fn refused(&mut self, sent: u64, cost: u64, retry_after: Duration) {
         self.believe(sent, cost, retry_after);
     }
 
     /// Somebody gave back, or reset it: what was refused may fit.
-    pub fn relieved(&mut self) {
+    pub(super) fn relieved(&mut self) {
         self.refused_until = 0;
     }
 
     /// Which part of the limit is this node's while the store is away, as one of so many nodes, in millionths: by what it was
     /// asked for, as the store said. When that is long ago nobody knows where the demand is now: then no more than one of as
     /// many nodes as there were.
-    #[must_use]
-    pub fn nodes(&self, plan: &LeasePlan, now: u64) -> Option<u64> {
+    pub(super) fn nodes(&self, plan: &LeasePlan, now: u64) -> Option<u64> {
         let grant = self.last?;
         let by_demand = (MILLION * MILLION).div_ceil(u64::from(grant.share.max(1)));
         let by_number = u64::from(grant.nodes.max(1)) * MILLION;
@@ -202,7 +200,7 @@ impl NodeLease {
     }
 
     /// The answer to what was asked at `sent`.
-    pub fn granted(&mut self, plan: &LeasePlan, now: u64, sent: u64, grant: LeaseGrant) {
+    pub(super) fn granted(&mut self, plan: &LeasePlan, now: u64, sent: u64, grant: LeaseGrant) {
         self.is_over(sent);
         (self.last, self.answered) = (Some(grant), sent);
         // Of some tokens, too, it holds that there are no more until then.
@@ -229,14 +227,14 @@ impl NodeLease {
     }
 
     /// No answer came to what was asked at `sent`. What the store may have leased is lost, and falls to it in time.
-    pub fn lost(&mut self, sent: u64) {
+    pub(super) fn lost(&mut self, sent: u64) {
         if self.is_over(sent) {
             self.lost = Some(sent);
         }
     }
 
     /// What was asked at `sent` was surely not heard: what it reported is reported with the next question.
-    pub fn unsent(&mut self, sent: u64, ask: &LeaseAsk) {
+    pub(super) fn unsent(&mut self, sent: u64, ask: &LeaseAsk) {
         self.lost(sent);
         for slot in &mut self.slots {
             let reports = ask.reports.iter().filter(|report| report.generation == slot.report.generation);
@@ -256,23 +254,23 @@ impl NodeLease {
 
     /// What is held though nobody has asked for it for as long as tokens are taken ahead, of each generation. It is not
     /// held any more.
-    pub fn idle(&mut self, plan: &LeasePlan, now: u64) -> [Option<Unspent>; 2] {
+    pub(super) fn idle(&mut self, plan: &LeasePlan, now: u64) -> [Option<Unspent>; 2] {
         let idle = now.saturating_sub(self.used) >= plan.ahead && self.waits_for(plan, now).is_none();
         self.slots.each_mut().map(|slot| if idle { slot.give_back(now) } else { None })
     }
 
     /// All that is held, of each generation. It is not held any more.
-    pub fn give_back(&mut self, now: u64) -> [Option<Unspent>; 2] {
+    pub(super) fn give_back(&mut self, now: u64) -> [Option<Unspent>; 2] {
         self.slots.each_mut().map(|slot| slot.give_back(now))
     }
 
     /// Tokens that were lost since this was last asked: their time was over, or there was no room for them.
-    pub fn burned(&mut self) -> u64 {
+    pub(super) fn burned(&mut self) -> u64 {
         mem::take(&mut self.burned)
     }
 
     /// Tokens that may still be spent.
-    pub fn held(&mut self, now: u64) -> u64 {
+    pub(super) fn held(&mut self, now: u64) -> u64 {
         for slot in &mut self.slots {
             if now >= slot.deadline {
                 self.burned = self.burned.saturating_add(mem::take(&mut slot.tokens));

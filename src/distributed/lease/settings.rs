@@ -34,7 +34,8 @@ impl LeaseSettings {
 
     /// How long a node may spend what it has leased, from 1 ms to 60 s (a value outside counts as the nearest of the two).
     ///
-    /// All nodes must say the same: keys leased for different times are counted apart. A longer life means fewer calls, and
+    /// All nodes must say the same: keys leased for different times are counted apart. So say it for a limit that is changed while it is in
+    /// use, since the default depends on the quota. A longer life means fewer calls, and
     /// more tokens that lie where nobody asks for them; what comes back in five lives should fit into the burst. The
     /// default is a fifth of the time in which an empty key is full again, at least 50 ms and at most 5 s.
     #[must_use]

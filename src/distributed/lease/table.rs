@@ -55,7 +55,7 @@ where
     }
 
     /// A request of so many tokens. When the store is to be asked, an answer or its failure must be told. A request that has
-    /// waited says for what: see [`NodeLease::spend`].
+    /// waited says for what: see `NodeLease::spend`.
     pub fn spend(&self, now: u64, key: &Q, cost: u64, waited: Option<u64>) -> Spend {
         let mut shard = self.shard(key).lock();
         let random = shard.next_random(&self.hasher);
@@ -101,7 +101,7 @@ where
         self.known(key, |lease| lease.held(now)).unwrap_or(0)
     }
 
-    /// Among how many nodes a key's limit is to be divided while the store is away: see [`NodeLease::nodes`].
+    /// Among how many nodes a key's limit is to be divided while the store is away: see `NodeLease::nodes`.
     pub fn nodes(&self, now: u64, key: &Q) -> Option<u64> {
         self.known(key, |lease| lease.nodes(&self.plan, now))?
     }

@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use ahash::RandomState;
 
-use super::{
-    LeaseAsk, LeaseGrant, LeasePlan, LeaseReport, LeaseSettings, LeaseTable, LeaseTerms, NodeLease, Spend,
-};
+use super::node::NodeLease;
+use super::{LeaseAsk, LeaseGrant, LeasePlan, LeaseReport, LeaseSettings, LeaseTable, LeaseTerms, Spend};
 use crate::distributed::Rule;
 use crate::quota::Quota;
 

@@ -29,7 +29,15 @@ pub enum Mode {
     /// Every check asks the store, unless it is known to refuse.
     #[default]
     Direct,
-    /// A node leases tokens in advance, so that most checks need no store.
+    /// A node leases tokens in advance, so that most checks need no store: for [`Rule::Gcra`] and [`Rule::TokenBucket`], which then
+    /// are counted as [`Rule::Leased`].
+    ///
+    /// It pays for keys of which each node is asked much more than once in half the life of a lease. A key that is seldom asked for
+    /// leases what a check needs and no more, as in direct mode. So does one whose burst is less than four times what comes back in a
+    /// life, and one that is shared among more nodes than tokens come back in a life: a long way from where tokens lie to where
+    /// they are asked for would refuse too many.
+    ///
+    /// All nodes must be in the same mode, or they count apart: a direct limit by [`Rule::Leased`] counts together with leased ones.
     Leased(LeaseSettings),
 }
 

@@ -122,7 +122,7 @@ impl GlobalLimiter {
 
     /// Decides at once, by what this node knows; it never waits, and needs no runtime.
     ///
-    /// What the store has refused is refused. Otherwise the [failure policy](FailurePolicy) decides, as if the store were away; what is admitted so
+    /// What this node has leased is spent, and what the store has refused is refused. Otherwise the [failure policy](FailurePolicy) decides, as if the store were away; what is admitted so
     /// is charged to the store in the background, and a key that is over its limit is known to be from the answer on. Under `Local` this node
     /// then admits at most its share of the limit; under `Open` all nodes together admit too much by what they are asked for in a round trip.
     ///
@@ -135,6 +135,8 @@ impl GlobalLimiter {
     }
 
     /// Where `key` stands in the store, for one token. Spends nothing. One round trip, within the budget.
+    ///
+    /// In [leased mode](Mode::Leased) with what this node holds, and without what others do.
     ///
     /// # Errors
     ///
@@ -160,7 +162,8 @@ impl GlobalLimiter {
 
     /// Forgets what `key` has spent: it is full again. One round trip, within the budget.
     ///
-    /// Other nodes may refuse it for two seconds more, by what the store told them before.
+    /// Other nodes may refuse it for two seconds more, by what the store told them before. In [leased mode](Mode::Leased) what nodes hold
+    /// they go on to hold, and what they have spent and not told is counted until their leases are over.
     ///
     /// # Errors
     ///

@@ -1,6 +1,7 @@
 //! The suite for backends: whether a store of your own keeps what every [`Backend`] must keep.
 
 mod counting;
+mod leases;
 mod places;
 mod together;
 mod trial;
@@ -12,7 +13,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::distributed::{Backend, Rule};
+use crate::distributed::{Backend, LeaseSettings, Rule};
 use crate::quota::Quota;
 use trial::{Outcome, Trial};
 
@@ -50,6 +51,7 @@ impl<F: Fn() -> Arc<dyn Backend>> BackendConformance<F> {
         let rules = vec![
             Rule::Gcra(quota),
             Rule::TokenBucket(quota),
+            Rule::Leased { quota, life: LeaseSettings::LONGEST_LIFE },
             Rule::FixedWindow { limit, window: WINDOW },
             Rule::SlidingWindow { limit, window: WINDOW },
             Rule::SlidingLog { limit, window: WINDOW },
@@ -93,6 +95,9 @@ impl<F: Fn() -> Arc<dyn Backend>> BackendConformance<F> {
             } else {
                 counts(&trial, *rule).await?;
                 counting.push(*rule);
+            }
+            if let Rule::Leased { .. } = rule {
+                kept(BackendPromise::Leases, Some(*rule), leases::leases(&trial, *rule).await)?;
             }
         }
         // Of one rule, and of two.

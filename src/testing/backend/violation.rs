@@ -36,6 +36,8 @@ pub enum BackendPromise {
     Batch,
     /// So many places are held at once, each by who took it until it is released.
     Places,
+    /// What is leased is nobody else's, until it comes back, and no more comes back than was leased.
+    Leases,
     /// Every node counts once.
     Hello,
 }
@@ -65,6 +67,9 @@ impl BackendPromise {
             BackendPromise::Batch => "a batch is answered in order, one answer for each operation",
             BackendPromise::Places => {
                 "so many places are held at once, each by who took it until it is released"
+            }
+            BackendPromise::Leases => {
+                "what is leased is nobody else's, until it comes back, and no more comes back than was leased"
             }
             BackendPromise::Hello => "every node counts once",
         }

@@ -22,7 +22,7 @@ impl<'a> Leased<'a> {
         parts: &'a [Part<'a>],
         decisions: &mut [Option<GlobalDecision>],
     ) -> Leased<'a> {
-        let mut those = Leased { parts, waiting: Vec::new(), spent: Vec::new() };
+        let mut begun = Leased { parts, waiting: Vec::new(), spent: Vec::new() };
         let budget = parts.iter().map(|part| part.limit.budget).min().unwrap_or_default();
         for (index, part) in parts.iter().enumerate() {
             let Some(leases) = &part.limit.leases else { continue };
@@ -32,12 +32,12 @@ impl<'a> Leased<'a> {
                     if !decision.is_allowed() {
                         break;
                     }
-                    those.spent.push((index, decision));
+                    begun.spent.push((index, decision));
                 }
-                Err(waiting) => those.waiting.push((index, waiting)),
+                Err(waiting) => begun.waiting.push((index, waiting)),
             }
         }
-        those
+        begun
     }
 
     /// Waits for the others. They were asked together.
