@@ -51,6 +51,7 @@
 //! | `grpc` | the same for tonic: refusals that gRPC clients understand, limits on the messages of a stream: `grpc` |
 //! | `policy` | limits as configuration: files, live changes, tiers, lookups: `policy` |
 //! | `distributed` | limits that many nodes share, whatever the store: `distributed` |
+//! | `redis` | the store is Redis or Valkey: `redis` |
 //! | `metrics` | counters, histograms and gauges for the `metrics` facade: `observe::MetricsObserver` |
 //! | `tracing` | an event for refusals, or for some: `observe::TracingObserver` |
 //! | `full` | all of them |
@@ -103,8 +104,8 @@ pub use quota::{Excerpt, Quota, QuotaError, QuotaSyntax};
 #[cfg(feature = "serde")]
 pub use snapshot_error::SnapshotError;
 
-/// Compiles and runs the README's programs, one of which needs axum.
-#[cfg(all(doctest, feature = "axum"))]
+/// Compiles and runs the README's programs, which need this and that feature.
+#[cfg(all(doctest, feature = "full"))]
 #[doc = include_str!("../README.md")]
 #[derive(Debug)]
 pub struct Readme;

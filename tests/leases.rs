@@ -10,7 +10,7 @@ use tollgate::distributed::machinery::{LeasePlan, LeaseState, LeaseTable, LeaseT
 use tollgate::distributed::{LeaseAsk, LeaseGrant, LeaseReport, LeaseSettings, Rule};
 
 const NODES: usize = 3;
-const KEYS: usize = 2;
+const KEYS: u8 = 2;
 
 /// What happens next. Messages are chosen by number, so they overtake each other and wait for any time.
 #[derive(Clone, Copy, Debug)]
@@ -43,7 +43,7 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     let node = 0..NODES;
-    let key = 0..KEYS as u8;
+    let key = 0..KEYS;
     prop_oneof![
         12 => (node.clone(), key.clone(), prop_oneof![9 => 1..4_u64, 1 => 0..200_u64])
             .prop_map(|(node, key, cost)| Step::Request { node, key, cost }),
@@ -78,7 +78,7 @@ struct World {
     store: Vec<LeaseState>,
     messages: Vec<Message>,
     /// For each key the nanosecond at which a bucket that admitted what was admitted would be full again.
-    full_at: [u64; KEYS],
+    full_at: [u64; KEYS as usize],
     admitted: u64,
 }
 
@@ -96,9 +96,9 @@ impl World {
             terms,
             now: START,
             nodes: (0..NODES).map(|_| World::node(plan)).collect(),
-            store: vec![LeaseState::new(&terms, START.cast_signed()); KEYS],
+            store: vec![LeaseState::new(&terms, START.cast_signed()); usize::from(KEYS)],
             messages: Vec::new(),
-            full_at: [0; KEYS],
+            full_at: [0; KEYS as usize],
             admitted: 0,
         }
     }

@@ -73,6 +73,12 @@ impl GlobalDecision {
         GlobalDecision::new(false, Source::DenyCache, limit, Standing::new(0, None, Duration::ZERO))
     }
 
+    /// Where the key stands; if it was allowed, with the wait until the same cost fits once more.
+    #[cfg(feature = "policy")]
+    pub(crate) fn standing(&self) -> Standing {
+        self.standing
+    }
+
     /// Whether it goes on.
     #[must_use]
     pub fn is_allowed(&self) -> bool {

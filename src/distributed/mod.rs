@@ -121,8 +121,11 @@ pub use decision::{GlobalDecision, Source};
 pub use failure::FailurePolicy;
 pub use fault::{Fault, FaultBackend, Faults};
 pub use lease::{LeaseAsk, LeaseGrant, LeaseReport, LeaseRequest, LeaseReturn, LeaseSettings};
+#[cfg(feature = "policy")]
+pub(crate) use limiter::Correction;
 pub use limiter::{
     CheckedAll, GlobalBuildError, GlobalBuilder, GlobalLimiter, GlobalStats, Mode, On, check_all,
+    check_all_now,
 };
 pub use memory::MemoryBackend;
 pub use operation::{Hello, Operation, PlaceRequest, Spending};

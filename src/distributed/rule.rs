@@ -94,6 +94,15 @@ impl Rule {
     /// year 2040.
     pub const LONGEST: Duration = Duration::from_secs(400 * 86_400);
 
+    /// Whether a store goes on with what was spent by the other rule: whether it knows both under the same kind and window.
+    #[cfg(feature = "policy")]
+    pub(crate) fn goes_on_from(&self, other: &Rule) -> bool {
+        match (Parameters::of(self), Parameters::of(other)) {
+            (Ok(this), Ok(other)) => this.scale() == other.scale(),
+            _ => false,
+        }
+    }
+
     /// Whether a store can count by it: whether all of its numbers stay below 2⁵³.
     ///
     /// | number | at most |

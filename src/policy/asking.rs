@@ -32,7 +32,8 @@ impl Asking<'_> {
         &self.version.attributes
     }
 
-    /// Asks, as [`PolicySet::check`]. The names above may be borrowed by what is asked about, so that the verdict comes in a second step.
+    /// Asks what is decided in memory, as [`PolicySet::check`]. The names above may be borrowed by what is asked about, so that the verdict comes in a
+    /// second step, to be taken at once: until then limits are spent that nobody gives back.
     #[inline]
     pub(crate) fn decide(&self, attributes: &Attributes<'_>) -> Decision {
         let mut decision = Decision::new();
@@ -40,10 +41,17 @@ impl Asking<'_> {
         decision
     }
 
-    /// What was decided.
+    /// The verdict, without waiting for any backend.
     #[inline]
-    pub(crate) fn verdict(self, decision: Decision) -> Verdict {
+    pub(crate) fn verdict(self, mut decision: Decision) -> Verdict {
+        decision.conclude_now(&self.version);
         Verdict { version: self.version, decision }
+    }
+
+    /// The verdict once all backends have answered, as [`PolicySet::check_async`]. Needed only where the decision
+    /// [asks some](Decision::asks_backends).
+    pub(crate) fn verdict_async(self, decision: Decision) -> impl Future<Output = Verdict> + Send + use<> {
+        Verdict { version: self.version, decision }.concluded()
     }
 }
 
@@ -67,17 +75,11 @@ impl Verdict {
     pub(crate) fn attributes(&self) -> &[Box<str>] {
         &self.version.attributes
     }
-
-    /// To be kept for long. A thread can borrow few versions at a time without a count of who has them: those are for checks.
-    pub(crate) fn kept(mut self) -> Verdict {
-        self.version = Guard::from_inner(Arc::clone(&self.version));
-        self
-    }
 }
 
 impl Standing<'_> {
     /// The limit's name, shared.
     pub(crate) fn shared_name(&self) -> Arc<str> {
-        Arc::clone(&self.limit.name)
+        Arc::clone(self.name)
     }
 }

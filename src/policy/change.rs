@@ -41,6 +41,10 @@ pub enum Restart {
     OtherKind,
     /// It tells keys apart by another scope, or has room for another number of them.
     OtherKeys,
+    /// It is counted elsewhere: in memory, or by another backend.
+    OtherBackend,
+    /// A backend knows limits by their names, and this one is called otherwise than before.
+    OtherName,
     /// It is too much faster or slower, or larger, than the one with which its keys began.
     OutOfRange,
 }
@@ -104,6 +108,8 @@ impl fmt::Display for Restart {
         f.write_str(match self {
             Restart::OtherKind => "it counts in another way than any limit there was",
             Restart::OtherKeys => "its scope or max_keys is another",
+            Restart::OtherBackend => "it is counted by another backend, or in memory",
+            Restart::OtherName => "its backend knows it by its name, which is another",
             Restart::OutOfRange => "the change is too large for the keys that are there",
         })
     }

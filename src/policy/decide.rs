@@ -1,4 +1,6 @@
-//! How a version decides about a request.
+//! How a version decides about a request: what it is asked for, and what is decided in memory. The rest is [`conclude`](super::conclude)d.
+
+use std::sync::Arc;
 
 use ahash::RandomState;
 use smallvec::SmallVec;
@@ -8,6 +10,7 @@ use super::limits::LimitInForce;
 use super::lookup::Customer;
 use super::matching::Seen;
 use super::model::Missing;
+use super::remote::{RemoteGroup, RemoteLimit, RemoteRates};
 use super::version::Version;
 use crate::clock::{Instant, Now};
 use crate::decision::{Allowed, Denied};
@@ -45,10 +48,11 @@ enum Source {
 }
 
 /// What counts for a request of a policy's rates.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 enum Rates {
     Own,
     Other(Source),
+    Remote(Arc<RemoteLimit>),
     None,
 }
 
@@ -73,6 +77,8 @@ pub(super) struct Group {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Why {
     Limit,
+    /// A backend cannot be asked.
+    Backend,
     Denied(u32),
     Blocked(u32),
     NoKey(u32),
@@ -91,13 +97,23 @@ pub(crate) struct Decision {
     pub(super) matched: SmallVec<[Matched; FEW]>,
     /// The limits that are enforced.
     pub(super) enforced: Group,
-    /// The limits of each policy that only watches.
-    pub(super) watched: Vec<Group>,
     pub(super) refused: Option<Why>,
-    /// Those that were made for this request.
-    customers: Vec<LimitInForce>,
     /// Places are to be given back.
     pub(super) holds: bool,
+    pub(super) more: Option<Box<More>>,
+}
+
+/// What few requests need.
+#[derive(Default)]
+pub(super) struct More {
+    /// The limits of each policy that only watches.
+    pub(super) watched: Vec<Group>,
+    /// Limits that were made for this request.
+    pub(super) customers: Vec<LimitInForce>,
+    /// What is asked of backends.
+    pub(super) remote: RemoteGroup,
+    /// The same of each policy that only watches.
+    pub(super) remote_watched: Vec<RemoteGroup>,
 }
 
 impl Decision {
@@ -107,14 +123,13 @@ impl Decision {
         Decision {
             matched: SmallVec::new(),
             enforced: Group { asked: SmallVec::new(), no_room: None },
-            watched: Vec::new(),
             refused: None,
-            customers: Vec::new(),
             holds: false,
+            more: None,
         }
     }
 
-    /// Asks all policies that concern a request. To be called once.
+    /// Asks all policies that concern a request, as far as that is decided in memory. To be called once, and then concluded.
     #[inline]
     pub(super) fn ask(
         &mut self,
@@ -148,10 +163,8 @@ impl Decision {
                 }
             }
         }
-        if !self.enforced.take(version, &self.customers) {
+        if !self.enforced.take(version, customers(self.more.as_deref())) {
             self.refused = Some(Why::Limit);
-        } else if !self.watched.is_empty() {
-            self.watch(version);
         }
     }
 
@@ -179,40 +192,63 @@ impl Decision {
             Instead::Nothing => Rates::Own,
             Instead::Override(place) => Rates::Other(Source::Override(place)),
             Instead::Customer(limit) => {
-                self.customers.push(*limit);
+                let customers = &mut self.more().customers;
+                customers.push(*limit);
                 // There are no more than policies.
-                let place = u32::try_from(self.customers.len() - 1).unwrap_or(u32::MAX);
+                let place = u32::try_from(customers.len() - 1).unwrap_or(u32::MAX);
                 Rates::Other(Source::Customer(place))
             }
+            Instead::Remote(limit) => Rates::Remote(limit),
             Instead::Unlimited | Instead::Block => Rates::None,
         };
+        if policy.remote.is_some() {
+            self.ask_backend(policy, place, seen, shadow, rates);
+            return Ok(Below::Asked);
+        }
         let (tag, cost) = (policy.tag(hasher, seen), policy.cost(seen));
         if shadow {
             let mut group = Group::default();
             self.holds |= group.add(policy, place, rates, tag, cost);
-            self.watched.push(group);
+            self.more().watched.push(group);
         } else {
             self.holds |= self.enforced.add(policy, place, rates, tag, cost);
         }
         Ok(Below::Asked)
     }
 
-    /// Asks each policy that only watches for itself: none of them spares another.
-    #[cold]
-    fn watch(&mut self, version: &Version) {
-        for group in &mut self.watched {
-            let refused = !group.take(version, &self.customers);
-            let policy = group.asked.first().map(|asked| asked.policy);
-            let matched = self.matched.iter_mut().find(|matched| Some(matched.policy) == policy);
-            if let Some(matched) = matched {
-                matched.refused = refused;
-            }
+    /// A policy whose limits a backend counts.
+    fn ask_backend(
+        &mut self,
+        policy: &PolicyInForce,
+        place: u32,
+        seen: &Seen<'_, '_>,
+        shadow: bool,
+        rates: Rates,
+    ) {
+        let Some(limits) = &policy.remote else { return };
+        let rates = match rates {
+            Rates::Own => RemoteRates::Own,
+            Rates::Remote(limit) => RemoteRates::Other(limit),
+            Rates::Other(_) | Rates::None => RemoteRates::None,
+        };
+        let (key, cost) = (limits.key(seen), policy.cost(seen));
+        let more = self.more();
+        if shadow {
+            let mut group = RemoteGroup::default();
+            group.add(limits, place, rates, &key, cost);
+            more.remote_watched.push(group);
+        } else {
+            more.remote.add(limits, place, rates, &key, cost);
         }
+    }
+
+    fn more(&mut self) -> &mut More {
+        self.more.get_or_insert_with(Box::default)
     }
 
     /// The limit that was asked, in the version that decided.
     pub(super) fn limit<'v>(&'v self, version: &'v Version, asked: &Asked) -> Option<&'v LimitInForce> {
-        limit_of(version, &self.customers, asked)
+        limit_of(version, customers(self.more.as_deref()), asked)
     }
 
     /// Gives places back, each once.
@@ -228,23 +264,33 @@ impl Decision {
     }
 
     /// Gives back all that was taken, once.
-    #[cfg(feature = "tower")]
     pub(super) fn cancel(&mut self, version: &Version) {
         self.holds = false;
         self.give_back(version, |limit, asked, receipt| limit.gate().undo(asked.tag, asked.cost, receipt));
+        if let Some(more) = &mut self.more {
+            more.remote.give_back();
+            more.remote_watched.iter_mut().for_each(RemoteGroup::give_back);
+        }
     }
 
     fn give_back(&mut self, version: &Version, give_back: impl Fn(&LimitInForce, &Asked, Receipt)) {
-        for group in std::iter::once(&mut self.enforced).chain(&mut self.watched) {
-            while let Some(asked) = group.asked.pop() {
-                if let (Fate::Taken(_, receipt), Some(limit)) =
-                    (asked.fate, limit_of(version, &self.customers, &asked))
+        let mut none = More::default();
+        let More { watched, customers, .. } = self.more.as_deref_mut().unwrap_or(&mut none);
+        for group in std::iter::once(&mut self.enforced).chain(watched) {
+            for asked in &mut group.asked {
+                if let Fate::Taken(_, receipt) = std::mem::replace(&mut asked.fate, Fate::Spared)
+                    && let Some(limit) = limit_of(version, customers, asked)
                 {
-                    give_back(limit, &asked, receipt);
+                    give_back(limit, asked, receipt);
                 }
             }
         }
     }
+}
+
+#[inline]
+fn customers(more: Option<&More>) -> &[LimitInForce] {
+    more.map_or(&[], |more| &more.customers)
 }
 
 #[inline]
@@ -281,9 +327,14 @@ impl Group {
         holds
     }
 
+    /// The policy of all of this, if it is one's.
+    pub(super) fn policy(&self) -> Option<u32> {
+        self.asked.first().map(|asked| asked.policy)
+    }
+
     /// Takes from all limits or from none.
     #[inline]
-    fn take(&mut self, version: &Version, customers: &[LimitInForce]) -> bool {
+    pub(super) fn take(&mut self, version: &Version, customers: &[LimitInForce]) -> bool {
         let asked = self.asked.as_slice();
         let (mut few, mut many) = ([Taking::default(); FEW], Vec::new());
         let takings = if asked.len() <= FEW {

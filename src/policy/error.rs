@@ -42,6 +42,7 @@ impl From<Unbuilt> for PolicyError {
         let message = match unbuilt {
             Unbuilt::Conditions((attribute, _, message)) => format!("{attribute}: {message}"),
             Unbuilt::Limit(error) => error.to_string(),
+            Unbuilt::Remote(message) => message,
         };
         PolicyError::Invalid {
             problems: vec![Invalid { policy: String::new(), path: "policy".to_owned(), message }],

@@ -10,7 +10,9 @@ use siphasher::sip::SipHasher13;
 use super::limits::{LimitInForce, PerCallLimits};
 use super::lookup::Customer;
 use super::matching::{Column, CompiledConditions, Seen, Value};
-use super::model::{Amount, Conditions, CostRule, Limit, Missing, Percent, Policy};
+use super::model::{Amount, Conditions, CostRule, Missing, Percent, Policy};
+use super::remote::{RemoteLimit, RemoteLimits};
+use crate::quota::Quota;
 
 /// A policy of one version.
 pub(super) struct PolicyInForce {
@@ -25,6 +27,8 @@ pub(super) struct PolicyInForce {
     overrides: Box<[(CompiledConditions, OverrideInForce)]>,
     /// What counts those who have a limit of their own.
     pub(super) per_call: Arc<PerCallLimits>,
+    /// In place of the limits, where a backend counts.
+    pub(super) remote: Option<RemoteLimits>,
     /// There is nothing to it but its limits, the same for all.
     pub(super) is_plain: bool,
 }
@@ -49,6 +53,7 @@ pub(super) enum OverrideInForce {
     Unlimited,
     Block,
     Limit(LimitInForce),
+    Remote(Arc<RemoteLimit>),
 }
 
 /// What counts for a request in place of a policy's limits.
@@ -59,6 +64,7 @@ pub(super) enum Instead {
     /// The limit of the override at this place.
     Override(u32),
     Customer(Box<LimitInForce>),
+    Remote(Arc<RemoteLimit>),
 }
 
 /// Why a policy could not be compiled: never, if it is valid.
@@ -67,8 +73,8 @@ pub(super) type Uncompiled = (String, usize, String);
 impl PolicyInForce {
     pub(super) fn new(
         policy: &Arc<Policy>,
-        limits: Box<[LimitInForce]>,
         per_call: Arc<PerCallLimits>,
+        remote: Option<RemoteLimits>,
     ) -> Result<PolicyInForce, Uncompiled> {
         let all = |list: &[Conditions]| list.iter().map(CompiledConditions::new).collect::<Result<_, _>>();
         let word = match policy.limits.first().map(|limit| limit.limit) {
@@ -83,10 +89,10 @@ impl PolicyInForce {
             }
         };
         let overrides = policy.overrides.iter().map(|other| {
-            let limit = Limit { burst: other.burst, ..Limit::new(other.limit) };
-            let counts = match (other.limit, limit.quota()) {
+            let counts = match (other.limit, other.as_limit().quota()) {
                 (Amount::Unlimited, _) => OverrideInForce::Unlimited,
-                (_, Ok(Some(quota))) => OverrideInForce::Limit(per_call.limit(&policy.id, quota)),
+                (_, Ok(Some(quota))) => counted_apart(&policy.id, quota, &per_call, remote.as_ref())
+                    .unwrap_or(OverrideInForce::Block),
                 _ => OverrideInForce::Block,
             };
             CompiledConditions::new(&other.matches).map(|conditions| (conditions, counts))
@@ -97,7 +103,8 @@ impl PolicyInForce {
             && policy.overrides.is_empty()
             && policy.missing == Missing::Shared
             && policy.enforce_percent == Percent::ALL
-            && !policy.shadow;
+            && !policy.shadow
+            && remote.is_none();
         Ok(PolicyInForce {
             is_plain,
             conditions: CompiledConditions::new(&policy.matches)?,
@@ -106,9 +113,10 @@ impl PolicyInForce {
             scope: policy.scope.attributes().map(Column::of).collect(),
             word,
             cost,
-            limits,
+            limits: Box::default(),
             overrides: overrides.collect::<Result<_, _>>()?,
             per_call,
+            remote,
             policy: Arc::clone(policy),
         })
     }
@@ -139,6 +147,7 @@ impl PolicyInForce {
                 OverrideInForce::Unlimited => Instead::Unlimited,
                 OverrideInForce::Block => Instead::Block,
                 OverrideInForce::Limit(limit) => Instead::Customer(Box::new(limit)),
+                OverrideInForce::Remote(limit) => Instead::Remote(limit),
             };
         }
         let mut overrides = self.overrides.iter().zip(0..);
@@ -147,7 +156,13 @@ impl PolicyInForce {
             Some(((_, OverrideInForce::Unlimited), _)) => Instead::Unlimited,
             Some(((_, OverrideInForce::Block), _)) => Instead::Block,
             Some(((_, OverrideInForce::Limit(_)), place)) => Instead::Override(place),
+            Some(((_, OverrideInForce::Remote(limit)), _)) => Instead::Remote(Arc::clone(limit)),
         }
+    }
+
+    /// What counts those who have this quota of their own; `None` if nothing can.
+    pub(super) fn counted_apart(&self, quota: Quota) -> Option<OverrideInForce> {
+        counted_apart(&self.policy.id, quota, &self.per_call, self.remote.as_ref())
     }
 
     /// The limit of an override that has one.
@@ -200,6 +215,18 @@ impl PolicyInForce {
             }
         }
         hasher.finish() % 10_000
+    }
+}
+
+fn counted_apart(
+    policy: &str,
+    quota: Quota,
+    per_call: &PerCallLimits,
+    remote: Option<&RemoteLimits>,
+) -> Option<OverrideInForce> {
+    match remote {
+        None => Some(OverrideInForce::Limit(per_call.limit(policy, quota))),
+        Some(remote) => remote.otherwise(quota).map(OverrideInForce::Remote),
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::algorithms::WithAlgorithm;
-use super::model::AlgorithmName;
+use super::model::{AlgorithmName, Policy};
 use crate::algorithm::{PerCall, Start, Succeed};
 use crate::build_error::BuildError;
 use crate::clock::Clock;
@@ -113,6 +113,20 @@ impl LimitSpec {
         self.can_become(other) && period(self) == period(other)
     }
 
+    /// Whether it counts how many are under way, not how many come.
+    pub(super) fn holds(&self) -> bool {
+        matches!(self, LimitSpec::Places(_))
+    }
+
+    /// The time in which an empty key becomes full, or a window ends.
+    pub(super) fn window(&self) -> Option<Duration> {
+        match self {
+            LimitSpec::Rate { algorithm, quota } if algorithm.has_burst() => quota.refill_time(),
+            LimitSpec::Rate { quota, .. } => Some(quota.period()),
+            LimitSpec::Places(_) => None,
+        }
+    }
+
     fn is_of_another_kind(self) -> BuildError {
         BuildError::Algorithm { reason: format!("{self:?} is of another kind") }
     }
@@ -190,7 +204,7 @@ impl LimitInForce {
 
     /// Whether it counts how many are under way, not how many come.
     pub(super) fn holds(&self) -> bool {
-        matches!(self.spec, LimitSpec::Places(_))
+        self.spec.holds()
     }
 
     /// Numbers about its keys.
@@ -208,11 +222,7 @@ impl LimitInForce {
         }
         let LimitGate::Own(counting) = &self.gate else { return None };
         let gate = LimitGate::Own(counting.succeed(spec).ok()?);
-        let window = match spec {
-            LimitSpec::Rate { algorithm, quota } if algorithm.has_burst() => quota.refill_time(),
-            _ => self.window,
-        };
-        Some(LimitInForce { name, spec, gate, window })
+        Some(LimitInForce { name, spec, gate, window: spec.window() })
     }
 }
 
@@ -223,4 +233,21 @@ impl fmt::Debug for LimitInForce {
             .field("spec", &self.spec)
             .finish_non_exhaustive()
     }
+}
+
+/// A policy's limits and what they are called: the policy's id, and if there are several what tells each from the others.
+pub(super) fn specs(policy: &Policy) -> Vec<(Arc<str>, LimitSpec)> {
+    let rates = policy.limits.iter().filter_map(|limit| {
+        let quota = limit.quota().ok()??;
+        Some((limit.name.clone(), LimitSpec::new(limit.algorithm, quota)))
+    });
+    let places = policy.concurrency.map(|places| (Some("at-once".to_owned()), LimitSpec::Places(places)));
+    let all: Vec<_> = rates.chain(places).collect();
+    let single = all.len() == 1;
+    let called = |(place, (name, spec)): (usize, (Option<String>, LimitSpec))| match name {
+        Some(name) => (format!("{}/{name}", policy.id).into(), spec),
+        None if single => (policy.id.as_str().into(), spec),
+        None => (format!("{}/{}", policy.id, place + 1).into(), spec),
+    };
+    all.into_iter().enumerate().map(called).collect()
 }

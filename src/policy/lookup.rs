@@ -34,6 +34,7 @@ impl Customer {
     }
 
     /// Its limit under the policy with this id, in place of the policy's limits and of its overrides. (A count without a period is none, and blocks.)
+    /// Where a backend counts, a quota by which [none can](crate::distributed::Rule::validate) counts as if nothing were special.
     pub fn limit(mut self, policy: impl Into<String>, amount: Amount) -> Customer {
         self.limits.insert(policy.into(), amount);
         self
@@ -45,12 +46,11 @@ impl Customer {
 
     /// What counts in place of a policy's limits, if anything does.
     pub(super) fn override_in(&self, policy: &PolicyInForce) -> Option<OverrideInForce> {
-        let amount = self.limits.get(policy.policy.id.as_str())?;
-        Some(match amount {
-            Amount::Unlimited => OverrideInForce::Unlimited,
-            Amount::Block | Amount::Count(_) => OverrideInForce::Block,
-            Amount::Quota(quota) => OverrideInForce::Limit(policy.per_call.limit(&policy.policy.id, *quota)),
-        })
+        match self.limits.get(policy.policy.id.as_str())? {
+            Amount::Unlimited => Some(OverrideInForce::Unlimited),
+            Amount::Block | Amount::Count(_) => Some(OverrideInForce::Block),
+            Amount::Quota(quota) => policy.counted_apart(*quota),
+        }
     }
 }
 

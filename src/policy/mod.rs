@@ -65,6 +65,7 @@ mod algorithms;
 #[cfg(feature = "tower")]
 mod asking;
 mod change;
+mod conclude;
 mod customers;
 mod decide;
 mod envoy;
@@ -76,6 +77,7 @@ mod load;
 mod lookup;
 mod matching;
 mod model;
+mod remote;
 mod set;
 mod validate;
 mod verdict;

@@ -1,6 +1,6 @@
 //! [`PolicySet`]: policies in force, asked by many and changed by some.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 
@@ -19,8 +19,9 @@ use super::matching::{Attributes, Seen};
 use super::model::{Policies, Policy, State, Timestamp};
 use super::validate::{Invalid, validate};
 use super::verdict::Verdict;
-use super::version::Version;
+use super::version::{Making, Version};
 use crate::clock::Clock;
+use crate::distributed::SharedStore;
 use crate::limiter::Stats;
 
 /// How many versions can be rolled back to, unless it is told otherwise.
@@ -78,12 +79,38 @@ pub struct Builder {
     kept_versions: usize,
     lookup: Option<Source>,
     lookup_settings: LookupSettings,
+    backends: BTreeMap<String, SharedStore>,
 }
 
 impl Builder {
     /// The source of time for all limits; default [`Clock::monotonic`].
     pub fn clock(self, clock: Clock) -> Builder {
         Builder { clock, ..self }
+    }
+
+    /// A backend that policies may [name](Policy::backend). Several may be handed in, each by its own name; of two with one name the later counts.
+    ///
+    /// ```
+    /// use tollgate::distributed::{MemoryBackend, SharedStore};
+    /// use tollgate::policy::{Attributes, Format, Policies, PolicySet};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+    /// // In production a `redis::RedisBackend`.
+    /// let store = SharedStore::new(MemoryBackend::new());
+    /// let set = PolicySet::builder().backend("redis", &store).build();
+    /// let file = "[[policy]]\nid = \"api\"\nscope = \"user\"\nlimit = \"2/min\"\nbackend = \"redis\"";
+    /// set.apply(Policies::parse(file, Format::Toml)?)?;
+    ///
+    /// let alice = Attributes::new().user("alice");
+    /// assert!(set.check_async(&alice).await.is_allowed() && set.check_async(&alice).await.is_allowed());
+    /// assert!(!set.check_async(&alice).await.is_allowed());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn backend(mut self, name: impl Into<String>, store: &SharedStore) -> Builder {
+        self.backends.insert(name.into(), store.clone());
+        self
     }
 
     /// How many versions can be rolled back to; default 16.
@@ -164,16 +191,36 @@ impl PolicySet {
             kept_versions: KEPT_VERSIONS,
             lookup: None,
             lookup_settings: LookupSettings::default(),
+            backends: BTreeMap::new(),
         }
     }
 
     /// Asks all policies in force about a request. It passes all, or none is charged.
     ///
+    /// It never waits: of limits that a backend counts it decides by what this node knows, as [`check_all_now`](crate::distributed::check_all_now)
+    /// does. [`check_async`](PolicySet::check_async) asks the backends.
+    ///
     /// O(policies that the request may concern, and their limits), however many others there are.
     // Always: a verdict is large, and is then made where the caller keeps it.
     #[inline(always)]
     pub fn check(&self, attributes: &Attributes<'_>) -> Verdict {
-        Verdict::decided(self.in_force(), |version, decision| self.decide(version, attributes, decision))
+        Verdict::decided(self.in_force(), |version, decision| {
+            self.decide(version, attributes, decision);
+            decision.conclude_now(version);
+        })
+    }
+
+    /// Asks all policies in force about a request, and the backends that they name. It passes all, or none is charged.
+    ///
+    /// First what is counted in memory is taken. If that suffices all backends are asked at the same time, each limit within its
+    /// [budget](Policy::budget); where one cannot be asked the policy's [failure mode](Policy::on_failure) decides. If one refuses, what was taken in
+    /// memory and from others is given back.
+    ///
+    /// **Cancel safety**: a future that is dropped gives back all that it has taken.
+    pub async fn check_async(&self, attributes: &Attributes<'_>) -> Verdict {
+        let decided =
+            Verdict::decided(self.in_force(), |version, decision| self.decide(version, attributes, decision));
+        decided.concluded().await
     }
 
     /// Looks a customer up by the set's [lookup](Builder::lookup), waits for the answer, and keeps it: at the start for
@@ -346,7 +393,8 @@ impl PolicySet {
         let mut history = self.history.lock();
         let old = self.current.load_full();
         let policies = change(&old.source)?;
-        let mut problems = validate(&policies, true, Some(&[]));
+        let backends: Vec<&str> = self.settings.backends.keys().map(String::as_str).collect();
+        let mut problems = validate(&policies, true, Some(&backends));
         if checks_transitions {
             problems.extend(transitions(&old.source, &policies));
         }
@@ -355,7 +403,8 @@ impl PolicySet {
         }
         let policies = Arc::new(policies);
         let number = history.newest + 1;
-        let next = old.next(number, &policies, &self.settings.clock);
+        let making = Making { clock: &self.settings.clock, stores: &self.settings.backends };
+        let next = old.next(number, &policies, making);
         let (version, change) = next.map_err(PolicyError::from)?;
         self.current.store(Arc::new(version));
         history.newest = number;

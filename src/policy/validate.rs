@@ -1,5 +1,7 @@
 //! Whether policies make sense: what their types cannot say.
 
+mod backends;
+
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 
@@ -72,6 +74,7 @@ pub(super) fn validate(policies: &Policies, are_all: bool, backends: Option<&[&s
             }
         }
     }
+    backends::check_names(policies, &mut all);
     for place in in_a_circle(policies) {
         let policy = &policies.policy[place];
         all.begin(&policy.id, format!("policy[{place}]"));
@@ -157,15 +160,7 @@ fn check_policy(policy: &Policy, backends: Option<&[&str]>, all: &mut Findings) 
     if let CostRule::Attribute(cost) = &policy.cost {
         all.attribute("cost.attribute", &cost.attribute);
     }
-    if let (Some(backend), Some(backends)) = (&policy.backend, backends)
-        && !backends.contains(&backend.as_str())
-    {
-        let known = match backends {
-            [] => "none was handed in".to_owned(),
-            names => format!("there is {}", names.join(", ")),
-        };
-        all.add("backend", format!("{:?} is not known: {known}", Excerpt::of(backend)));
-    }
+    backends::check(policy, backends, all);
     let max_keys = policy.max_keys.unwrap_or(DEFAULT_MAX_KEYS);
     if let Err(error) = check_max_keys(max_keys) {
         all.add("max_keys", error.to_string());
@@ -260,8 +255,7 @@ fn check_overrides(policy: &Policy, all: &mut Findings) {
             all.add(format!("{field}.limit"), format!("in what time? Write \"{count}/min\""));
             continue;
         }
-        let limit = Limit { burst: other.burst, ..Limit::new(other.limit) };
-        if let Err((part, message)) = limit.quota() {
+        if let Err((part, message)) = other.as_limit().quota() {
             all.add(format!("{field}.{part}"), message);
         }
     }

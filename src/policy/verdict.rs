@@ -7,11 +7,12 @@ use std::time::Duration;
 use arc_swap::Guard;
 
 use super::decide::{Asked, Decision, Fate, Group, Why};
-use super::limits::LimitInForce;
 use super::model::Policy;
+use super::remote::{AskedThere, RemoteGroup};
 use super::version::Version;
 use crate::clock::Instant;
 use crate::decision::Figures;
+use crate::distributed::{GlobalDecision, Source};
 use crate::limiter::Outcome;
 
 /// What a set of policies says of a request, all of it by one version.
@@ -29,6 +30,8 @@ pub struct Verdict {
 pub enum Reason {
     /// A limit is reached.
     LimitReached,
+    /// A backend cannot be asked, and the policy is [closed](super::OnFailure::Closed) then: it is the service that lacks something, not the client.
+    BackendFailed,
     /// It is on a policy's list of those that are denied.
     Denied,
     /// A policy, or an override in it, lets nothing through.
@@ -49,12 +52,15 @@ pub struct PolicyMatch<'v> {
 #[derive(Clone, Copy, Debug)]
 pub struct Standing<'v> {
     policy: &'v str,
-    pub(super) limit: &'v LimitInForce,
+    pub(super) name: &'v Arc<str>,
+    window: Option<Duration>,
+    holds: bool,
     cost: u64,
     figures: Figures,
     shadow: bool,
     refuses: bool,
     at_capacity: bool,
+    source: Option<Source>,
 }
 
 impl Verdict {
@@ -80,6 +86,7 @@ impl Verdict {
     pub fn reason(&self) -> Option<Reason> {
         self.decision.refused.map(|why| match why {
             Why::Limit => Reason::LimitReached,
+            Why::Backend => Reason::BackendFailed,
             Why::Denied(_) => Reason::Denied,
             Why::Blocked(_) => Reason::Blocked,
             Why::NoKey(_) => Reason::MissingKey,
@@ -110,23 +117,52 @@ impl Verdict {
             Some(Why::Denied(place) | Why::Blocked(place) | Why::NoKey(place)) => {
                 Some(&self.version.policies[place as usize].policy.id)
             }
-            Some(Why::Limit) | None => self.binding().map(|standing| standing.policy),
+            Some(Why::Limit | Why::Backend) | None => self.binding().map(|standing| standing.policy),
         }
     }
 
-    /// Where the request stands at each limit: those that are enforced, then those that only watch.
+    /// Where the request stands at each limit: those that are enforced, then those that only watch; of either, those that are counted in memory
+    /// first. Limits of backends that were not asked, because others had refused already, are left out.
     ///
-    /// Of a request that was allowed it is where it stood then; of one that was refused, where it stands now: ask at once.
+    /// Of a request that was allowed it is where it stood then; of one that was refused, where it stands now: ask at once. What a backend said is
+    /// as of when it said so.
     pub fn limits(&self) -> impl Iterator<Item = Standing<'_>> {
-        let mut instant = Instant::default();
-        let enforced = std::iter::once((&self.decision.enforced, false));
-        let watched = self.decision.watched.iter().map(|group| (group, true));
+        let more = self.decision.more.as_deref();
         // Who is refused by others is not watched.
-        let groups = enforced.chain(watched.filter(|_| self.is_allowed()));
-        let all = groups.flat_map(|(group, shadow)| group.iter().map(move |asked| (group, asked, shadow)));
-        all.filter_map(move |(group, asked, shadow)| {
-            self.standing(group, asked, &mut instant).map(|standing| Standing { shadow, ..standing })
-        })
+        let watching = more.filter(|_| self.is_allowed());
+        let here = self.here(std::iter::once(&self.decision.enforced));
+        let there = more.into_iter().flat_map(|more| more.remote.answers());
+        let watched_here = watching.map(|more| self.here(more.watched.iter())).into_iter().flatten();
+        let watched_there = watching.into_iter().flat_map(|more| &more.remote_watched);
+        let watched_there = watched_there.flat_map(RemoteGroup::answers);
+        let at_backend = |(asked, told)| self.there(asked, &told);
+        let there = there.map(at_backend);
+        let watched_there = watched_there.map(at_backend);
+        let watched = watched_here.chain(watched_there);
+        here.chain(there).chain(watched.map(|standing| Standing { shadow: true, ..standing }))
+    }
+
+    /// Where it stands at limits that are counted in memory.
+    fn here<'v>(&'v self, groups: impl Iterator<Item = &'v Group>) -> impl Iterator<Item = Standing<'v>> {
+        let mut instant = Instant::default();
+        let all = groups.flat_map(|group| group.iter().map(move |asked| (group, asked)));
+        all.filter_map(move |(group, asked)| self.standing(group, asked, &mut instant))
+    }
+
+    /// Where it stands at a limit that a backend counts.
+    fn there<'v>(&'v self, asked: &'v AskedThere, told: &GlobalDecision) -> Standing<'v> {
+        Standing {
+            policy: &self.version.policies[asked.policy as usize].policy.id,
+            name: &asked.limit.name,
+            window: asked.limit.window,
+            holds: asked.limit.spec.holds(),
+            cost: asked.cost,
+            figures: figures(told),
+            shadow: false,
+            refuses: !told.is_allowed(),
+            at_capacity: false,
+            source: Some(told.source()),
+        }
     }
 
     fn standing<'v>(&'v self, group: &Group, asked: &Asked, instant: &mut Instant) -> Option<Standing<'v>> {
@@ -135,12 +171,15 @@ impl Verdict {
         let gate = limit.gate();
         let stands = |figures| Standing {
             policy,
-            limit,
+            name: &limit.name,
+            window: limit.window,
+            holds: limit.holds(),
             cost: asked.cost,
             figures,
             shadow: false,
             refuses: false,
             at_capacity: false,
+            source: None,
         };
         if let Fate::Taken(now, receipt) = asked.fate {
             return Some(stands(gate.after(now, asked.tag, asked.cost, receipt)));
@@ -185,7 +224,7 @@ impl Verdict {
     pub fn retry_after(&self) -> Option<Duration> {
         match self.decision.refused {
             None => Some(Duration::ZERO),
-            Some(Why::Limit) => self.binding().and_then(|standing| standing.retry_after()),
+            Some(Why::Limit | Why::Backend) => self.binding().and_then(|standing| standing.retry_after()),
             Some(Why::Denied(_) | Why::Blocked(_) | Why::NoKey(_)) => None,
         }
     }
@@ -203,7 +242,9 @@ impl Verdict {
     /// Charges `actual` tokens to each policy whose cost is that of an attribute, in place of what was charged. Other costs stay. Gives places back, as after
     /// [`Outcome::Success`].
     pub fn settle(self, actual: u64) {
-        let groups = std::iter::once(&self.decision.enforced).chain(&self.decision.watched);
+        let more = self.decision.more.as_deref();
+        let watched = more.into_iter().flat_map(|more| &more.watched);
+        let groups = std::iter::once(&self.decision.enforced).chain(watched);
         for asked in groups.flat_map(Group::iter) {
             let estimates = self.version.policies[asked.policy as usize].estimates();
             if let (Fate::Taken(_, receipt), Some(limit)) =
@@ -214,6 +255,12 @@ impl Verdict {
                 limit.gate().settle(asked.tag, asked.cost, actual, receipt);
             }
         }
+        let estimates = |policy: u32| self.version.policies[policy as usize].estimates();
+        for group in
+            more.into_iter().flat_map(|more| std::iter::once(&more.remote).chain(&more.remote_watched))
+        {
+            group.settle(actual, estimates);
+        }
         self.finish(Outcome::Success);
     }
 
@@ -221,6 +268,14 @@ impl Verdict {
     pub fn finish(mut self, outcome: Outcome) {
         self.decision.release(&self.version, outcome);
     }
+}
+
+/// What a backend said, as of when it said so.
+fn figures(told: &GlobalDecision) -> Figures {
+    let standing = told.standing();
+    let nanos = |time: Duration| u64::try_from(time.as_nanos()).ok();
+    let retry_at = standing.retry_after.and_then(nanos);
+    Figures::new(told.limit(), standing.remaining, nanos(standing.reset_after), retry_at)
 }
 
 impl Drop for Verdict {
@@ -280,13 +335,13 @@ impl<'v> Standing<'v> {
     /// The limit's name: the policy's id, and if it has several limits what tells this one from the others.
     #[must_use]
     pub fn name(&self) -> &'v str {
-        &self.limit.name
+        self.name
     }
 
     /// Whether it counts how many are under way at once, not how many come.
     #[must_use]
     pub fn is_concurrency(&self) -> bool {
-        self.limit.holds()
+        self.holds
     }
 
     /// What it was asked for: tokens, or places.
@@ -304,7 +359,7 @@ impl<'v> Standing<'v> {
     /// The time in which so many tokens as the limit come back; `None` if it has none.
     #[must_use]
     pub fn window(&self) -> Option<Duration> {
-        self.limit.window
+        self.window
     }
 
     /// Whole tokens, or places, left.
@@ -342,5 +397,11 @@ impl<'v> Standing<'v> {
     #[must_use]
     pub fn is_shadow(&self) -> bool {
         self.shadow
+    }
+
+    /// Who decided, of a limit that a backend counts; `None` of one that is counted in memory.
+    #[must_use]
+    pub fn source(&self) -> Option<Source> {
+        self.source
     }
 }

@@ -1,15 +1,17 @@
 //! [`Version`]: all policies as they are at one time.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::change::{Change, Restart};
 use super::in_force::{PolicyInForce, Uncompiled};
-use super::limits::{LimitInForce, LimitSpec, PerCallLimits};
+use super::limits::{LimitInForce, LimitSpec, PerCallLimits, specs};
 use super::matching::{Attributes, CompiledConditions, Index, Places, Seen};
 use super::model::{Conditions, CostRule, Policies, Policy, State, Tier};
+use super::remote::RemoteLimits;
 use crate::build_error::BuildError;
 use crate::clock::Clock;
+use crate::distributed::SharedStore;
 use crate::limiter::DEFAULT_MAX_KEYS;
 
 /// One version.
@@ -39,6 +41,15 @@ type TierInForce = (Box<str>, Box<[CompiledConditions]>);
 pub(super) enum Unbuilt {
     Conditions(Uncompiled),
     Limit(BuildError),
+    Remote(String),
+}
+
+/// What limits are made with.
+#[derive(Clone, Copy)]
+pub(super) struct Making<'m> {
+    pub(super) clock: &'m Clock,
+    /// The backends, by their names.
+    pub(super) stores: &'m BTreeMap<String, SharedStore>,
 }
 
 /// A limit to be: a new one, or one that is there already and goes on as this.
@@ -68,7 +79,7 @@ impl Version {
         &self,
         number: u64,
         source: &Arc<Policies>,
-        clock: &Clock,
+        making: Making<'_>,
     ) -> Result<(Version, Change), Unbuilt> {
         let mut change = Change::new(number);
         let mut kept = HashMap::new();
@@ -80,8 +91,8 @@ impl Version {
                     kept.insert(policy.id.clone(), Arc::clone(old));
                 }
                 old => {
-                    let (limits, per_call) = plan(policy, old, clock, &mut change)?;
-                    let compiled = PolicyInForce::new(&Arc::new(policy.clone()), Box::default(), per_call);
+                    let Planned { limits, per_call, remote } = plan(policy, old, making, &mut change)?;
+                    let compiled = PolicyInForce::new(&Arc::new(policy.clone()), per_call, remote);
                     plans.push((compiled.map_err(Unbuilt::Conditions)?, limits));
                 }
             }
@@ -90,7 +101,7 @@ impl Version {
         let in_force = kept.values().map(|policy| &**policy).chain(plans.iter().map(|(policy, _)| policy));
         let version = Version::of(number, Arc::clone(source), in_force)?;
         for (mut policy, plans) in plans {
-            let carry_out = |plan: Plan| plan.carry_out(&policy.policy, clock, &mut change);
+            let carry_out = |plan: Plan| plan.carry_out(&policy.policy, making.clock, &mut change);
             let limits: Result<_, _> = plans.into_iter().map(carry_out).collect();
             policy.limits = limits.map_err(Unbuilt::Limit)?;
             kept.insert(policy.policy.id.clone(), Arc::new(policy));
@@ -160,21 +171,57 @@ impl Version {
     }
 }
 
+/// What counts for a policy.
+struct Planned {
+    limits: Vec<Plan>,
+    per_call: Arc<PerCallLimits>,
+    /// In place of the limits, where a backend counts.
+    remote: Option<RemoteLimits>,
+}
+
 /// What becomes of a policy's limits: they are the same, they change, or they are new.
 fn plan(
     policy: &Policy,
     old: Option<&Arc<PolicyInForce>>,
-    clock: &Clock,
+    making: Making<'_>,
     change: &mut Change,
-) -> Result<(Vec<Plan>, Arc<PerCallLimits>), Unbuilt> {
+) -> Result<Planned, Unbuilt> {
+    let Making { clock, stores } = making;
     let max_keys = policy.max_keys.unwrap_or(DEFAULT_MAX_KEYS);
-    let same_keys = old.filter(|old| {
-        old.policy.scope == policy.scope && old.policy.max_keys.unwrap_or(DEFAULT_MAX_KEYS) == max_keys
+    let store = policy.backend.as_ref().and_then(|name| stores.get(name));
+    let same_place = old.filter(|old| old.policy.backend == policy.backend);
+    let same_keys = same_place.filter(|old| {
+        let same_room = old.policy.max_keys.unwrap_or(DEFAULT_MAX_KEYS) == max_keys;
+        // A store has room for all.
+        old.policy.scope == policy.scope && (same_room || store.is_some())
     });
     if same_keys.is_none() && old.is_some() {
-        change.restarted(&policy.id, None, Restart::OtherKeys);
+        let reason = if same_place.is_some() { Restart::OtherKeys } else { Restart::OtherBackend };
+        change.restarted(&policy.id, None, reason);
     }
-    let mut left: Vec<&LimitInForce> = same_keys.map(|old| old.limits.iter().collect()).unwrap_or_default();
+    let per_call = match same_keys {
+        Some(old) => Arc::clone(&old.per_call),
+        None => Arc::new(PerCallLimits::new(max_keys, clock)),
+    };
+    if let Some(store) = store {
+        let old = same_keys.and_then(|old| old.remote.as_ref());
+        let remote = RemoteLimits::new(policy, store, clock, old, change).map_err(Unbuilt::Remote)?;
+        return Ok(Planned { limits: Vec::new(), per_call, remote: Some(remote) });
+    }
+    let old = same_keys.map(|old| &*old.limits);
+    let limits = plan_limits(policy, old, max_keys, clock, change)?;
+    Ok(Planned { limits, per_call, remote: None })
+}
+
+/// What becomes of the limits that are counted in memory; without old ones to go on from, all are new.
+fn plan_limits(
+    policy: &Policy,
+    old: Option<&[LimitInForce]>,
+    max_keys: usize,
+    clock: &Clock,
+    change: &mut Change,
+) -> Result<Vec<Plan>, Unbuilt> {
+    let mut left: Vec<&LimitInForce> = old.unwrap_or_default().iter().collect();
     let specs = specs(policy);
     let mut plans: Vec<Option<Plan>> = specs.iter().map(|_| None).collect();
     // First those that stay as they are, so that a change of order is none; then those of one period, so that a limit a minute does not go on with
@@ -189,17 +236,13 @@ fn plan(
     }
     for ((name, spec), plan) in specs.into_iter().zip(&mut plans) {
         if plan.is_none() {
-            if same_keys.is_some() {
+            if old.is_some() {
                 change.restarted(&policy.id, Some(&name), Restart::OtherKind);
             }
             *plan = Some(Plan::Ready(spec.build(name, max_keys, clock).map_err(Unbuilt::Limit)?));
         }
     }
-    let per_call = match same_keys {
-        Some(old) => Arc::clone(&old.per_call),
-        None => Arc::new(PerCallLimits::new(max_keys, clock)),
-    };
-    Ok((plans.into_iter().flatten().collect(), per_call))
+    Ok(plans.into_iter().flatten().collect())
 }
 
 impl Plan {
@@ -248,21 +291,4 @@ fn in_order(source: &Policies) -> impl Iterator<Item = &Policy> {
 
 fn keeps_keys(state: State) -> bool {
     matches!(state, State::Active | State::Suspended)
-}
-
-/// A policy's limits and what they are called: the policy's id, and if there are several what tells each from the others.
-fn specs(policy: &Policy) -> Vec<(Arc<str>, LimitSpec)> {
-    let rates = policy.limits.iter().filter_map(|limit| {
-        let quota = limit.quota().ok()??;
-        Some((limit.name.clone(), LimitSpec::new(limit.algorithm, quota)))
-    });
-    let places = policy.concurrency.map(|places| (Some("at-once".to_owned()), LimitSpec::Places(places)));
-    let all: Vec<_> = rates.chain(places).collect();
-    let single = all.len() == 1;
-    let called = |(place, (name, spec)): (usize, (Option<String>, LimitSpec))| match name {
-        Some(name) => (format!("{}/{name}", policy.id).into(), spec),
-        None if single => (policy.id.as_str().into(), spec),
-        None => (format!("{}/{}", policy.id, place + 1).into(), spec),
-    };
-    all.into_iter().enumerate().map(called).collect()
 }

@@ -34,8 +34,8 @@ const HIDDEN_CODES: [&str; 10] = [
     "MASTERDOWN",
     NOT_OURS,
 ];
-/// So 7.0 begins when a script comes to a command or a key that its user must not touch.
-const NO_PERMISSION: &str = "The user executing the script can't";
+/// So 7.0 and, with other words, later servers begin when a script comes to a command or a key that its user must not touch.
+const NO_PERMISSION: [&str; 2] = ["The user executing the script can't", "ACL failure in script"];
 /// What our scripts say of a value that they did not write, whatever the server's version.
 const NOT_OURS: &str = "TOLLGATE";
 
@@ -114,7 +114,7 @@ pub(super) fn code_of(error: &redis::RedisError) -> &str {
     if code != "ERR" || !text.contains("script") {
         return code;
     }
-    if text.starts_with(NO_PERMISSION) {
+    if NO_PERMISSION.iter().any(|start| text.starts_with(start)) {
         return "NOPERM";
     }
     let mut words = text.split(|character: char| !character.is_ascii_uppercase());

@@ -2,11 +2,13 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use redis::Value;
 use redis::aio::MultiplexedConnection;
 use tokio::sync::Notify;
+use tokio::time::timeout;
 
 use super::address::Address;
 use super::info::ServerInfo;
@@ -16,12 +18,16 @@ use super::stats::Counters;
 /// itself would wait for ever.
 const TIMEOUTS: u32 = 3;
 
+/// A connection that left a call without an answer is asked for a sign of life. One that takes longer than this is of no use to a check.
+const SIGN_OF_LIFE: Duration = Duration::from_millis(250);
+
 /// A connection that was up when last seen.
 pub(super) struct Live {
     connection: MultiplexedConnection,
     address: Address,
     knows_shebang: bool,
     lost: Arc<Notify>,
+    doubted: Notify,
     silence: Mutex<Silence>,
     counters: Arc<Counters>,
 }
@@ -42,7 +48,8 @@ impl Live {
         counters: Arc<Counters>,
     ) -> Live {
         let silence = Mutex::new(Silence::default());
-        Live { connection, address, knows_shebang: info.knows_shebang(), lost, silence, counters }
+        let doubted = Notify::new();
+        Live { connection, address, knows_shebang: info.knows_shebang(), lost, doubted, silence, counters }
     }
 
     /// A handle of the same connection: all of them share it.
@@ -68,9 +75,21 @@ impl Live {
         self.lost.notify_one();
     }
 
-    /// Waits until it is lost or given up.
+    /// Waits until it is lost or given up, or gives no sign of life. It is asked for one after a call without an answer: while a breaker is
+    /// open there are too few calls to find out by them.
     pub(super) async fn until_lost(&self) {
-        self.lost.notified().await;
+        loop {
+            tokio::select! {
+                () = self.lost.notified() => return,
+                () = self.doubted.notified() => if !self.is_alive().await { return },
+            }
+        }
+    }
+
+    /// An error is a sign of life, too.
+    async fn is_alive(&self) -> bool {
+        let mut connection = self.connection();
+        timeout(SIGN_OF_LIFE, redis::cmd("PING").query_async::<Value>(&mut connection)).await.is_ok()
     }
 
     fn timed_out(&self, started: Instant) {
@@ -84,6 +103,8 @@ impl Live {
         silence.last = Some(Instant::now());
         if silence.timeouts >= TIMEOUTS {
             self.give_up();
+        } else {
+            self.doubted.notify_one();
         }
     }
 }

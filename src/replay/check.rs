@@ -6,7 +6,8 @@ use comfy_table::ContentArrangement;
 
 use super::table::plain_table;
 use crate::policy::{
-    Amount, Conditions, CostRule, Limit, Missing, OnFailure, Pattern, Percent, Policies, Policy, State,
+    Amount, BackendMode, Conditions, CostRule, Limit, Missing, OnFailure, Pattern, Percent, Policies, Policy,
+    State,
 };
 
 /// The width of the table: what is longer goes on in the next line of its cell.
@@ -129,6 +130,11 @@ fn notes(policy: &Policy) -> Vec<String> {
             OnFailure::Local => "local",
         };
         notes.push(format!("backend {backend}, on failure {failure}"));
+        if policy.mode == BackendMode::Leased {
+            notes.push("leased".to_owned());
+        }
+        notes.extend(policy.budget.map(|budget| format!("budget: {budget}")));
+        notes.extend(policy.expected_nodes.map(|nodes| format!("expected nodes: {nodes}")));
     }
     notes.extend(policy.max_keys.map(|keys| format!("max keys: {keys}")));
     notes

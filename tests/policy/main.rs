@@ -2,6 +2,9 @@
 #![cfg(feature = "policy")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "in helpers of tests, too, to fail is to panic")]
 
+mod backends;
+mod backends_changed;
+mod backends_model;
 mod decisions;
 mod files;
 mod golden;

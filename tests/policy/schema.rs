@@ -20,9 +20,22 @@ fn words(definition: &str) -> Vec<String> {
 fn a_policy_has_its_fields_and_those_of_a_flat_limit_and_no_others() {
     let schema = schema();
     let policy = &schema["$defs"]["Policy"];
-    for field in
-        ["id", "match", "scope", "limits", "algorithm", "limit", "window", "burst", "enforce_percent"]
-    {
+    for field in [
+        "id",
+        "match",
+        "scope",
+        "limits",
+        "algorithm",
+        "limit",
+        "window",
+        "burst",
+        "enforce_percent",
+        "backend",
+        "mode",
+        "budget",
+        "on_failure",
+        "expected_nodes",
+    ] {
         assert!(policy["properties"][field].is_object(), "{field}");
     }
     assert_eq!(policy["additionalProperties"], false);

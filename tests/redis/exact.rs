@@ -58,11 +58,11 @@ fn four_processes_of_eight_tasks_are_admitted_what_one_bucket_admits() {
         let first = told.iter().map(|told| told.first).min().unwrap();
         let last = told.iter().map(|told| told.last).max().unwrap();
         // The bucket was full until the first token was taken, and somebody asked until the end.
-        let (least, most) = (BURST + refill(rate, last - first), BURST + refill(rate, ended - begun));
-        assert!(
-            (least.saturating_sub(1)..=most).contains(&admitted),
-            "{rule:?} admitted {admitted}, not {least} to {most}: {told:?}"
-        );
+        let (surely, at_most) = (BURST + refill(rate, last - first), BURST + refill(rate, ended - begun));
+        println!("{rule:?} admitted {admitted}, {surely} to {at_most} are right");
+        // The last token may have come in the last moment, when everybody had asked.
+        let at_least = if rate > 0.0 { surely - 1 } else { surely };
+        assert!((at_least..=at_most).contains(&admitted), "{rule:?}: {told:?}");
     }
 }
 

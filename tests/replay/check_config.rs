@@ -48,7 +48,10 @@ cost = { attribute = "bytes", otherwise = 0 }
 limit = "1000000/h burst 5000"
 shadow = true
 backend = "redis"
+mode = "leased"
+budget = "10ms"
 on_failure = "local"
+expected_nodes = 3
 
 [[policy]]
 id = "robots"
@@ -73,6 +76,9 @@ fn a_file_without_errors_is_shown_as_a_table() {
                                                                   5000                            costs bytes, else 0
                                                                                                   backend redis, on
                                                                                                   failure local
+                                                                                                  leased
+                                                                                                  budget: 10ms
+                                                                                                  expected nodes: 3
  robots      active   0          global        everything                                         deny: 1
                                                                                                   missing: pass
  later       draft    0          global        everything

@@ -10,7 +10,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::backend::BackendError;
 use super::decision::{GlobalDecision, Source};
 use super::failure::{FailurePolicy, RETRY_WHEN_BACK};
 use super::limiter::{Counters, GlobalBuilder, GlobalStats, Subjects, unfit_reply};
@@ -18,6 +17,7 @@ use super::operation::{Operation, PlaceRequest};
 use super::reply::{Reply, Standing};
 use super::rule::Rule;
 use super::store::SharedStore;
+use super::subject::Subject;
 use crate::concurrency::KeyedConcurrencyLimit;
 use crate::observe::Observer;
 use permit::Held;
@@ -86,17 +86,18 @@ impl GlobalConcurrencyLimit {
     ///
     /// [`GlobalDecision`] when none is free; its `retry_after` is when the first may be: when its hold ends if nobody renews it.
     pub async fn acquire<K: AsRef<[u8]> + ?Sized>(&self, key: &K) -> Result<GlobalPermit, GlobalDecision> {
-        let result = self.inner.acquire(key.as_ref()).await;
-        match result {
-            Ok((held, decision)) => {
-                self.inner.counters.count(&decision);
-                Ok(GlobalPermit::new(held, decision))
-            }
-            Err(decision) => {
-                self.inner.counters.count(&decision);
-                Err(decision)
-            }
-        }
+        self.inner.counted(self.inner.acquire(key.as_ref()).await)
+    }
+
+    /// Takes a place of `key` by the failure policy, as if the store were away: it never waits, and needs no runtime. What is taken so is counted on
+    /// this node only.
+    ///
+    /// # Errors
+    ///
+    /// [`GlobalDecision`] when the policy refuses.
+    pub fn acquire_now<K: AsRef<[u8]> + ?Sized>(&self, key: &K) -> Result<GlobalPermit, GlobalDecision> {
+        let subject = self.inner.subjects.of(key.as_ref());
+        self.inner.counted(self.inner.acquire_alone(key.as_ref(), &subject))
     }
 
     /// What it has decided, and who did.
@@ -113,6 +114,22 @@ impl GlobalConcurrencyLimit {
 }
 
 impl Inner {
+    fn counted(
+        &self,
+        result: Result<(Held, GlobalDecision), GlobalDecision>,
+    ) -> Result<GlobalPermit, GlobalDecision> {
+        match result {
+            Ok((held, decision)) => {
+                self.counters.count(&decision);
+                Ok(GlobalPermit::new(held, decision))
+            }
+            Err(decision) => {
+                self.counters.count(&decision);
+                Err(decision)
+            }
+        }
+    }
+
     async fn acquire(&self, key: &[u8]) -> Result<(Held, GlobalDecision), GlobalDecision> {
         let place = PlaceRequest::new(self.subjects.of(key), self.store.new_holder());
         let deadline = (tokio::time::Instant::now() + self.budget).into_std();
@@ -132,20 +149,17 @@ impl Inner {
                     Err(decision)
                 }
             }
-            Err(error) => self.acquire_alone(key, &place, &error),
+            Err(error) => {
+                if let Some(observer) = &self.observer {
+                    observer.failed(&self.subjects.name, error.kind().as_str());
+                }
+                self.acquire_alone(key, &place.subject)
+            }
         }
     }
 
     /// The store could not be asked, or did not answer in time. (What it may have taken all the same is given back by then.)
-    fn acquire_alone(
-        &self,
-        key: &[u8],
-        place: &PlaceRequest,
-        error: &BackendError,
-    ) -> Result<(Held, GlobalDecision), GlobalDecision> {
-        if let Some(observer) = &self.observer {
-            observer.failed(&self.subjects.name, error.kind().as_str());
-        }
+    fn acquire_alone(&self, key: &[u8], subject: &Subject) -> Result<(Held, GlobalDecision), GlobalDecision> {
         let decide = |allowed, source| {
             let standing = Standing::new(0, Some(RETRY_WHEN_BACK), RETRY_WHEN_BACK);
             GlobalDecision::new(allowed, source, self.places, standing)
@@ -154,7 +168,7 @@ impl Inner {
             FailurePolicy::Open => Ok((Held::nowhere(), decide(true, Source::FailOpen))),
             FailurePolicy::Closed => Err(decide(false, Source::FailClosed)),
             FailurePolicy::Local => {
-                let domain = self.store.domain(self.store.place(&place.subject));
+                let domain = self.store.domain(self.store.place(subject));
                 self.local.set_max(self.share(domain));
                 let permit = self.local.try_acquire_owned(key);
                 let permit = permit.map_err(|_| decide(false, Source::Fallback))?;

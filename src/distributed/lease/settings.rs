@@ -44,6 +44,7 @@ impl LeaseSettings {
 
     /// How long a lease of such a limit lives.
     #[doc(hidden)]
+    #[must_use]
     pub fn life_for(&self, quota: Quota) -> Duration {
         let life = self.life.unwrap_or_else(|| {
             let to_full =

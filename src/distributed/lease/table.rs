@@ -42,6 +42,7 @@ where
     Q::Owned: Hash + Eq,
 {
     /// A table of at most so many keys (and at least two).
+    #[must_use]
     pub fn new(plan: LeasePlan, max_keys: usize, hasher: RandomState) -> LeaseTable<Q> {
         let shards = (max_keys / KEYS_TO_A_SHARD).clamp(1, MOST_SHARDS);
         let most_young = (max_keys / shards / 2).max(1);
@@ -94,11 +95,13 @@ where
     }
 
     /// How many shards there are to be [swept](LeaseTable::sweep).
+    #[must_use]
     pub fn shards(&self) -> usize {
         self.shards.len()
     }
 
     /// Takes what is idle out of a shard, or all of it, to be returned: tokens that lie here are missing elsewhere.
+    #[must_use]
     pub fn sweep(&self, now: u64, shard: usize, all: bool) -> Vec<(Q::Owned, Unspent)> {
         let Some(shard) = self.shards.get(shard) else { return Vec::new() };
         let mut shard = shard.lock();

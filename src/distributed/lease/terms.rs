@@ -28,6 +28,7 @@ pub struct LeaseTerms {
 
 impl LeaseTerms {
     /// Those of a [leased](Rule::Leased) rule that is valid.
+    #[must_use]
     pub fn of(rule: &Rule) -> Option<LeaseTerms> {
         match Parameters::of(rule) {
             Ok(Parameters::Leased(terms)) => Some(terms),
@@ -42,6 +43,7 @@ impl LeaseTerms {
     }
 
     /// The full level, in parts.
+    #[must_use]
     pub fn full(&self) -> i64 {
         self.limit * self.token
     }
@@ -148,6 +150,7 @@ pub struct LeaseAnswer {
 
 impl LeaseAnswer {
     /// For the node that asked.
+    #[must_use]
     pub fn to(self, question: &LeaseQuestion) -> LeaseGrant {
         let share = question.demand * 1_000_000 / self.demand.max(1);
         LeaseGrant {

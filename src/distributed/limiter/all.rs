@@ -106,7 +106,15 @@ impl CheckedAll {
 /// ```
 pub async fn check_all(limits: &[On<'_>]) -> CheckedAll {
     let (parts, part_of) = distinct(limits);
-    let decisions = decide(&parts).await;
+    answer(limits, &decide(&parts).await, part_of)
+}
+
+/// What was decided about the distinct parts, for each of the limits; and each limit counts it.
+pub(super) fn answer(
+    limits: &[On<'_>],
+    decisions: &[Option<GlobalDecision>],
+    part_of: Vec<usize>,
+) -> CheckedAll {
     let decisions: Vec<_> = part_of.into_iter().map(|part| decisions[part]).collect();
     for (on, decision) in limits.iter().zip(&decisions) {
         if let Some(decision) = decision {
@@ -129,7 +137,7 @@ impl Part<'_> {
 }
 
 /// Each limit and key once, and which of these each of the given ones is.
-fn distinct<'a>(limits: &[On<'a>]) -> (Vec<Part<'a>>, Vec<usize>) {
+pub(super) fn distinct<'a>(limits: &[On<'a>]) -> (Vec<Part<'a>>, Vec<usize>) {
     let mut parts: Vec<Part<'a>> = Vec::with_capacity(limits.len());
     let part_of = limits.iter().map(|on| {
         let part = Part { limit: on.limit, question: on.limit.question(on.key, on.cost) };

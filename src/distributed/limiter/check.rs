@@ -118,7 +118,7 @@ impl Inner {
     }
 
     /// A store of one domain needs no subject to tell which.
-    fn domain_of(&self, question: &Question<'_>) -> usize {
+    pub(super) fn domain_of(&self, question: &Question<'_>) -> usize {
         if self.store.domains() == 1 {
             return 0;
         }
@@ -135,7 +135,7 @@ impl Inner {
     }
 
     /// What was admitted without the store is charged to it when it can be.
-    fn owe(self: &Arc<Self>, question: &Question<'_>, domain: usize) {
+    pub(super) fn owe(self: &Arc<Self>, question: &Question<'_>, domain: usize) {
         self.debts.add(question, domain, self.subjects.rule.limit());
         report::ensure(self);
     }

@@ -68,6 +68,20 @@ impl Debts {
         }
     }
 
+    /// The key owes so many fewer, and says how many that are: no more than it owed.
+    #[cfg(feature = "policy")]
+    pub(super) fn remit(&self, hash: KeyHash, tokens: u64) -> u64 {
+        let mut shard = self.shard(hash).lock();
+        let Some(debt) = shard.get_mut(&hash) else { return 0 };
+        let remitted = debt.tokens.min(tokens);
+        debt.tokens -= remitted;
+        if debt.tokens == 0 {
+            shard.remove(&hash);
+            self.keys.fetch_sub(1, Ordering::Relaxed);
+        }
+        remitted
+    }
+
     /// It surely was not charged: it is owed as before.
     pub(super) fn put_back(&self, hash: KeyHash, debt: &Debt, limit: u64) {
         let question = Question { key: &debt.key, hash, cost: debt.tokens, asked: 0 };

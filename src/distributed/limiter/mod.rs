@@ -1,8 +1,11 @@
 //! [`GlobalLimiter`]: a limit that many nodes share.
 
 mod all;
+mod all_now;
 mod builder;
 mod check;
+#[cfg(feature = "policy")]
+mod correct;
 mod debts;
 mod failing;
 mod group;
@@ -11,7 +14,10 @@ mod stats;
 mod subjects;
 
 pub use all::{CheckedAll, On, check_all};
+pub use all_now::check_all_now;
 pub use builder::{GlobalBuildError, GlobalBuilder, Mode};
+#[cfg(feature = "policy")]
+pub(crate) use correct::Correction;
 pub use stats::GlobalStats;
 
 use std::fmt;

@@ -45,6 +45,7 @@ pub struct LeaseState {
 
 impl LeaseState {
     /// A key that nothing is known of: it is full.
+    #[must_use]
     pub fn new(terms: &LeaseTerms, now: i64) -> LeaseState {
         LeaseState { level: terms.full(), at: now, leased: [0; 2], demand: [0; 2], nodes: [0; 2] }
     }
@@ -148,6 +149,7 @@ impl LeaseState {
     }
 
     /// Microseconds until so many tokens are left, if nothing that is leased is in the way.
+    #[must_use]
     pub fn until(&self, terms: &LeaseTerms, tokens: i64) -> i64 {
         let missing = tokens * terms.token - self.level;
         if missing <= 0 {
@@ -157,26 +159,31 @@ impl LeaseState {
     }
 
     /// Whole tokens left in the store.
+    #[must_use]
     pub fn remaining(&self, terms: &LeaseTerms) -> i64 {
         self.level.max(0) / terms.token
     }
 
     /// What is left, and what is leased, in parts: never more than the full level.
+    #[must_use]
     pub fn counted(&self, terms: &LeaseTerms) -> i64 {
         self.level + (self.leased[0] + self.leased[1]) * terms.token
     }
 
     /// Whether nothing is missing.
+    #[must_use]
     pub fn is_full(&self, terms: &LeaseTerms) -> bool {
         self.level == terms.full()
     }
 
     /// The moment up to which it is brought: now, or later if the clock was set back.
+    #[must_use]
     pub fn at(&self) -> i64 {
         self.at
     }
 
     /// Microseconds until it is as if nothing had been, if nothing more is asked.
+    #[must_use]
     pub fn until_full(&self, terms: &LeaseTerms) -> i64 {
         let until_settled = (self.at / terms.life + 2) * terms.life - self.at;
         let leased = self.leased[0] + self.leased[1];

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Amount, Conditions, CostRule, Limit, Percent, Scope, State, Timestamp};
+use super::{Amount, Budget, Conditions, CostRule, Limit, Percent, Scope, State, Timestamp};
 
 /// Who is limited, how, and whether that is in force.
 ///
@@ -73,13 +73,23 @@ pub struct Policy {
     /// takes in the smaller one.
     #[serde(default, skip_serializing_if = "is_default")]
     pub enforce_percent: Percent,
-    /// The backend that counts, by the name under which it was handed in. Without one it is counted in memory.
+    /// The backend that counts, by the name under which it was [handed in](super::Builder::backend). Without one it is counted in memory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backend: Option<String>,
+    /// How the backend is asked.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub mode: BackendMode,
+    /// How long a request waits for the backend at most, as `"25ms"`; default 25 ms, from 1 ms to 10 s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<Budget>,
     /// What to do with requests while the backend cannot be asked. (Limits in memory always can.)
     #[serde(default, skip_serializing_if = "is_default")]
     pub on_failure: OnFailure,
-    /// How many keys surely fit in memory, for each limit; default 1 000 000.
+    /// Among how many nodes `on_failure = "local"` divides the limits until the backend has said how many there are; default 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_nodes: Option<u32>,
+    /// How many keys surely fit in memory, for each limit; default 1 000 000. With a backend, of how many keys this node remembers something at
+    /// most; default 100 000.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_keys: Option<usize>,
     /// When it was made.
@@ -116,7 +126,10 @@ impl Policy {
             shadow: false,
             enforce_percent: Percent::default(),
             backend: None,
+            mode: BackendMode::default(),
+            budget: None,
             on_failure: OnFailure::default(),
+            expected_nodes: None,
             max_keys: None,
             created: None,
             updated: None,
@@ -138,6 +151,18 @@ pub enum Missing {
     Pass,
 }
 
+/// How a backend is asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum BackendMode {
+    /// About every request, unless it is known to refuse.
+    #[default]
+    Direct,
+    /// For tokens in advance, so that most requests are decided without it.
+    Leased,
+}
+
 /// What to do with requests while a backend cannot be asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -148,7 +173,7 @@ pub enum OnFailure {
     Open,
     /// Refuse them.
     Closed,
-    /// Count them in memory, by the same limits.
+    /// Count them in memory, by this node's share of the limits.
     Local,
 }
 
@@ -172,5 +197,10 @@ impl Override {
     #[must_use]
     pub fn new(matches: Conditions, amount: Amount) -> Override {
         Override { matches, limit: amount, burst: None }
+    }
+
+    /// The same as a limit of a policy.
+    pub(crate) fn as_limit(&self) -> Limit {
+        Limit { burst: self.burst, ..Limit::new(self.limit) }
     }
 }

@@ -9,7 +9,7 @@ use super::attributes::active;
 use super::tally::{Fate, PolicyTally};
 use super::values::Values;
 use crate::Clock;
-use crate::policy::{Attributes, PolicySet, Reason, Verdict};
+use crate::policy::{Attributes, BackendMode, PolicySet, Reason, Verdict};
 
 /// Policies in force, and what they did so far.
 pub(super) struct Trial {
@@ -41,6 +41,9 @@ impl Trial {
         // None can be asked here.
         for policy in &mut policies.policy {
             policy.backend = None;
+            policy.mode = BackendMode::default();
+            policy.budget = None;
+            policy.expected_nodes = None;
         }
         let applied = set.apply(policies);
         applied.map_err(|error| ReplayError::Policies { file: file.file.clone(), error })?;

@@ -17,21 +17,20 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    /// A node that does not answer for so long is taken for dead.
-    pub(crate) const NODE_TIMEOUT: Duration = Duration::from_secs(1);
-
     /// Three masters.
     pub(crate) fn start() -> Cluster {
-        Cluster::with_nodes(MASTERS)
+        Cluster::with_nodes(MASTERS, Duration::from_secs(15))
     }
 
     /// Three masters with a replica each.
     pub(crate) fn with_replicas() -> Cluster {
-        Cluster::with_nodes(2 * MASTERS)
+        Cluster::with_nodes(2 * MASTERS, Duration::from_secs(1))
     }
 
-    fn with_nodes(count: usize) -> Cluster {
-        let nodes: Vec<_> = (0..count).map(|_| start_node()).collect();
+    /// A node that does not answer for so long is taken for dead: soon where another is to take its place, and never on a busy machine
+    /// where none can.
+    fn with_nodes(count: usize, node_timeout: Duration) -> Cluster {
+        let nodes: Vec<_> = (0..count).map(|_| start_node(node_timeout)).collect();
         let identities = nodes.iter().map(|node| node.say("CLUSTER MYID")).collect();
         let cluster = Cluster { nodes, identities };
         for (number, node) in cluster.nodes.iter().enumerate() {
@@ -157,14 +156,14 @@ impl Cluster {
     }
 }
 
-fn start_node() -> Server {
+fn start_node(node_timeout: Duration) -> Server {
     let line = [
         "save \"\"".to_owned(),
         "appendonly no".to_owned(),
         "repl-diskless-sync-delay 0".to_owned(),
         "cluster-enabled yes".to_owned(),
         "cluster-config-file nodes.conf".to_owned(),
-        format!("cluster-node-timeout {}", Cluster::NODE_TIMEOUT.as_millis()),
+        format!("cluster-node-timeout {}", node_timeout.as_millis()),
         // Not its usual place 10 000 above the port, where others may be.
         format!("cluster-port {}", free_port()),
         // Slots whose master is away leave the others alone.

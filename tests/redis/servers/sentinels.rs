@@ -22,14 +22,14 @@ impl Sentinels {
         let replicas = [(); 2].map(|()| Standalone::builder().line(&replica_of).start());
         let name = Sentinels::MASTER;
         // Two of three must agree. The times are short, so that a test is.
-        let watch = format!(
+        let watch = [format!(
             "sentinel monitor {name} 127.0.0.1 {} 2\n\
              sentinel down-after-milliseconds {name} 500\n\
              sentinel failover-timeout {name} 3000\n\
              sentinel parallel-syncs {name} 2",
             master.port()
-        );
-        let sentinels = Vec::from([(); 3].map(|()| Server::start(&[watch.clone()], None, &["--sentinel"])));
+        )];
+        let sentinels = Vec::from([(); 3].map(|()| Server::start(&watch, None, &["--sentinel"])));
         let mut servers = vec![master];
         servers.extend(replicas);
         let all = Sentinels { servers, sentinels };

@@ -8,7 +8,7 @@ use tollgate::distributed::machinery::Unspent;
 use tollgate::distributed::{LeaseAsk, LeaseGrant};
 
 /// What is to happen.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Event {
     AtStore(Message),
     /// Nothing is lost of a reply but all of it.

@@ -4,6 +4,7 @@
     clippy::cast_possible_truncation,
     clippy::cast_precision_loss,
     clippy::cast_sign_loss,
+    clippy::expect_used,
     clippy::indexing_slicing,
     reason = "numbers of a simulation are small"
 )]

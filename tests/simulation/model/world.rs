@@ -69,7 +69,7 @@ impl World {
         let drift = if fault == Fault::ClocksDrift { MOST_DRIFT } else { DRIFT };
         let nodes = (0..size.nodes)
             .map(|node| {
-                let drift = random.below(2 * drift as usize + 1) as i64 - drift;
+                let drift = random.below(2 * drift as usize + 1).cast_signed() as i64 - drift;
                 Node::new(plan, size.keys_of_a_node, node, drift)
             })
             .collect();
@@ -247,7 +247,8 @@ impl World {
     fn travel(&mut self, node: usize, event: Event) {
         let fault = self.outcome.fault;
         let since = self.now.checked_sub(Fault::begins(self.outcome.size.run()));
-        let cut = fault == Fault::Partition && node % 4 == 0 && since.is_some_and(|since| since < SECOND);
+        let cut =
+            fault == Fault::Partition && node.is_multiple_of(4) && since.is_some_and(|since| since < SECOND);
         if cut || (fault == Fault::MessagesLost && self.random.chance(0.05)) {
             return;
         }
