@@ -118,7 +118,7 @@ impl Decisions<'_> {
         Ok(sample(self.drive(&limiter, Source::DenyCache)?, self.visits.len(), 0..=0))
     }
 
-    /// All have to be decided by this one.
+    /// (Almost) all have to be decided by this one.
     fn drive(&self, limiter: &GlobalLimiter, source: Source) -> Outcome<Driven> {
         let decided = || limiter.stats().allowed(source) + limiter.stats().denied(source);
         let before = decided();
@@ -132,7 +132,8 @@ impl Decisions<'_> {
             })
         });
         let (decided, requests) = (decided() - before, self.visits.len() as u64);
-        if decided == requests {
+        // On a busy machine some refusals of the deny cache grow old meanwhile, and are heard again.
+        if decided >= requests / 100 * 99 {
             return Ok(driven);
         }
         Err(format!("{decided} of {requests} were decided by {}", source.as_str()).into())
