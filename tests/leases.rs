@@ -115,7 +115,7 @@ impl World {
 
     fn happens(&mut self, step: Step) {
         match step {
-            Step::Request { node, key, cost } => self.request(node, key, cost, false),
+            Step::Request { node, key, cost } => self.request(node, key, cost),
             Step::Pass(time) => self.now += time,
             Step::Deliver(number) => {
                 if let Some(message) = self.take(number) {
@@ -157,15 +157,15 @@ impl World {
         }
     }
 
-    fn request(&mut self, node: usize, key: u8, cost: u64, again: bool) {
+    fn request(&mut self, node: usize, key: u8, cost: u64) {
         let clock = self.clock(node);
-        let ask = match self.nodes[node].spend(clock, &key, cost, again) {
+        let ask = match self.nodes[node].spend(clock, &key, cost, None) {
             Spend::Admit { ahead, .. } => {
                 self.admit(key, cost);
                 ahead
             }
             Spend::Ask(ask) => Some(ask),
-            Spend::Deny { .. } | Spend::Join => None,
+            Spend::Deny { .. } | Spend::Join { .. } | Spend::Lost => None,
         };
         self.messages.extend(ask.map(|ask| Message::Ask { node, key, sent: clock, ask }));
     }
@@ -269,12 +269,12 @@ fn admitted_by_one_node(quota: Quota, requests_per_second: u64, seconds: u64) ->
     for _ in 0..requests_per_second * seconds {
         world.now += 1_000_000 / requests_per_second;
         let before = world.admitted;
-        for again in [false, true] {
+        for waited in [None, Some(0)] {
             if world.admitted > before {
                 break;
             }
             let clock = world.clock(1);
-            match world.nodes[1].spend(clock, &0, 1, again) {
+            match world.nodes[1].spend(clock, &0, 1, waited) {
                 Spend::Admit { ahead, .. } => {
                     world.admit(0, 1);
                     world.messages.extend(ahead.map(|ask| Message::Ask {
@@ -285,7 +285,7 @@ fn admitted_by_one_node(quota: Quota, requests_per_second: u64, seconds: u64) ->
                     }));
                 }
                 Spend::Ask(ask) => world.messages.push(Message::Ask { node: 1, key: 0, sent: clock, ask }),
-                Spend::Deny { .. } | Spend::Join => {}
+                Spend::Deny { .. } | Spend::Join { .. } | Spend::Lost => {}
             }
             while let Some(message) = world.take(0) {
                 calls += usize::from(matches!(message, Message::Ask { .. }));
@@ -317,7 +317,7 @@ fn a_cold_key_asks_for_exactly_what_it_needs() {
     let mut world = World::new(quota, LeaseSettings::default());
     for _ in 0..100 {
         world.now += 1_000_000;
-        world.request(0, 0, 3, false);
+        world.request(0, 0, 3);
         let Some(Message::Ask { ask, .. }) = world.messages.first().copied() else {
             unreachable!("nothing is held")
         };
@@ -325,7 +325,7 @@ fn a_cold_key_asks_for_exactly_what_it_needs() {
         while let Some(message) = world.take(0) {
             world.deliver(message);
         }
-        world.request(0, 0, 3, true);
+        world.request(0, 0, 3);
         assert!(world.messages.is_empty(), "nothing is asked in advance");
     }
     assert_eq!(world.admitted, 300);

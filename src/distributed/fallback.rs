@@ -44,8 +44,13 @@ pub(super) struct Moment {
     pub(super) now: u64,
     /// When the outage began.
     pub(super) since: u64,
-    /// How many nodes share the limit, at least 1.
-    pub(super) nodes: u32,
+    /// Among how many nodes like this one the limit is divided, in millionths of one; at least [`Moment::NODE`].
+    pub(super) nodes: u64,
+}
+
+impl Moment {
+    /// One node.
+    pub(super) const NODE: u64 = 1_000_000;
 }
 
 impl Fallback {
@@ -98,7 +103,8 @@ impl Fallback {
     fn share(&self, moment: Moment) -> Share {
         let units = |nanos: u64| u128::from(nanos) * u128::from(self.count);
         let now = units(moment.now);
-        let token = u128::from(self.period) * u128::from(moment.nodes.max(1));
+        let nodes = u128::from(moment.nodes.max(Moment::NODE));
+        let token = (u128::from(self.period) * nodes).div_ceil(u128::from(Moment::NODE));
         // A burst of B·σ tokens is B periods, whatever σ; there is room for at least a token, unless the limit is zero.
         let room = u128::from(self.burst) * u128::from(self.period);
         let room = if self.burst == 0 { 0 } else { room.max(token) };
@@ -177,7 +183,7 @@ mod tests {
 
     impl Model {
         fn spend(&mut self, key: u8, cost: u64, moment: Moment) -> bool {
-            let token = u128::from(self.quota.period_nanos()) * u128::from(moment.nodes);
+            let token = u128::from(self.quota.period_nanos()) * u128::from(moment.nodes / Moment::NODE);
             let room = u128::from(self.quota.capacity()) * u128::from(self.quota.period_nanos());
             let room = if self.quota.capacity() == 0 { 0 } else { room.max(token) };
             let (level, seen) = self.level.entry(key).or_insert((0, moment.since));
@@ -195,7 +201,7 @@ mod tests {
         /// One outage from zero on.
         #[test]
         fn it_decides_as_an_exact_bucket_that_begins_empty(
-            (count, burst, nodes) in (0_u32..2_000, 0_u64..50, 1_u32..1_000),
+            (count, burst, nodes) in (0_u32..2_000, 0_u64..50, 1_u64..1_000),
             asks in prop::collection::vec((0_u64..SECOND, 0_u8..5, 0_u64..4), 1..200),
         ) {
             let quota = Quota::per_second(count).burst(burst);
@@ -205,12 +211,12 @@ mod tests {
             let mut now = 0;
             for (wait, key, cost) in asks {
                 now += wait;
-                let moment = Moment { now, since: 0, nodes };
+                let moment = Moment { now, since: 0, nodes: nodes * Moment::NODE };
                 let (allowed, standing) = fallback.spend(hasher.hash(&[key]), cost, moment);
                 prop_assert_eq!(allowed, model.spend(key, cost, moment));
                 if let (false, Some(wait)) = (allowed, standing.retry_after) && wait != RETRY_WHEN_BACK {
                     let at = now + saturating_nanos(wait);
-                    let probe = |now| fallback.share(Moment { now, since: 0, nodes });
+                    let probe = |now| fallback.share(Moment { now, ..moment });
                     let empty_at = fallback.set(hasher.hash(&[key])).lock().get(hasher.hash(&[key]));
                     let level = |share: Share| share.now - empty_at.max(share.earliest);
                     prop_assert!(level(probe(at)) >= probe(at).price(cost));
@@ -222,7 +228,7 @@ mod tests {
         /// Far more keys than there is room for, in several outages.
         #[test]
         fn whatever_is_forgotten_no_key_gets_more_than_its_share_of_the_outages(
-            nodes in 1_u32..10,
+            nodes in 1_u64..10,
             asks in prop::collection::vec((0_u64..SECOND / 4, 0_u8..100, any::<bool>()), 1..400),
         ) {
             let quota = Quota::per_second(20).burst(1_000);
@@ -238,7 +244,7 @@ mod tests {
                     now += 10 * SECOND;
                     since = now;
                 }
-                while fallback.spend(hasher.hash(&[key]), 1, Moment { now, since, nodes }).0 {
+                while fallback.spend(hasher.hash(&[key]), 1, Moment { now, since, nodes: nodes * Moment::NODE }).0 {
                     *spent.entry(key).or_default() += 1;
                 }
                 let most = u128::from(lasted) * 20 / (u128::from(SECOND) * u128::from(nodes));
@@ -251,7 +257,7 @@ mod tests {
     fn what_is_given_back_can_be_spent_again_and_no_more() {
         let fallback = Fallback::new(&Rule::Gcra(Quota::per_second(10)), 10).unwrap();
         let key = KeyHasher::default().hash(b"ann");
-        let moment = Moment { now: SECOND, since: 0, nodes: 1 };
+        let moment = Moment { now: SECOND, since: 0, nodes: Moment::NODE };
         assert!(fallback.spend(key, 10, moment).0);
         fallback.give_back(key, 4, moment);
         assert!(!fallback.spend(key, 5, moment).0);
@@ -265,7 +271,7 @@ mod tests {
         let window = Duration::from_secs(60);
         let fallback = Fallback::new(&Rule::FixedWindow { limit: 6, window }, 10).unwrap();
         let key = KeyHasher::default().hash(b"ann");
-        let at = |seconds: u64| Moment { now: seconds * SECOND, since: 0, nodes: 100 };
+        let at = |seconds: u64| Moment { now: seconds * SECOND, since: 0, nodes: 100 * Moment::NODE };
         assert!(!fallback.spend(key, 1, at(999)).0);
         assert!(fallback.spend(key, 1, at(1_000)).0, "a hundredth of a token every ten seconds");
         assert!(!fallback.spend(key, 1, at(1_999)).0);

@@ -5,6 +5,7 @@
 
 mod cancelled;
 mod concurrency;
+mod leased;
 mod limiter;
 mod outage;
 mod setting;

@@ -69,7 +69,7 @@ mod tests {
         let mut demand = Demand::starting(u64::MAX);
         demand.offer(u64::MAX);
         demand.offer(u64::MAX);
-        assert_eq!(demand.thousandths(0, 0), 0);
+        assert_eq!(demand.thousandths(0, 1), u64::MAX);
         assert_eq!(demand.thousandths(u64::MAX, 1), u64::MAX);
     }
 }

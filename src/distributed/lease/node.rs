@@ -1,10 +1,12 @@
 //! [`NodeLease`]: what a node holds of one key. It has no clock and does nothing by itself: it is told what happens, and when.
 
+use std::mem;
 use std::time::Duration;
 
 use super::demand::Demand;
 use super::request::{LeaseAsk, LeaseGrant, LeaseReport};
 use super::settings::LeasePlan;
+use crate::clock::saturating_nanos;
 
 /// A node asks for more when this part of what it asked for is left.
 const REFILL_AT: u64 = 4;
@@ -12,6 +14,8 @@ const REFILL_AT: u64 = 4;
 const BELIEVED: u64 = 2_000_000_000;
 /// A node that takes fewer tokens than this in advance saves nothing.
 const WORTH_LEASING: u64 = 2;
+/// Shares are counted in this part of the whole.
+const MILLION: u64 = 1_000_000;
 
 /// Some tokens, until when, and how many of their generation were spent and not reported.
 #[derive(Clone, Copy, Debug, Default)]
@@ -29,6 +33,11 @@ pub struct NodeLease {
     /// When the node last asked, and whether it waits for the answer.
     asked: Option<u64>,
     waiting: bool,
+    /// When it asked what was never answered, if it has not asked again.
+    lost: Option<u64>,
+    /// What those want who wait for the answer, and those who waited for the last one and have not come back yet.
+    joined: u64,
+    crowd: u64,
     /// When the store has what it refused, as it said; until `refused_until` a cost of `refused` and more is refused, and
     /// nothing is asked in advance.
     retry_at: u64,
@@ -40,8 +49,11 @@ pub struct NodeLease {
     used: u64,
     /// How much it last asked for in advance.
     chunk: u64,
-    /// The last answer, for what it says beside the tokens.
+    /// The last answer, for what it says beside the tokens, and when it was asked for.
     last: Option<LeaseGrant>,
+    answered: u64,
+    /// Tokens that were leased and can be neither spent nor returned any more.
+    burned: u64,
 }
 
 /// Tokens of a generation that come back.
@@ -66,7 +78,7 @@ impl Slot {
 pub enum Spend {
     /// It was paid from the lease.
     Admit {
-        /// Tokens that this node still holds.
+        /// Tokens that this node still holds, and those that the store had left when it last answered.
         remaining: u64,
         /// To be sent without anybody waiting for it.
         ahead: Option<LeaseAsk>,
@@ -75,11 +87,18 @@ pub enum Spend {
     Deny {
         /// How long that holds.
         retry_after: Duration,
+        /// Tokens that this node holds, fewer than are asked for.
+        remaining: u64,
     },
     /// The store is to be asked; then this is asked again.
     Ask(LeaseAsk),
-    /// Somebody has asked already; when the answer is there, this is asked again.
-    Join,
+    /// Somebody has asked already, at this time; when the answer is there, this is asked again.
+    Join {
+        /// When.
+        asked: u64,
+    },
+    /// What this request waited for was never answered.
+    Lost,
 }
 
 impl NodeLease {
@@ -91,6 +110,9 @@ impl NodeLease {
             demand: Demand::starting(now),
             asked: None,
             waiting: false,
+            lost: None,
+            joined: 0,
+            crowd: 0,
             retry_at: 0,
             refused_until: 0,
             refused: 0,
@@ -98,69 +120,144 @@ impl NodeLease {
             used: now,
             chunk: 0,
             last: None,
+            answered: now,
+            burned: 0,
         }
     }
 
-    /// A request of so many tokens. `again` says that it has asked before, so that it is not taken for two.
-    pub fn spend(&mut self, plan: &LeasePlan, now: u64, cost: u64, again: bool) -> Spend {
-        if !again {
+    /// A request of so many tokens. One that has waited says for what: when that was asked, which was this request's own
+    /// question or one that it joined. So it is not taken for two, nor waits for ever for a store that does not answer.
+    pub fn spend(&mut self, plan: &LeasePlan, now: u64, cost: u64, waited: Option<u64>) -> Spend {
+        if waited.is_none() {
             self.demand.offer(cost);
+        } else {
+            self.crowd = self.crowd.saturating_sub(cost);
         }
         self.used = now;
         let held = self.held(now);
         if held >= cost {
             self.take(cost);
-            return Spend::Admit { remaining: held - cost, ahead: self.ask_ahead(plan, now, held - cost) };
+            let remaining = held - cost;
+            let ahead = self.ask_ahead(plan, now, remaining);
+            let elsewhere = self.last.map_or(0, |grant| grant.remaining);
+            return Spend::Admit { remaining: remaining.saturating_add(elsewhere), ahead };
         }
-        if now < self.refused_until && cost >= self.refused {
-            return Spend::Deny { retry_after: Duration::from_nanos(self.retry_at - now) };
+        if let Some(retry_after) = self.refusal(now, cost) {
+            return Spend::Deny { retry_after, remaining: held };
         }
-        if self.is_waiting(plan, now) {
-            return Spend::Join;
+        if waited.is_some() && waited == self.lost {
+            return Spend::Lost;
+        }
+        if let Some(asked) = self.waits_for(plan, now) {
+            if waited.is_some() {
+                self.joined = self.joined.saturating_add(cost);
+            }
+            return Spend::Join { asked };
         }
         let need = cost - held;
-        let chunk = self.next_chunk(plan, now);
+        let want = self.next_chunk(plan, now).max(need).max(cost.saturating_add(self.crowd) - held);
         self.asking = cost;
-        Spend::Ask(self.ask(plan, now, need, chunk.max(need)))
+        Spend::Ask(self.ask(plan, now, need, want))
+    }
+
+    /// How long such a cost is refused, as the store said.
+    fn refusal(&self, now: u64, cost: u64) -> Option<Duration> {
+        let refused = now < self.refused_until && cost >= self.refused;
+        refused.then(|| Duration::from_nanos(self.retry_at.saturating_sub(now)))
+    }
+
+    /// Takes back what a request spent that is refused elsewhere. Tokens of a generation are as good as each other: any that
+    /// were not reported yet can be spent once more. The rest is lost.
+    pub fn put_back(&mut self, now: u64, mut tokens: u64) {
+        self.held(now);
+        for slot in self.slots.iter_mut().filter(|slot| now < slot.deadline) {
+            let part = tokens.min(slot.report.spent);
+            slot.tokens += part;
+            slot.report.spent -= part;
+            tokens -= part;
+        }
+        self.burned = self.burned.saturating_add(tokens);
+    }
+
+    /// The store has refused this cost when it was asked at `sent`, though not for a lease.
+    pub fn refused(&mut self, sent: u64, cost: u64, retry_after: Duration) {
+        self.believe(sent, cost, retry_after);
+    }
+
+    /// Somebody gave back, or reset it: what was refused may fit.
+    pub fn relieved(&mut self) {
+        self.refused_until = 0;
+    }
+
+    /// Which part of the limit is this node's while the store is away, as one of so many nodes, in millionths: by what it was
+    /// asked for, as the store said. When that is long ago nobody knows where the demand is now: then no more than one of as
+    /// many nodes as there were.
+    #[must_use]
+    pub fn nodes(&self, plan: &LeasePlan, now: u64) -> Option<u64> {
+        let grant = self.last?;
+        let by_demand = (MILLION * MILLION).div_ceil(u64::from(grant.share.max(1)));
+        let by_number = u64::from(grant.nodes.max(1)) * MILLION;
+        let is_recent = now.saturating_sub(self.answered) <= 2 * plan.life;
+        Some(if is_recent { by_demand } else { by_demand.max(by_number) })
     }
 
     /// The answer to what was asked at `sent`.
     pub fn granted(&mut self, plan: &LeasePlan, now: u64, sent: u64, grant: LeaseGrant) {
-        self.answered(sent);
-        self.last = Some(grant);
-        // Measured from the question: the store cannot have said so earlier.
-        let wait = u64::try_from(grant.retry_after.as_nanos()).unwrap_or(u64::MAX);
-        self.retry_at = sent.saturating_add(wait);
-        self.refused_until = self.retry_at.min(sent.saturating_add(BELIEVED));
+        self.is_over(sent);
+        (self.last, self.answered) = (Some(grant), sent);
         // Of some tokens, too, it holds that there are no more until then.
-        self.refused = if grant.tokens == 0 { self.asking } else { 1 };
+        let refused = if grant.tokens == 0 { self.asking } else { 1 };
+        self.believe(sent, refused, grant.retry_after);
         let deadline = sent.saturating_add(plan.trusted);
+        self.held(now);
         if grant.tokens == 0 || now >= deadline {
+            self.burned = self.burned.saturating_add(grant.tokens);
             return;
         }
-        self.held(now);
-        let slot = self.free_slot(grant.generation);
-        if slot.report.generation != grant.generation {
-            slot.report = LeaseReport::new(grant.generation, 0);
-        }
-        *slot = Slot { tokens: grant.tokens, deadline, report: slot.report };
+        let slot = self.slot_of(grant.generation);
+        // All tokens of a generation are counted until the same boundary, so all may be spent until the latest of their
+        // deadlines.
+        slot.tokens = slot.tokens.saturating_add(grant.tokens);
+        slot.deadline = slot.deadline.max(deadline);
+    }
+
+    /// Until `retry_after` this cost and more is refused. Measured from the question: the store cannot have said so earlier.
+    fn believe(&mut self, sent: u64, cost: u64, retry_after: Duration) {
+        self.retry_at = sent.saturating_add(saturating_nanos(retry_after));
+        self.refused_until = self.retry_at.min(sent.saturating_add(BELIEVED));
+        self.refused = cost;
     }
 
     /// No answer came to what was asked at `sent`. What the store may have leased is lost, and falls to it in time.
     pub fn lost(&mut self, sent: u64) {
-        self.answered(sent);
+        if self.is_over(sent) {
+            self.lost = Some(sent);
+        }
     }
 
-    fn answered(&mut self, sent: u64) {
-        if self.asked == Some(sent) {
-            self.waiting = false;
+    /// What was asked at `sent` was surely not heard: what it reported is reported with the next question.
+    pub fn unsent(&mut self, sent: u64, ask: &LeaseAsk) {
+        self.lost(sent);
+        for slot in &mut self.slots {
+            let reports = ask.reports.iter().filter(|report| report.generation == slot.report.generation);
+            slot.report.spent += reports.map(|report| report.spent).sum::<u64>();
         }
+    }
+
+    /// Whether it is this that was waited for.
+    fn is_over(&mut self, sent: u64) -> bool {
+        let is_over = self.waiting && self.asked == Some(sent);
+        if is_over {
+            self.waiting = false;
+            (self.crowd, self.joined) = (self.joined, 0);
+        }
+        is_over
     }
 
     /// What is held though nobody has asked for it for as long as tokens are taken ahead, of each generation. It is not
     /// held any more.
     pub fn idle(&mut self, plan: &LeasePlan, now: u64) -> [Option<Unspent>; 2] {
-        let idle = now.saturating_sub(self.used) >= plan.ahead && !self.is_waiting(plan, now);
+        let idle = now.saturating_sub(self.used) >= plan.ahead && self.waits_for(plan, now).is_none();
         self.slots.each_mut().map(|slot| if idle { slot.give_back(now) } else { None })
     }
 
@@ -169,20 +266,19 @@ impl NodeLease {
         self.slots.each_mut().map(|slot| slot.give_back(now))
     }
 
-    /// What the store last answered.
-    #[must_use]
-    pub fn last(&self) -> Option<LeaseGrant> {
-        self.last
+    /// Tokens that were lost since this was last asked: their time was over, or there was no room for them.
+    pub fn burned(&mut self) -> u64 {
+        mem::take(&mut self.burned)
     }
 
     /// Tokens that may still be spent.
     pub fn held(&mut self, now: u64) -> u64 {
         for slot in &mut self.slots {
             if now >= slot.deadline {
-                slot.tokens = 0;
+                self.burned = self.burned.saturating_add(mem::take(&mut slot.tokens));
             }
         }
-        self.slots[0].tokens + self.slots[1].tokens
+        self.slots[0].tokens.saturating_add(self.slots[1].tokens)
     }
 
     /// The soonest to expire first; there is enough.
@@ -198,25 +294,29 @@ impl NodeLease {
         }
     }
 
-    /// A slot without tokens, rather one of this generation, whose report goes on; or the one that expires first.
-    fn free_slot(&mut self, generation: u64) -> &mut Slot {
+    /// The slot of a generation; if it has none, of the older one, whose lease is over: it was asked for more than a life ago.
+    fn slot_of(&mut self, generation: u64) -> &mut Slot {
         let [first, second] = &mut self.slots;
-        let rank = |slot: &Slot| (slot.tokens > 0, slot.report.generation != generation, slot.deadline);
-        if rank(first) <= rank(second) { first } else { second }
+        let rank = |slot: &Slot| (slot.report.generation != generation, slot.tokens > 0, slot.deadline);
+        let slot = if rank(first) <= rank(second) { first } else { second };
+        if slot.report.generation != generation {
+            self.burned = self.burned.saturating_add(slot.tokens);
+            *slot = Slot { report: LeaseReport::new(generation, 0), ..Slot::default() };
+        }
+        slot
     }
 
-    /// Whether an answer may still come that is worth waiting for. One that is overdue by a life was lost, and nobody
-    /// said so.
-    fn is_waiting(&self, plan: &LeasePlan, now: u64) -> bool {
-        self.waiting && self.asked.is_some_and(|asked| now < asked.saturating_add(plan.life))
+    /// When what was asked whose answer may still come and is worth waiting for. One that is overdue by a life was lost, and
+    /// nobody said so.
+    fn waits_for(&self, plan: &LeasePlan, now: u64) -> Option<u64> {
+        self.asked.filter(|asked| self.waiting && now < asked.saturating_add(plan.life))
     }
 
     fn ask_ahead(&mut self, plan: &LeasePlan, now: u64, held: u64) -> Option<LeaseAsk> {
         let low = held <= self.chunk / REFILL_AT && self.chunk >= WORTH_LEASING;
         if !low
             || now < self.refused_until
-            || self.is_waiting(plan, now)
-            || self.slots.iter().all(|s| s.tokens > 0)
+            || self.waits_for(plan, now).is_some()
         {
             return None;
         }
@@ -245,8 +345,7 @@ impl NodeLease {
         for slot in &mut self.slots {
             slot.report.spent = 0;
         }
-        self.asked = Some(now);
-        self.waiting = true;
+        (self.asked, self.waiting, self.lost, self.crowd) = (Some(now), true, None, 0);
         self.chunk = want;
         LeaseAsk {
             need,

@@ -4,12 +4,13 @@ use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::mem;
+use std::time::Duration;
 
 use ahash::RandomState;
 use parking_lot::Mutex;
 
 use super::node::{NodeLease, Spend, Unspent};
-use super::request::LeaseGrant;
+use super::request::{LeaseAsk, LeaseGrant};
 use super::settings::LeasePlan;
 
 /// Keys to a shard, about: enough shards for the cores of a large machine, few enough for small tables to be small.
@@ -34,6 +35,7 @@ struct Shard<K> {
     old: HashMap<K, NodeLease, RandomState>,
     most_young: usize,
     random: u64,
+    burned: u64,
 }
 
 impl<Q> LeaseTable<Q>
@@ -52,12 +54,12 @@ where
         LeaseTable { plan, shards, hasher }
     }
 
-    /// A request of so many tokens. When the store is to be asked, an answer or its failure must be told; `again` is for
-    /// a request that comes back after that.
-    pub fn spend(&self, now: u64, key: &Q, cost: u64, again: bool) -> Spend {
+    /// A request of so many tokens. When the store is to be asked, an answer or its failure must be told. A request that has
+    /// waited says for what: see [`NodeLease::spend`].
+    pub fn spend(&self, now: u64, key: &Q, cost: u64, waited: Option<u64>) -> Spend {
         let mut shard = self.shard(key).lock();
         let random = shard.next_random(&self.hasher);
-        let mut spend = shard.with(now, key, |lease| lease.spend(&self.plan, now, cost, again));
+        let mut spend = shard.with(now, key, |lease| lease.spend(&self.plan, now, cost, waited));
         if let Spend::Ask(ask) | Spend::Admit { ahead: Some(ask), .. } = &mut spend {
             ask.random = random;
         }
@@ -71,27 +73,51 @@ where
 
     /// No answer came to what was asked at `sent`, or none that anybody waited for.
     pub fn lost(&self, sent: u64, key: &Q) {
-        if let Some(lease) = self.shard(key).lock().find(key) {
-            lease.lost(sent);
-        }
+        self.known(key, |lease| lease.lost(sent));
+    }
+
+    /// What was asked at `sent` was surely not heard.
+    pub fn unsent(&self, sent: u64, key: &Q, ask: &LeaseAsk) {
+        self.known(key, |lease| lease.unsent(sent, ask));
+    }
+
+    /// What a request spent is not spent after all.
+    pub fn put_back(&self, now: u64, key: &Q, tokens: u64) {
+        self.known(key, |lease| lease.put_back(now, tokens));
+    }
+
+    /// The store has refused this cost when it was asked at `sent`, though not for a lease.
+    pub fn refused(&self, sent: u64, key: &Q, cost: u64, retry_after: Duration) {
+        self.known(key, |lease| lease.refused(sent, cost, retry_after));
+    }
+
+    /// Somebody gave back, or reset it.
+    pub fn relieved(&self, key: &Q) {
+        self.known(key, NodeLease::relieved);
     }
 
     /// Tokens held of a key.
     pub fn held(&self, now: u64, key: &Q) -> u64 {
-        self.shard(key).lock().find(key).map_or(0, |lease| lease.held(now))
+        self.known(key, |lease| lease.held(now)).unwrap_or(0)
     }
 
-    /// What the store last answered: of use while it does not answer any more.
-    pub fn last(&self, key: &Q) -> Option<LeaseGrant> {
-        self.shard(key).lock().find(key)?.last()
+    /// Among how many nodes a key's limit is to be divided while the store is away: see [`NodeLease::nodes`].
+    pub fn nodes(&self, now: u64, key: &Q) -> Option<u64> {
+        self.known(key, |lease| lease.nodes(&self.plan, now))?
+    }
+
+    /// Tokens that were leased, and neither spent nor returned before their time was over, as far as somebody has looked.
+    pub fn burned(&self) -> u64 {
+        self.shards.iter().map(|shard| shard.lock().burned).sum()
     }
 
     /// Forgets a key; what was held of it is no longer.
     pub fn forget(&self, now: u64, key: &Q) -> [Option<Unspent>; 2] {
-        self.shard(key)
-            .lock()
-            .find(key)
-            .map_or([None; 2], |lease| mem::replace(lease, NodeLease::new(now)).give_back(now))
+        self.known(key, |lease| mem::replace(lease, NodeLease::new(now)).give_back(now)).unwrap_or_default()
+    }
+
+    fn known<T>(&self, key: &Q, act: impl FnOnce(&mut NodeLease) -> T) -> Option<T> {
+        self.shard(key).lock().find(key).map(act)
     }
 
     /// How many shards there are to be [swept](LeaseTable::sweep).
@@ -106,9 +132,11 @@ where
         let Some(shard) = self.shards.get(shard) else { return Vec::new() };
         let mut shard = shard.lock();
         let mut returned = Vec::new();
-        let Shard { young, old, .. } = &mut *shard;
+        let Shard { young, old, burned, .. } = &mut *shard;
         for (key, lease) in young.iter_mut().chain(old) {
+            lease.held(now);
             let unspent = if all { lease.give_back(now) } else { lease.idle(&self.plan, now) };
+            *burned += lease.burned();
             returned.extend(unspent.into_iter().flatten().map(|unspent| (key.borrow().to_owned(), unspent)));
         }
         returned
@@ -129,6 +157,7 @@ impl<K: Hash + Eq> Shard<K> {
             old: HashMap::with_hasher(hasher),
             most_young,
             random: seed,
+            burned: 0,
         }
     }
 
@@ -162,7 +191,8 @@ impl<K: Hash + Eq> Shard<K> {
         let result = act(&mut lease);
         if self.young.len() >= self.most_young {
             mem::swap(&mut self.young, &mut self.old);
-            self.young.clear();
+            let forgotten = self.young.drain().flat_map(|(_, mut lease)| [lease.burned(), lease.held(0)]);
+            self.burned += forgotten.sum::<u64>();
         }
         self.young.insert(key, lease);
         result

@@ -36,7 +36,7 @@ fn asked(spend: Spend) -> LeaseAsk {
 /// A node that asked at time zero for as much as this and got it.
 fn holding(tokens: u64) -> NodeLease {
     let mut lease = NodeLease::new(0);
-    asked(lease.spend(&plan(), 0, tokens, false));
+    asked(lease.spend(&plan(), 0, tokens, None));
     lease.granted(&plan(), MILLISECOND, 0, grant(tokens, 1));
     lease
 }
@@ -45,10 +45,10 @@ fn holding(tokens: u64) -> NodeLease {
 fn what_was_leased_is_spent_without_asking() {
     let mut lease = holding(3);
     for remaining in [2, 1] {
-        assert_eq!(lease.spend(&plan(), MILLISECOND, 1, true), Spend::Admit { remaining, ahead: None });
+        assert_eq!(lease.spend(&plan(), MILLISECOND, 1, Some(0)), Spend::Admit { remaining, ahead: None });
     }
-    assert!(matches!(lease.spend(&plan(), MILLISECOND, 1, true), Spend::Admit { remaining: 0, .. }));
-    assert!(matches!(lease.spend(&plan(), MILLISECOND, 1, false), Spend::Ask(_) | Spend::Join));
+    assert!(matches!(lease.spend(&plan(), MILLISECOND, 1, Some(0)), Spend::Admit { remaining: 0, .. }));
+    assert!(matches!(lease.spend(&plan(), MILLISECOND, 1, None), Spend::Ask(_) | Spend::Join { .. }));
 }
 
 #[test]
@@ -61,7 +61,7 @@ fn a_lease_lives_from_when_it_was_asked_for_and_less_than_its_life() {
 #[test]
 fn an_answer_that_comes_too_late_is_worth_nothing() {
     let mut lease = NodeLease::new(0);
-    asked(lease.spend(&plan(), 0, 3, false));
+    asked(lease.spend(&plan(), 0, 3, None));
     lease.granted(&plan(), LIFE, 0, grant(3, 1));
     assert_eq!(lease.held(LIFE), 0);
 }
@@ -69,56 +69,57 @@ fn an_answer_that_comes_too_late_is_worth_nothing() {
 #[test]
 fn what_was_spent_is_reported_once() {
     let mut lease = holding(2);
-    lease.spend(&plan(), MILLISECOND, 2, true);
-    let first = asked(lease.spend(&plan(), 2 * MILLISECOND, 5, false));
+    lease.spend(&plan(), MILLISECOND, 2, Some(0));
+    let first = asked(lease.spend(&plan(), 2 * MILLISECOND, 5, None));
     assert!(first.reports.contains(&LeaseReport::new(1, 2)), "{first:?}");
     lease.lost(2 * MILLISECOND);
-    let second = asked(lease.spend(&plan(), 3 * MILLISECOND, 5, false));
+    let second = asked(lease.spend(&plan(), 3 * MILLISECOND, 5, None));
     assert!(second.reports.iter().all(|report| report.spent == 0), "{second:?}");
 }
 
 #[test]
 fn one_asks_and_the_others_wait_for_its_answer() {
     let mut lease = NodeLease::new(0);
-    asked(lease.spend(&plan(), 0, 1, false));
-    assert_eq!(lease.spend(&plan(), 1, 1, false), Spend::Join);
+    asked(lease.spend(&plan(), 0, 1, None));
+    assert_eq!(lease.spend(&plan(), 1, 1, None), Spend::Join { asked: 0 });
     lease.lost(0);
-    assert!(matches!(lease.spend(&plan(), 2, 1, true), Spend::Ask(_)));
+    assert_eq!(lease.spend(&plan(), 2, 1, Some(0)), Spend::Lost, "whoever waited does not ask again");
+    assert!(matches!(lease.spend(&plan(), 2, 1, None), Spend::Ask(_)));
 }
 
 #[test]
 fn nobody_waits_for_ever_for_an_answer_that_nobody_brings() {
     let mut lease = NodeLease::new(0);
-    asked(lease.spend(&plan(), 0, 1, false));
-    assert!(matches!(lease.spend(&plan(), LIFE, 1, false), Spend::Ask(_)));
+    asked(lease.spend(&plan(), 0, 1, None));
+    assert!(matches!(lease.spend(&plan(), LIFE, 1, None), Spend::Ask(_)));
 }
 
 #[test]
 fn a_refusal_holds_for_as_much_and_more_until_its_wait_is_over() {
     let mut lease = NodeLease::new(0);
-    asked(lease.spend(&plan(), 0, 5, false));
+    asked(lease.spend(&plan(), 0, 5, None));
     lease.granted(&plan(), MILLISECOND, 0, refusal(Duration::from_millis(10)));
     let wait = Duration::from_millis(9);
-    assert_eq!(lease.spend(&plan(), MILLISECOND, 5, false), Spend::Deny { retry_after: wait });
-    assert_eq!(lease.spend(&plan(), MILLISECOND, 6, false), Spend::Deny { retry_after: wait });
-    assert!(matches!(lease.spend(&plan(), MILLISECOND, 4, false), Spend::Ask(_)));
+    assert_eq!(lease.spend(&plan(), MILLISECOND, 5, None), Spend::Deny { retry_after: wait, remaining: 0 });
+    assert_eq!(lease.spend(&plan(), MILLISECOND, 6, None), Spend::Deny { retry_after: wait, remaining: 0 });
+    assert!(matches!(lease.spend(&plan(), MILLISECOND, 4, None), Spend::Ask(_)));
     lease.lost(MILLISECOND);
-    assert!(matches!(lease.spend(&plan(), 10 * MILLISECOND, 5, false), Spend::Ask(_)));
+    assert!(matches!(lease.spend(&plan(), 10 * MILLISECOND, 5, None), Spend::Ask(_)));
 }
 
 #[test]
 fn a_long_refusal_is_told_in_full_but_believed_for_two_seconds() {
     let mut lease = NodeLease::new(0);
-    asked(lease.spend(&plan(), 0, 1, false));
+    asked(lease.spend(&plan(), 0, 1, None));
     lease.granted(&plan(), 0, 0, refusal(Duration::from_secs(3_600)));
-    assert_eq!(lease.spend(&plan(), 0, 1, false), Spend::Deny { retry_after: Duration::from_secs(3_600) });
-    assert!(matches!(lease.spend(&plan(), 2_000 * MILLISECOND, 1, false), Spend::Ask(_)));
+    assert_eq!(lease.spend(&plan(), 0, 1, None), Spend::Deny { retry_after: Duration::from_secs(3_600), remaining: 0 });
+    assert!(matches!(lease.spend(&plan(), 2_000 * MILLISECOND, 1, None), Spend::Ask(_)));
 }
 
 #[test]
 fn what_lies_idle_comes_back_once() {
     let mut lease = holding(3);
-    lease.spend(&plan(), MILLISECOND, 1, true);
+    lease.spend(&plan(), MILLISECOND, 1, Some(0));
     assert_eq!(lease.idle(&plan(), 2 * MILLISECOND), [None, None], "it is in use");
     let returned: Vec<_> = lease.idle(&plan(), LIFE * 3 / 4).into_iter().flatten().collect();
     assert_eq!(returned.len(), 1);
@@ -172,7 +173,7 @@ fn table(max_keys: usize) -> LeaseTable<str> {
 }
 
 fn hold(table: &LeaseTable<str>, key: &str) {
-    asked(table.spend(0, key, 1, false));
+    asked(table.spend(0, key, 1, None));
     table.granted(0, 0, key, grant(1, 1));
 }
 
@@ -183,7 +184,7 @@ fn a_full_table_forgets_what_was_not_asked_for_longest() {
         hold(&table, key);
     }
     // Asked for once more, it is young again.
-    table.spend(1, "a", 0, false);
+    table.spend(1, "a", 0, None);
     for key in ["d", "e"] {
         hold(&table, key);
     }
@@ -193,12 +194,12 @@ fn a_full_table_forgets_what_was_not_asked_for_longest() {
 #[test]
 fn an_answer_for_a_key_that_was_forgotten_is_not_lost() {
     let table = table(2);
-    asked(table.spend(0, "a", 1, false));
+    asked(table.spend(0, "a", 1, None));
     for key in ["b", "c", "d"] {
         hold(&table, key);
     }
     table.granted(1, 0, "a", grant(1, 1));
-    assert!(matches!(table.spend(1, "a", 1, true), Spend::Admit { .. }));
+    assert!(matches!(table.spend(1, "a", 1, Some(0)), Spend::Admit { .. }));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::leases::Leased;
 use super::{Inner, Question, group};
 use crate::distributed::decision::GlobalDecision;
 
@@ -84,6 +85,8 @@ impl CheckedAll {
 /// asked at the same time, and if one refuses, those that admitted get back what they spent, in the background and at most once. So nobody is
 /// ever admitted too much; but meanwhile a check of one of the same keys may be refused that would just have fitted.
 ///
+/// Tokens of a [leased](super::Mode::Leased) limit come from what this node holds, or are leased for it, and go back to what it holds.
+///
 /// A limit whose store cannot be asked decides by its own failure policy. The same limit and key given twice costs both.
 ///
 /// ```
@@ -155,22 +158,31 @@ pub(super) fn distinct<'a>(limits: &[On<'a>]) -> (Vec<Part<'a>>, Vec<usize>) {
 
 async fn decide(parts: &[Part<'_>]) -> Vec<Option<GlobalDecision>> {
     let mut decisions: Vec<_> = parts.iter().map(|part| part.limit.decide_here(&part.question)).collect();
+    // Where there is one that refuses the others are not asked: they would only have to give back.
     if decisions.iter().any(Option::is_some) {
-        // The others are not asked: they would only have to give back.
         return decisions;
     }
-    let mut groups = group::of(parts);
-    for group in &mut groups {
-        group.hear(parts, &mut decisions).await;
-    }
-    if decisions.iter().flatten().all(GlobalDecision::is_allowed) {
-        for group in groups {
-            group.keep(parts, &decisions);
+    let mut leased = Leased::begin(parts, &mut decisions);
+    if !is_refused(&decisions) {
+        let mut groups = group::of(parts);
+        for group in &mut groups {
+            group.hear(parts, &mut decisions).await;
         }
-    } else {
-        for group in groups {
-            group.give_back(parts, &decisions);
+        leased.finish(&mut decisions).await;
+        if is_refused(&decisions) {
+            for group in groups {
+                group.give_back(parts, &decisions);
+            }
+        } else {
+            for group in groups {
+                group.keep(parts, &decisions);
+            }
+            leased.keep();
         }
     }
     decisions
+}
+
+fn is_refused(decisions: &[Option<GlobalDecision>]) -> bool {
+    decisions.iter().flatten().any(|decision| !decision.is_allowed())
 }

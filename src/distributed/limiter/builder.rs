@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::debts::Debts;
 use super::failing::Failing;
+use super::leases::{Owner, Parts};
 use super::subjects::Subjects;
 use super::{Counters, GlobalLimiter, Inner};
 use crate::clock::Clock;
@@ -19,6 +20,7 @@ use crate::distributed::rule_error::RuleError;
 use crate::distributed::store::SharedStore;
 use crate::limiter::check_max_keys;
 use crate::observe::Observer;
+use crate::quota::Quota;
 
 /// How a limit asks its store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -122,7 +124,26 @@ impl GlobalBuilder {
     ///
     /// [`GlobalBuildError`] names what is out of range.
     pub fn build(self) -> Result<GlobalLimiter, GlobalBuildError> {
-        self.validate()?;
+        let mut builder = self;
+        let lease = builder.lease()?;
+        builder.validate()?;
+        builder.assemble(lease)
+    }
+
+    /// In leased mode the rule is the leased one, so that whatever is asked about a key is asked about the same count.
+    fn lease(&mut self) -> Result<Option<(Quota, Duration)>, GlobalBuildError> {
+        let Mode::Leased(settings) = self.mode else { return Ok(None) };
+        let (quota, life) = match self.subjects.rule {
+            Rule::Gcra(quota) | Rule::TokenBucket(quota) => (quota, settings.life_for(quota)),
+            Rule::Leased { quota, life } => (quota, life),
+            Rule::Concurrency { .. } => return Err(GlobalBuildError::NoRate),
+            rule => return Err(GlobalBuildError::NotLeasable { rule }),
+        };
+        self.subjects.rule = Rule::Leased { quota, life };
+        Ok(Some((quota, life)))
+    }
+
+    fn assemble(self, lease: Option<(Quota, Duration)>) -> Result<GlobalLimiter, GlobalBuildError> {
         let rule = self.subjects.rule;
         let fallback = Fallback::new(&rule, self.max_keys).ok_or(GlobalBuildError::NoRate)?;
         let clock = self.clock.unwrap_or_default();
@@ -134,6 +155,18 @@ impl GlobalBuilder {
             clock.nanos(),
             self.store.domains(),
         );
+        let leases = lease.map(|(quota, life)| {
+            Owner::new(Parts {
+                quota,
+                life,
+                max_keys: self.max_keys,
+                subjects: self.subjects.clone(),
+                store: self.store.clone(),
+                budget: self.budget,
+                clock: clock.clone(),
+                observer: self.observer.clone(),
+            })
+        });
         let inner = Inner {
             subjects: self.subjects,
             store: self.store,
@@ -141,6 +174,7 @@ impl GlobalBuilder {
             clock,
             hasher: KeyHasher::default(),
             denied: DenyCache::new(self.max_keys),
+            leases,
             failing,
             debts: Debts::new(self.max_keys),
             counters: Counters::default(),
@@ -180,6 +214,11 @@ pub enum GlobalBuildError {
     Rule(RuleError),
     /// The rule counts places, not tokens.
     NoRate,
+    /// In leased mode: tokens of this rule cannot be taken in advance.
+    NotLeasable {
+        /// What was given.
+        rule: Rule,
+    },
     /// `max_keys` is zero or above 2³².
     MaxKeys {
         /// What was given.
@@ -198,6 +237,9 @@ impl fmt::Display for GlobalBuildError {
             GlobalBuildError::Rule(error) => error.fmt(f),
             GlobalBuildError::NoRate => {
                 f.write_str("a Concurrency rule is for places, not for tokens: use a GlobalConcurrencyLimit")
+            }
+            GlobalBuildError::NotLeasable { rule } => {
+                write!(f, "{rule:?} cannot be leased: use Gcra or TokenBucket, or Mode::Direct")
             }
             GlobalBuildError::MaxKeys { max_keys } => {
                 write!(f, "max_keys {max_keys} is out of range: use 1 to 4294967296")

@@ -6,6 +6,7 @@ use super::failing::Situation;
 use super::{Inner, Question, report, unfit_reply};
 use crate::distributed::backend::{Applied, BackendErrorKind};
 use crate::distributed::decision::{GlobalDecision, Source};
+use crate::distributed::fallback::Moment;
 use crate::distributed::operation::{Operation, Spending};
 use crate::distributed::reply::{Reply, Standing};
 
@@ -14,20 +15,29 @@ impl Inner {
     pub(super) async fn decide(self: &Arc<Self>, question: &Question<'_>) -> GlobalDecision {
         match self.decide_here(question) {
             Some(decision) => decision,
-            None => self.ask(question).await,
+            None => match &self.leases {
+                Some(leases) => self.decide_leased(leases.leases(), question).await,
+                None => self.ask(question).await,
+            },
         }
     }
 
     /// What this node knows, then the failure policy; the store is told afterwards.
     pub(super) fn decide_now(self: &Arc<Self>, question: &Question<'_>) -> GlobalDecision {
-        self.decide_here(question).unwrap_or_else(|| self.decide_unasked(question))
+        self.decide_here(question).unwrap_or_else(|| match &self.leases {
+            Some(leases) => self.decide_leased_now(leases.leases(), question),
+            None => self.decide_unasked(question),
+        })
     }
 
-    /// What can be decided without the store.
+    /// What can be decided without the store, and without spending what was leased: that also knows what was refused.
     pub(super) fn decide_here(&self, question: &Question<'_>) -> Option<GlobalDecision> {
         let limit = self.subjects.rule.limit();
         if question.cost > limit {
             return Some(GlobalDecision::never(limit));
+        }
+        if self.leases.is_some() {
+            return None;
         }
         let standing = self.denied.find(question.hash, question.cost, question.asked)?;
         Some(GlobalDecision::new(false, Source::DenyCache, limit, standing))
@@ -66,9 +76,17 @@ impl Inner {
     /// The store has answered.
     pub(super) fn hear(&self, question: &Question<'_>, admitted: bool, standing: Standing) -> GlobalDecision {
         if !admitted {
-            self.denied.learn(question.hash, question.cost, question.asked, &standing);
+            self.learn(question, &standing);
         }
         GlobalDecision::new(admitted, Source::Remote, self.subjects.rule.limit(), standing)
+    }
+
+    /// The store refused this cost.
+    pub(super) fn learn(&self, question: &Question<'_>, standing: &Standing) {
+        match &self.leases {
+            Some(leases) => leases.leases().learn(question.key, question.cost, question.asked, standing),
+            None => self.denied.learn(question.hash, question.cost, question.asked, standing),
+        }
     }
 
     /// The store could not be asked, or did not answer.
@@ -91,6 +109,10 @@ impl Inner {
         if let Some(observer) = &self.observer {
             observer.failed(&self.subjects.name, kind.as_str());
         }
+        self.note_outage(question, domain);
+    }
+
+    pub(super) fn note_outage(&self, question: &Question<'_>, domain: usize) {
         self.failing.begins(domain, question.asked, self.store.note_outage(domain));
     }
 
@@ -108,7 +130,7 @@ impl Inner {
     }
 
     /// Nobody asks the store.
-    fn decide_unasked(self: &Arc<Self>, question: &Question<'_>) -> GlobalDecision {
+    pub(super) fn decide_unasked(self: &Arc<Self>, question: &Question<'_>) -> GlobalDecision {
         let domain = self.domain_of(question);
         let decision = self.decide_alone(question, domain);
         if decision.is_allowed() {
@@ -117,21 +139,20 @@ impl Inner {
         decision
     }
 
-    /// A store of one domain needs no subject to tell which.
     pub(super) fn domain_of(&self, question: &Question<'_>) -> usize {
-        if self.store.domains() == 1 {
-            return 0;
-        }
-        self.store.domain(self.store.place(&self.subjects.of(question.key)))
+        self.subjects.domain_of(question.key, &self.store)
     }
 
     pub(super) fn decide_alone(&self, question: &Question<'_>, domain: usize) -> GlobalDecision {
         let now = self.clock.nanos().max(question.asked);
-        self.failing.decide(question, now, self.situation(domain))
+        self.failing.decide(question, now, self.situation(question, domain))
     }
 
-    pub(super) fn situation(&self, domain: usize) -> Situation {
-        Situation { domain, outage: self.store.outage(domain), nodes: self.store.nodes(domain) }
+    /// By what was leased the store has said what this node's share of the key is; otherwise, how many nodes there are.
+    pub(super) fn situation(&self, question: &Question<'_>, domain: usize) -> Situation {
+        let share = self.leases.as_ref().and_then(|leases| leases.leases().nodes(question.key, question.asked));
+        let one_of = || self.store.nodes(domain).map(|nodes| u64::from(nodes) * Moment::NODE);
+        Situation { domain, outage: self.store.outage(domain), nodes: share.or_else(one_of) }
     }
 
     /// What was admitted without the store is charged to it when it can be.

@@ -45,7 +45,8 @@ pub(super) struct Situation {
     pub(super) domain: usize,
     /// Of the outage that there is, or would be.
     pub(super) outage: u64,
-    pub(super) nodes: Option<u32>,
+    /// Among how many nodes the limit is divided, in millionths of one.
+    pub(super) nodes: Option<u64>,
 }
 
 impl Failing {
@@ -104,6 +105,6 @@ impl Failing {
 
     fn moment(&self, now: u64, situation: Situation) -> Moment {
         let since = self.outages[situation.domain].since(situation.outage).unwrap_or(self.built);
-        Moment { now, since, nodes: situation.nodes.unwrap_or(self.expected_nodes) }
+        Moment { now, since, nodes: situation.nodes.unwrap_or(u64::from(self.expected_nodes) * Moment::NODE) }
     }
 }

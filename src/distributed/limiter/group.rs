@@ -30,10 +30,10 @@ enum State {
     Failed(Applied, Option<Pending>),
 }
 
-/// The places, each asked at once, within the shortest budget.
+/// The places of those that are not leased, each asked at once, within the shortest budget.
 pub(super) fn of<'a>(parts: &[Part<'a>]) -> Vec<Group<'a>> {
     let mut groups: Vec<Group<'a>> = Vec::new();
-    for (index, part) in parts.iter().enumerate() {
+    for (index, part) in parts.iter().enumerate().filter(|(_, part)| part.limit.leases.is_none()) {
         let spending = Spending::new(part.limit.subjects.of(part.question.key), part.question.cost);
         let store = &part.limit.store;
         let place = store.place(&spending.subject);
@@ -126,7 +126,7 @@ impl Group<'_> {
             let spent =
                 |decision: GlobalDecision| decision.is_allowed() && decision.source() == Source::Fallback;
             if decisions[index].is_some_and(spent) {
-                limit.failing.give_back(question, limit.situation(self.domain));
+                limit.failing.give_back(question, limit.situation(question, self.domain));
             }
         }
     }

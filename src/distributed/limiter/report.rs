@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
-use super::Inner;
+use super::{Inner, Question};
 use super::debts::Debt;
 use crate::distributed::backend::{Applied, BackendError};
 use crate::distributed::key_hash::KeyHash;
@@ -17,7 +17,7 @@ use crate::distributed::store::SharedStore;
 
 /// So many charges at a time, and the next when these are answered: they never fill more than a quarter of the bulkhead, which leaves the rest to
 /// checks, and go as fast as the store does.
-const AT_A_TIME: usize = SharedStore::MOST_IN_FLIGHT / 4;
+pub(super) const AT_A_TIME: usize = SharedStore::MOST_IN_FLIGHT / 4;
 
 /// How long it sleeps at most, with the store away, before it looks whether its limiter is still there.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -97,7 +97,7 @@ impl Inner {
         match reply {
             Ok(Reply::Standing(standing)) => {
                 if standing.retry_after != Some(Duration::ZERO) {
-                    self.denied.learn(hash, 1, asked, &standing);
+                    self.learn(&Question { key: &debt.key, hash, cost: 1, asked }, &standing);
                 }
             }
             Err(error) if error.applied() == Applied::No => {

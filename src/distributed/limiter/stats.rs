@@ -14,6 +14,15 @@ pub struct GlobalStats {
     pub owing_keys: usize,
     /// Tokens that were admitted without the store and will not be charged there: it may have been done, or too many keys owed.
     pub forgiven: u64,
+    /// How often tokens were asked for in [leased](super::Mode::Leased) mode.
+    pub lease_calls: u64,
+    /// Tokens that were leased.
+    pub leased: u64,
+    /// Of these, tokens that were brought back because nobody asked for them.
+    pub returned: u64,
+    /// Of these, tokens that were neither spent nor brought back in time, as far as is known: what is held of a key is looked at when it is
+    /// asked for, and a few times in the life of a lease.
+    pub burned: u64,
 }
 
 impl GlobalStats {
@@ -58,6 +67,10 @@ impl Counters {
         let read = |counters: &[AtomicU64; Source::ALL.len()]| {
             std::array::from_fn(|index| counters[index].load(Ordering::Relaxed))
         };
-        GlobalStats { allowed: read(&self.allowed), denied: read(&self.denied), owing_keys: 0, forgiven: 0 }
+        GlobalStats {
+            allowed: read(&self.allowed),
+            denied: read(&self.denied),
+            ..GlobalStats::default()
+        }
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::distributed::rule::Rule;
+use crate::distributed::store::SharedStore;
 use crate::distributed::subject::Subject;
 
 /// Which part of a key decides on its place.
@@ -23,5 +24,13 @@ impl Subjects {
             Some(tag) => subject.with_tag(tag(key)),
             None => subject,
         }
+    }
+
+    /// The failure domain of a key. A store of one domain needs no subject to tell which.
+    pub(in crate::distributed) fn domain_of(&self, key: &[u8], store: &SharedStore) -> usize {
+        if store.domains() == 1 {
+            return 0;
+        }
+        store.domain(store.place(&self.of(key)))
     }
 }

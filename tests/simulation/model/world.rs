@@ -166,7 +166,7 @@ impl World {
         }
         match self.outcome.mode {
             Mode::Direct => self.check(node, key),
-            Mode::Leased => self.spend(node, key, self.now, false),
+            Mode::Leased => self.spend(node, key, self.now, None),
         }
     }
 
@@ -183,18 +183,18 @@ impl World {
     }
 
     /// A request that came at `came` tries its node's lease.
-    fn spend(&mut self, node: usize, key: u32, came: u64, again: bool) {
+    fn spend(&mut self, node: usize, key: u32, came: u64, waited: Option<u64>) {
         let clock = self.nodes[node].clock(self.now);
-        match self.nodes[node].leases.spend(clock, &key, 1, again) {
+        match self.nodes[node].leases.spend(clock, &key, 1, waited) {
             Spend::Admit { ahead, .. } => {
                 self.admitted(node, key);
                 if let Some(ask) = ahead {
                     self.ask(node, key, None, Question::Lease(ask));
                 }
             }
-            Spend::Deny { .. } => {}
+            Spend::Deny { .. } | Spend::Lost => {}
             Spend::Ask(ask) => self.ask(node, key, Some(came), Question::Lease(ask)),
-            Spend::Join => self.nodes[node].waiting.entry(key).or_default().push(came),
+            Spend::Join { .. } => self.nodes[node].waiting.entry(key).or_default().push(came),
         }
     }
 
@@ -317,7 +317,7 @@ impl World {
             }
             Answer::Leased(grant) => {
                 self.nodes[node].leases.granted(clock, sent, &key, grant);
-                self.wake(node, key, asker);
+                self.wake(node, key, asker, sent);
             }
         }
     }
@@ -340,7 +340,7 @@ impl World {
         }
         if let Question::Lease(_) = question {
             self.nodes[node].leases.lost(sent, &key);
-            self.wake(node, key, None);
+            self.wake(node, key, None, sent);
         }
     }
 
@@ -366,11 +366,11 @@ impl World {
     }
 
     /// Who waited tries again, unless it has waited too long: then it is refused.
-    fn wake(&mut self, node: usize, key: u32, asker: Option<u64>) {
+    fn wake(&mut self, node: usize, key: u32, asker: Option<u64>, sent: u64) {
         let waiting = self.nodes[node].waiting.remove(&key).unwrap_or_default();
         for came in asker.into_iter().chain(waiting) {
             if self.now - came < BUDGET {
-                self.spend(node, key, came, true);
+                self.spend(node, key, came, Some(sent));
             }
         }
     }
