@@ -42,7 +42,7 @@ fn decide(parts: &[Part<'_>]) -> Vec<Option<GlobalDecision>> {
         } else if decision
             .is_some_and(|decision| decision.is_allowed() && decision.source() == Source::Fallback)
         {
-            limit.failing.give_back(question, limit.situation(domain));
+            limit.failing.give_back(question, limit.situation(question, domain));
         }
     }
     decisions

@@ -49,7 +49,7 @@ impl GlobalLimiter {
             Source::Fallback => {
                 let question = limiter.question(key, less);
                 let domain = limiter.domain_of(&question);
-                limiter.failing.give_back(&question, limiter.situation(domain));
+                limiter.failing.give_back(&question, limiter.situation(&question, domain));
                 let paid = less - limiter.debts.remit(question.hash, less);
                 // Of a question that was not answered nobody knows whether it was charged, and then it is not owed either.
                 if paid > 0 && correction.unasked {
