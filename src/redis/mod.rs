@@ -19,6 +19,7 @@
 //!   would soon be full again anyway.
 //! * Nobody else's slow scripts and no huge commands: while one runs, nothing else does.
 //! * Its clock is kept by NTP: it is the clock of all limits.
+//! * In a cluster, `cluster-require-full-coverage no`: otherwise no key is served anywhere while one server is away.
 //! * With Sentinels, `min-replicas-to-write 1` bounds for how long a master that was cut off keeps admitting.
 
 mod address;

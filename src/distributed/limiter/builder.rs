@@ -96,6 +96,9 @@ impl GlobalBuilder {
     }
 
     /// How long a check may take at most; default 25 ms, from 1 ms to 60 s.
+    ///
+    /// At least twice the round trip to the store: under load a check waits for a batch to come back before it travels with the next. With less, many time
+    /// out, and the breaker opens.
     pub fn budget(self, budget: Duration) -> GlobalBuilder {
         GlobalBuilder { budget, ..self }
     }
