@@ -115,7 +115,7 @@ impl World {
 
     fn happens(&mut self, step: Step) {
         match step {
-            Step::Request { node, key, cost } => self.request(node, key, cost),
+            Step::Request { node, key, cost } => self.request(node, key, cost, None),
             Step::Pass(time) => self.now += time,
             Step::Deliver(number) => {
                 if let Some(message) = self.take(number) {
@@ -157,9 +157,9 @@ impl World {
         }
     }
 
-    fn request(&mut self, node: usize, key: u8, cost: u64) {
+    fn request(&mut self, node: usize, key: u8, cost: u64, waited: Option<u64>) {
         let clock = self.clock(node);
-        let ask = match self.nodes[node].spend(clock, &key, cost, None) {
+        let ask = match self.nodes[node].spend(clock, &key, cost, waited) {
             Spend::Admit { ahead, .. } => {
                 self.admit(key, cost);
                 ahead
@@ -317,7 +317,7 @@ fn a_cold_key_asks_for_exactly_what_it_needs() {
     let mut world = World::new(quota, LeaseSettings::default());
     for _ in 0..100 {
         world.now += 1_000_000;
-        world.request(0, 0, 3);
+        world.request(0, 0, 3, None);
         let Some(Message::Ask { ask, .. }) = world.messages.first().copied() else {
             unreachable!("nothing is held")
         };
@@ -325,7 +325,7 @@ fn a_cold_key_asks_for_exactly_what_it_needs() {
         while let Some(message) = world.take(0) {
             world.deliver(message);
         }
-        world.request(0, 0, 3);
+        world.request(0, 0, 3, Some(0));
         assert!(world.messages.is_empty(), "nothing is asked in advance");
     }
     assert_eq!(world.admitted, 300);
