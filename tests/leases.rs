@@ -20,6 +20,12 @@ enum Step {
         key: u8,
         cost: u64,
     },
+    /// It would be admitted, but is refused elsewhere.
+    Waive {
+        node: usize,
+        key: u8,
+        cost: u64,
+    },
     /// Microseconds.
     Pass(u64),
     Deliver(usize),
@@ -47,6 +53,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         12 => (node.clone(), key.clone(), prop_oneof![9 => 1..4_u64, 1 => 0..200_u64])
             .prop_map(|(node, key, cost)| Step::Request { node, key, cost }),
+        2 => (node.clone(), key.clone(), 1..20_u64).prop_map(|(node, key, cost)| Step::Waive { node, key, cost }),
         3 => (0..5_000_u64).prop_map(Step::Pass),
         2 => (0..200_000_u64).prop_map(Step::Pass),
         1 => (0..3_000_000_u64).prop_map(Step::Pass),
@@ -132,11 +139,20 @@ impl World {
                 }
             }
             Step::Lose(number) => drop(self.take(number)),
-            Step::GiveUp(number) => {
-                if let Some(Message::Ask { node, key, sent, .. } | Message::Grant { node, key, sent, .. }) =
-                    self.take(number)
-                {
-                    self.nodes[node].lost(sent, &key);
+            Step::GiveUp(number) => match self.take(number) {
+                // It never arrives, so what it reports is reported again.
+                Some(Message::Ask { node, key, sent, ask }) => self.nodes[node].unsent(sent, &key, &ask),
+                Some(Message::Grant { node, key, sent, .. }) => self.nodes[node].lost(sent, &key),
+                _ => {}
+            },
+            Step::Waive { node, key, cost } => {
+                let clock = self.clock(node);
+                let spend = self.nodes[node].spend(clock, &key, cost, None);
+                if let Spend::Admit { .. } = spend {
+                    self.nodes[node].put_back(clock, &key, cost);
+                }
+                if let Spend::Ask(ask) | Spend::Admit { ahead: Some(ask), .. } = spend {
+                    self.messages.push(Message::Ask { node, key, sent: clock, ask });
                 }
             }
             Step::Evict { node, key, returns } => {
