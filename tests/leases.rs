@@ -20,6 +20,12 @@ enum Step {
         key: u8,
         cost: u64,
     },
+    /// It would be admitted, but is refused elsewhere.
+    Waive {
+        node: usize,
+        key: u8,
+        cost: u64,
+    },
     /// Microseconds.
     Pass(u64),
     Deliver(usize),
@@ -47,6 +53,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         12 => (node.clone(), key.clone(), prop_oneof![9 => 1..4_u64, 1 => 0..200_u64])
             .prop_map(|(node, key, cost)| Step::Request { node, key, cost }),
+        2 => (node.clone(), key.clone(), 1..20_u64).prop_map(|(node, key, cost)| Step::Waive { node, key, cost }),
         3 => (0..5_000_u64).prop_map(Step::Pass),
         2 => (0..200_000_u64).prop_map(Step::Pass),
         1 => (0..3_000_000_u64).prop_map(Step::Pass),
@@ -115,7 +122,7 @@ impl World {
 
     fn happens(&mut self, step: Step) {
         match step {
-            Step::Request { node, key, cost } => self.request(node, key, cost),
+            Step::Request { node, key, cost } => self.request(node, key, cost, None),
             Step::Pass(time) => self.now += time,
             Step::Deliver(number) => {
                 if let Some(message) = self.take(number) {
@@ -132,11 +139,20 @@ impl World {
                 }
             }
             Step::Lose(number) => drop(self.take(number)),
-            Step::GiveUp(number) => {
-                if let Some(Message::Ask { node, key, sent, .. } | Message::Grant { node, key, sent, .. }) =
-                    self.take(number)
-                {
-                    self.nodes[node].lost(sent, &key);
+            Step::GiveUp(number) => match self.take(number) {
+                // It never arrives, so what it reports is reported again.
+                Some(Message::Ask { node, key, sent, ask }) => self.nodes[node].unsent(sent, &key, &ask),
+                Some(Message::Grant { node, key, sent, .. }) => self.nodes[node].lost(sent, &key),
+                _ => {}
+            },
+            Step::Waive { node, key, cost } => {
+                let clock = self.clock(node);
+                let spend = self.nodes[node].spend(clock, &key, cost, None);
+                if let Spend::Admit { .. } = spend {
+                    self.nodes[node].put_back(clock, &key, cost);
+                }
+                if let Spend::Ask(ask) | Spend::Admit { ahead: Some(ask), .. } = spend {
+                    self.messages.push(Message::Ask { node, key, sent: clock, ask });
                 }
             }
             Step::Evict { node, key, returns } => {
@@ -157,9 +173,9 @@ impl World {
         }
     }
 
-    fn request(&mut self, node: usize, key: u8, cost: u64) {
+    fn request(&mut self, node: usize, key: u8, cost: u64, waited: Option<u64>) {
         let clock = self.clock(node);
-        let ask = match self.nodes[node].spend(clock, &key, cost, None) {
+        let ask = match self.nodes[node].spend(clock, &key, cost, waited) {
             Spend::Admit { ahead, .. } => {
                 self.admit(key, cost);
                 ahead
@@ -317,7 +333,7 @@ fn a_cold_key_asks_for_exactly_what_it_needs() {
     let mut world = World::new(quota, LeaseSettings::default());
     for _ in 0..100 {
         world.now += 1_000_000;
-        world.request(0, 0, 3);
+        world.request(0, 0, 3, None);
         let Some(Message::Ask { ask, .. }) = world.messages.first().copied() else {
             unreachable!("nothing is held")
         };
@@ -325,7 +341,7 @@ fn a_cold_key_asks_for_exactly_what_it_needs() {
         while let Some(message) = world.take(0) {
             world.deliver(message);
         }
-        world.request(0, 0, 3);
+        world.request(0, 0, 3, Some(0));
         assert!(world.messages.is_empty(), "nothing is asked in advance");
     }
     assert_eq!(world.admitted, 300);

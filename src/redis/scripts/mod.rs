@@ -31,8 +31,7 @@ static SLIDING_LOG: LazyLock<Script> = LazyLock::new(|| Script::of(&[RULES[4], C
 static LEASED: LazyLock<Script> = LazyLock::new(|| Script::of(&[RULES[5], COUNT]));
 static LEASE: LazyLock<Script> = LazyLock::new(|| Script::of(&[RULES[5], include_str!("lease.lua")]));
 /// For subjects of different rules.
-static ALL_RULES: LazyLock<Script> =
-    LazyLock::new(|| Script::of(&[RULES[0], RULES[1], RULES[2], RULES[3], RULES[4], COUNT]));
+static ALL_RULES: LazyLock<Script> = LazyLock::new(|| Script::of(&[&RULES.concat(), COUNT]));
 /// Also for nodes.
 static PLACES: LazyLock<Script> = LazyLock::new(|| Script::of(&[include_str!("places.lua")]));
 static RESET: LazyLock<Script> = LazyLock::new(|| Script::of(&[include_str!("reset.lua")]));
