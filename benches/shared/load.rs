@@ -29,9 +29,6 @@ pub(crate) struct Done {
     pub(crate) admitted: u64,
 }
 
-/// When a turn ends some tokens may have come back for which nobody asked any more: while the last answers were on their way.
-const LAST_ROUND_TRIP: Duration = Duration::from_millis(50);
-
 impl Work {
     pub(crate) fn new(keys: Vec<String>, visits: Vec<usize>, quota: Quota, turn: Duration) -> Work {
         Work { keys: keys.into(), visits: visits.into(), quota, turn }
@@ -65,13 +62,14 @@ impl Work {
         Ok(done)
     }
 
-    /// How many fit: a full bucket, and what comes back while they last; where that is more than anybody asked for, all.
-    pub(crate) fn exact(&self, done: &Done) -> RangeInclusive<u64> {
+    /// How many fit: a full bucket, and what comes back while they last; where that is more than anybody asked for, all. What comes
+    /// back so late that nobody asked any more may be missing.
+    pub(crate) fn exact(&self, done: &Done, late: Duration) -> RangeInclusive<u64> {
         let fits = |wall: Duration| {
             let back = wall.as_nanos() * u128::from(self.quota.count()) / self.quota.period().as_nanos();
             self.quota.capacity().saturating_add(u64::try_from(back).unwrap_or(u64::MAX)).min(done.checks)
         };
-        fits(done.wall.saturating_sub(LAST_ROUND_TRIP))..=fits(done.wall)
+        fits(done.wall.saturating_sub(late))..=fits(done.wall)
     }
 }
 

@@ -314,10 +314,7 @@ impl NodeLease {
 
     fn ask_ahead(&mut self, plan: &LeasePlan, now: u64, held: u64) -> Option<LeaseAsk> {
         let low = held <= self.chunk / REFILL_AT && self.chunk >= WORTH_LEASING;
-        if !low
-            || now < self.refused_until
-            || self.waits_for(plan, now).is_some()
-        {
+        if !low || now < self.refused_until || self.waits_for(plan, now).is_some() {
             return None;
         }
         let chunk = self.next_chunk(plan, now);

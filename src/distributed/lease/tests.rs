@@ -112,7 +112,10 @@ fn a_long_refusal_is_told_in_full_but_believed_for_two_seconds() {
     let mut lease = NodeLease::new(0);
     asked(lease.spend(&plan(), 0, 1, None));
     lease.granted(&plan(), 0, 0, refusal(Duration::from_secs(3_600)));
-    assert_eq!(lease.spend(&plan(), 0, 1, None), Spend::Deny { retry_after: Duration::from_secs(3_600), remaining: 0 });
+    assert_eq!(
+        lease.spend(&plan(), 0, 1, None),
+        Spend::Deny { retry_after: Duration::from_secs(3_600), remaining: 0 }
+    );
     assert!(matches!(lease.spend(&plan(), 2_000 * MILLISECOND, 1, None), Spend::Ask(_)));
 }
 

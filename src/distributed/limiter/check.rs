@@ -150,7 +150,8 @@ impl Inner {
 
     /// By what was leased the store has said what this node's share of the key is; otherwise, how many nodes there are.
     pub(super) fn situation(&self, question: &Question<'_>, domain: usize) -> Situation {
-        let share = self.leases.as_ref().and_then(|leases| leases.leases().nodes(question.key, question.asked));
+        let share =
+            self.leases.as_ref().and_then(|leases| leases.leases().nodes(question.key, question.asked));
         let one_of = || self.store.nodes(domain).map(|nodes| u64::from(nodes) * Moment::NODE);
         Situation { domain, outage: self.store.outage(domain), nodes: share.or_else(one_of) }
     }

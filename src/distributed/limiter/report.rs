@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
-use super::{Inner, Question};
 use super::debts::Debt;
+use super::{Inner, Question};
 use crate::distributed::backend::{Applied, BackendError};
 use crate::distributed::key_hash::KeyHash;
 use crate::distributed::operation::{Operation, Spending};

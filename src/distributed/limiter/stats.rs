@@ -67,10 +67,6 @@ impl Counters {
         let read = |counters: &[AtomicU64; Source::ALL.len()]| {
             std::array::from_fn(|index| counters[index].load(Ordering::Relaxed))
         };
-        GlobalStats {
-            allowed: read(&self.allowed),
-            denied: read(&self.denied),
-            ..GlobalStats::default()
-        }
+        GlobalStats { allowed: read(&self.allowed), denied: read(&self.denied), ..GlobalStats::default() }
     }
 }

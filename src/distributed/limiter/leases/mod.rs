@@ -132,8 +132,7 @@ impl Leases {
     fn decision(&self, allowed: bool, source: Source, remaining: u64, wait: Duration) -> GlobalDecision {
         let limit = self.quota.capacity();
         let missing = u128::from(limit.saturating_sub(remaining));
-        let nanos =
-            missing * u128::from(self.quota.period_nanos()) / u128::from(self.quota.count().max(1));
+        let nanos = missing * u128::from(self.quota.period_nanos()) / u128::from(self.quota.count().max(1));
         let reset_after = Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX));
         let standing = Standing::new(remaining.min(limit), Some(wait), reset_after);
         GlobalDecision::new(allowed, source, limit, standing)
