@@ -54,6 +54,15 @@ impl Kind {
             Kind::Leased => LeaseSettings::default().life_for(quota),
         }
     }
+
+    /// How many of a thousand that fit may be missing. A node that seems for a moment to ask for more than the whole rate is leased its
+    /// share of it, and refuses what is beyond.
+    pub(crate) fn spared(self) -> u64 {
+        match self {
+            Kind::Naive | Kind::Direct => 0,
+            Kind::Leased => 1,
+        }
+    }
 }
 
 /// The first is what the others are held against.

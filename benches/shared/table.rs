@@ -43,13 +43,7 @@ pub(crate) fn beside_naive(
         let nanos = nanos_each(done.wall, usize::try_from(done.checks)?);
         // Not measured: the server and its clients wait for each other's cores by their nature.
         let waited = 0.0;
-        Ok(Sample {
-            nanos,
-            slowest: None,
-            admitted: done.admitted,
-            exact: work.exact(&done, kind.late(work.quota)),
-            waited,
-        })
+        Ok(Sample { nanos, slowest: None, admitted: done.admitted, exact: work.exact(&done, kind), waited })
     };
     let arms = CONTENDERS.iter().zip(&totals).map(|(&(_, kind, tasks), total)| {
         let turn = &turn;
