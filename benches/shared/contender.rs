@@ -42,6 +42,29 @@ pub(crate) enum Kind {
     Leased,
 }
 
+/// The last answers are on their way for no longer than this, also on a busy machine.
+const LAST_ROUND_TRIP: Duration = Duration::from_millis(200);
+
+impl Kind {
+    /// For how long before the end of a turn nobody may have asked for what came back. A node that was leased less than it asked
+    /// for waits until a lease's worth is there.
+    pub(crate) fn late(self, quota: Quota) -> Duration {
+        match self {
+            Kind::Naive | Kind::Direct => LAST_ROUND_TRIP,
+            Kind::Leased => LeaseSettings::default().life_for(quota),
+        }
+    }
+
+    /// How many of a thousand that fit may be missing. A node that seems for a moment to ask for more than the whole rate is leased its
+    /// share of it, and refuses what is beyond.
+    pub(crate) fn spared(self) -> u64 {
+        match self {
+            Kind::Naive | Kind::Direct => 0,
+            Kind::Leased => 1,
+        }
+    }
+}
+
 /// The first is what the others are held against.
 pub(crate) const CONTENDERS: [(&str, Kind, usize); 6] = [
     ("naive, 128 tasks", Kind::Naive, MANY_TASKS),

@@ -11,7 +11,7 @@ use tokio::task::{JoinSet, coop};
 use tollgate::Quota;
 
 use crate::common::Outcome;
-use crate::contender::Contender;
+use crate::contender::{Contender, Kind};
 
 /// What all contenders do.
 pub(crate) struct Work {
@@ -28,9 +28,6 @@ pub(crate) struct Done {
     pub(crate) checks: u64,
     pub(crate) admitted: u64,
 }
-
-/// When a turn ends some tokens may have come back for which nobody asked any more: while the last answers were on their way.
-const LAST_ROUND_TRIP: Duration = Duration::from_millis(50);
 
 impl Work {
     pub(crate) fn new(keys: Vec<String>, visits: Vec<usize>, quota: Quota, turn: Duration) -> Work {
@@ -65,13 +62,15 @@ impl Work {
         Ok(done)
     }
 
-    /// How many fit: a full bucket, and what comes back while they last; where that is more than anybody asked for, all.
-    pub(crate) fn exact(&self, done: &Done) -> RangeInclusive<u64> {
+    /// How many fit: a full bucket, and what comes back while they last; where that is more than anybody asked for, all. What comes
+    /// back so late that nobody asked any more may be missing, and what this kind may spare.
+    pub(crate) fn exact(&self, done: &Done, kind: Kind) -> RangeInclusive<u64> {
         let fits = |wall: Duration| {
             let back = wall.as_nanos() * u128::from(self.quota.count()) / self.quota.period().as_nanos();
             self.quota.capacity().saturating_add(u64::try_from(back).unwrap_or(u64::MAX)).min(done.checks)
         };
-        fits(done.wall.saturating_sub(LAST_ROUND_TRIP))..=fits(done.wall)
+        let least = fits(done.wall.saturating_sub(kind.late(self.quota)));
+        least - least * kind.spared() / 1_000..=fits(done.wall)
     }
 }
 

@@ -48,8 +48,8 @@ const VISITS: usize = 1 << 20;
 /// More than anybody asks for, and a whole number of GCRA's ticks (16 in a microsecond). The burst is four seconds of it,
 /// so that leases of a fifth of that leave three quarters of it to others, as they do with other limits.
 const PLENTY: u32 = 16_000_000;
-/// A tenth of what the slower contenders ask for.
-const SCARCE: u32 = 10_000;
+/// A tenth of what the slowest contender asks for.
+const SCARCE: u32 = 1_000;
 
 fn quota(rate: u32) -> Quota {
     Quota::per_second(rate).burst(4 * u64::from(rate))

@@ -1,6 +1,7 @@
 //! What a turn costs, on both sides.
 
 use std::fs;
+use std::thread;
 use std::time::Duration;
 
 use redis::{Client, Connection};
@@ -20,20 +21,28 @@ pub(crate) struct Usage {
 }
 
 /// Reads both.
-pub(crate) struct Meter(Connection);
+pub(crate) struct Meter {
+    connection: Connection,
+    /// How often it has asked itself.
+    asked: u64,
+}
+
+/// A server that was asked nothing for so long is left alone.
+const QUIET: Duration = Duration::from_millis(20);
 
 impl Meter {
     pub(crate) fn new(url: &str) -> Outcome<Meter> {
-        Ok(Meter(Client::open(url)?.get_connection()?))
+        Ok(Meter { connection: Client::open(url)?.get_connection()?, asked: 0 })
     }
 
     /// An empty server, so that every turn begins alike.
     pub(crate) fn forget(&mut self) -> Outcome<()> {
-        Ok(redis::cmd("FLUSHALL").exec(&mut self.0)?)
+        Ok(redis::cmd("FLUSHALL").exec(&mut self.connection)?)
     }
 
     pub(crate) fn read(&mut self) -> Outcome<Usage> {
-        let info: String = redis::cmd("INFO").arg("everything").query(&mut self.0)?;
+        self.asked += 1;
+        let info: String = redis::cmd("INFO").arg("everything").query(&mut self.connection)?;
         let value = |name: &str| info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
         let seconds = |name: &str| -> Outcome<Duration> {
             Ok(Duration::from_secs_f64(value(name).ok_or("no such figure")?.parse()?))
@@ -44,19 +53,25 @@ impl Meter {
                 .filter_map(value)
                 .filter_map(calls)
                 .sum(),
-            reads: value("total_reads_processed").ok_or("no such figure")?.parse()?,
+            reads: value("total_reads_processed").ok_or("no such figure")?.parse::<u64>()? - self.asked,
             server: seconds("used_cpu_user")? + seconds("used_cpu_sys")?,
             here: time_of_threads(),
         })
     }
 
-    /// What was used since.
+    /// What was used since, when nobody asks the server any more.
     pub(crate) fn since(&mut self, before: Usage) -> Outcome<Usage> {
-        let now = self.read()?;
+        let mut now = self.read()?;
+        loop {
+            thread::sleep(QUIET);
+            let last = std::mem::replace(&mut now, self.read()?);
+            if last.reads == now.reads {
+                break;
+            }
+        }
         Ok(Usage {
             scripts: now.scripts - before.scripts,
-            // But for this question.
-            reads: now.reads - before.reads - 1,
+            reads: now.reads - before.reads,
             server: now.server.saturating_sub(before.server),
             here: now.here.saturating_sub(before.here),
         })

@@ -28,20 +28,22 @@ pub(crate) fn beside_naive(
 ) -> Outcome<()> {
     let totals = CONTENDERS.map(|_| RefCell::new(Total::default()));
     let meter = RefCell::new(Meter::new(&server.url())?);
-    let turn = |kind, tasks, total: &RefCell<Total>| -> Outcome<Sample> {
+    let turn = |kind: Kind, tasks, total: &RefCell<Total>| -> Outcome<Sample> {
         let mut meter = meter.borrow_mut();
         meter.forget()?;
         let contender = runtime.block_on(Contender::connect(kind, &server.url(), work.quota))?;
         let before = meter.read()?;
         let done = work.run(&contender, tasks, runtime)?;
-        total.borrow_mut().add(done.checks, meter.since(before)?);
         if contender.failures() > 0 {
             return Err(format!("{name}: {} were decided by the failure policy", contender.failures()).into());
         }
+        // It may have leases to return, which is a part of what it costs.
+        drop(contender);
+        total.borrow_mut().add(done.checks, meter.since(before)?);
         let nanos = nanos_each(done.wall, usize::try_from(done.checks)?);
         // Not measured: the server and its clients wait for each other's cores by their nature.
         let waited = 0.0;
-        Ok(Sample { nanos, slowest: None, admitted: done.admitted, exact: work.exact(&done), waited })
+        Ok(Sample { nanos, slowest: None, admitted: done.admitted, exact: work.exact(&done, kind), waited })
     };
     let arms = CONTENDERS.iter().zip(&totals).map(|(&(_, kind, tasks), total)| {
         let turn = &turn;
