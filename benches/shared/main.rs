@@ -55,6 +55,9 @@ fn quota(rate: u32) -> Quota {
     Quota::per_second(rate).burst(4 * u64::from(rate))
 }
 
+/// A work's name, who is asked for in turn, whether that is one key, and at what rate.
+type Described = (&'static str, fn() -> Vec<usize>, bool, u32);
+
 fn main() -> Outcome<()> {
     let options = Options::from_args()?;
     let rounds = options.rounds(ROUNDS);
@@ -68,7 +71,7 @@ fn main() -> Outcome<()> {
     ));
     let one = || vec![keys::text(keys::key(42))];
     let many = || (0..KEYS as u64).map(|rank| keys::text(keys::key(rank))).collect::<Vec<_>>();
-    let works: [(&str, fn() -> Vec<usize>, bool, u32); 4] = [
+    let works: [Described; 4] = [
         ("hot key", || vec![0], true, PLENTY),
         ("hot key over its limit", || vec![0], true, SCARCE),
         ("100 000 keys, uniform", || keys::uniform(KEYS, VISITS), false, PLENTY),

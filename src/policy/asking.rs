@@ -61,11 +61,6 @@ impl Verdict {
         self.decision.holds
     }
 
-    /// The request does not go on after all: all that it was charged comes back, places too.
-    pub(crate) fn cancel(mut self) {
-        self.decision.cancel(&self.version);
-    }
-
     /// The tier of a request that does not say its own, by the version that decided.
     pub(crate) fn tier_of(&self, attributes: &Attributes<'_>) -> Option<&str> {
         self.version.tier_of(attributes)

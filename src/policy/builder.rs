@@ -39,7 +39,7 @@ impl Builder {
         Builder { clock, ..self }
     }
 
-    /// A backend that policies may [name](Policy::backend). Several may be handed in, each by its own name; of two with one name the later counts.
+    /// A backend that policies may [name](super::Policy::backend). Several may be handed in, each by its own name; of two with one name the later counts.
     ///
     /// ```
     /// use tollgate::distributed::{MemoryBackend, SharedStore};

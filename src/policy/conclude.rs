@@ -101,6 +101,11 @@ impl Verdict {
         undecided.concluded()
     }
 
+    /// The request does not go on after all: all that it was charged comes back, places too.
+    pub(crate) fn cancel(mut self) {
+        self.decision.cancel(&self.version);
+    }
+
     /// To be kept for long. A thread can borrow few versions at a time without a count of who has them: those are for checks.
     pub(crate) fn kept(mut self) -> Verdict {
         self.version = Guard::from_inner(Arc::clone(&self.version));
