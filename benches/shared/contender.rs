@@ -46,12 +46,12 @@ pub(crate) enum Kind {
 const LAST_ROUND_TRIP: Duration = Duration::from_millis(200);
 
 impl Kind {
-    /// For how long before the end of a turn nobody may have asked for what came back. A node that was leased less than it asked
-    /// for waits until a lease's worth is there.
+    /// In the end what comes back in so long may still be there. A node that was leased less than it asked for waits until a lease's
+    /// worth is there, and that of half a life is kept for other nodes.
     pub(crate) fn late(self, quota: Quota) -> Duration {
         match self {
             Kind::Naive | Kind::Direct => LAST_ROUND_TRIP,
-            Kind::Leased => LeaseSettings::default().life_for(quota),
+            Kind::Leased => LeaseSettings::default().life_for(quota) * 3 / 2,
         }
     }
 

@@ -62,15 +62,16 @@ impl Work {
         Ok(done)
     }
 
-    /// How many fit: a full bucket, and what comes back while they last; where that is more than anybody asked for, all. What comes
-    /// back so late that nobody asked any more may be missing, and what this kind may spare.
+    /// How many fit: a full bucket, and what comes back while they last; where that is more than anybody asked for, all. What may
+    /// still be there in the end may be missing, and what this kind may spare.
     pub(crate) fn exact(&self, done: &Done, kind: Kind) -> RangeInclusive<u64> {
-        let fits = |wall: Duration| {
-            let back = wall.as_nanos() * u128::from(self.quota.count()) / self.quota.period().as_nanos();
-            self.quota.capacity().saturating_add(u64::try_from(back).unwrap_or(u64::MAX)).min(done.checks)
+        let back = |time: Duration| {
+            let tokens = time.as_nanos() * u128::from(self.quota.count()) / self.quota.period().as_nanos();
+            u64::try_from(tokens).unwrap_or(u64::MAX)
         };
-        let least = fits(done.wall.saturating_sub(kind.late(self.quota)));
-        least - least * kind.spared() / 1_000..=fits(done.wall)
+        let most = self.quota.capacity().saturating_add(back(done.wall));
+        let least = most.saturating_sub(back(kind.late(self.quota))).min(done.checks);
+        least - least * kind.spared() / 1_000..=most.min(done.checks)
     }
 }
 

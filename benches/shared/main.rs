@@ -55,9 +55,6 @@ fn quota(rate: u32) -> Quota {
     Quota::per_second(rate).burst(4 * u64::from(rate))
 }
 
-/// A work's name, who is asked for in turn, whether that is one key, and at what rate.
-type Described = (&'static str, fn() -> Vec<usize>, bool, u32);
-
 fn main() -> Outcome<()> {
     let options = Options::from_args()?;
     let rounds = options.rounds(ROUNDS);
@@ -69,20 +66,22 @@ fn main() -> Outcome<()> {
         machine(),
         rounds.measured
     ));
-    let one = || vec![keys::text(keys::key(42))];
-    let many = || (0..KEYS as u64).map(|rank| keys::text(keys::key(rank))).collect::<Vec<_>>();
-    let works: [Described; 4] = [
-        ("hot key", || vec![0], true, PLENTY),
-        ("hot key over its limit", || vec![0], true, SCARCE),
-        ("100 000 keys, uniform", || keys::uniform(KEYS, VISITS), false, PLENTY),
-        ("100 000 keys, Zipf(1.0)", || keys::zipf(KEYS, VISITS), false, PLENTY),
+    let hot = |rate| Work::new(vec![keys::text(keys::key(42))], vec![0], quota(rate), turn);
+    let many = |visits| {
+        let keys = (0..KEYS as u64).map(|rank| keys::text(keys::key(rank))).collect();
+        Work::new(keys, visits, quota(PLENTY), turn)
+    };
+    let works = [
+        ("hot key", hot(PLENTY)),
+        ("hot key over its limit", hot(SCARCE)),
+        ("100 000 keys, uniform", many(keys::uniform(KEYS, VISITS))),
+        ("100 000 keys, Zipf(1.0)", many(keys::zipf(KEYS, VISITS))),
     ];
     let mut server: Option<Standalone> = None;
-    for (name, visits, is_hot, rate) in works {
+    for (name, work) in &works {
         if options.wants(name) {
             let server = server.get_or_insert_with(Standalone::start);
-            let work = Work::new(if is_hot { one() } else { many() }, visits(), quota(rate), turn);
-            table::beside_naive(&mut report, name, &work, server, &runtime, rounds)?;
+            table::beside_naive(&mut report, name, work, server, &runtime, rounds)?;
         }
     }
     outage::tables(&mut report, &options, &runtime)?;
