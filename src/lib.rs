@@ -64,6 +64,8 @@ mod build_error;
 mod clock;
 pub mod concurrency;
 mod decision;
+#[cfg(all(feature = "distributed", any(feature = "policy", feature = "tower")))]
+mod digest;
 #[cfg(feature = "distributed")]
 pub mod distributed;
 pub mod docs;

@@ -52,6 +52,8 @@ pub struct Breaker {
     timeouts: u32,
     /// The longest budget among them.
     longest: Duration,
+    /// The longest budget that anybody gives the store.
+    patience: Duration,
     opened: u64,
     random: Random,
 }
@@ -90,6 +92,7 @@ impl Breaker {
             recent: Recent::default(),
             timeouts: 0,
             longest: Duration::ZERO,
+            patience: Duration::ZERO,
             opened: 0,
             random: Random::new(seed),
         }
@@ -102,6 +105,11 @@ impl Breaker {
             State::Closed => BreakerState::Closed,
             State::Open { .. } => BreakerState::Open,
         }
+    }
+
+    /// Somebody gives the store so long.
+    pub fn waits(&mut self, budget: Duration) {
+        self.patience = self.patience.max(budget);
     }
 
     /// How often it opened.
@@ -135,7 +143,9 @@ impl Breaker {
     }
 
     fn open(&mut self, now: Duration, not_before: Duration) {
-        let pace = if self.timeouts > 0 { self.longest } else { Breaker::PROBE_BUDGET };
+        // Others may be well served by a store that is too slow for who was in most haste.
+        let patient = self.longest.max(self.patience).min(Breaker::PROBE_BUDGET.max(self.longest));
+        let pace = if self.timeouts > 0 { patient } else { Breaker::PROBE_BUDGET };
         // However long the store asks to be left alone: it may be back sooner, or be another one.
         let latest = now.saturating_add(Breaker::PROBE_INTERVAL);
         let probe_at = (now + self.interval()).max(not_before).min(latest);

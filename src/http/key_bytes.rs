@@ -1,9 +1,6 @@
 //! [`KeyValue::to_bytes`]: a key as a shared store knows it.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
-
-use sha2::{Digest, Sha256};
 
 use super::KeyValue;
 
@@ -74,12 +71,7 @@ fn marked(kind: &str, rest: &[u8]) -> Vec<u8> {
 }
 
 fn digest(kind: &str, bytes: &[u8]) -> Vec<u8> {
-    let mut text = format!("{}{kind}:", char::from(MARK));
-    for byte in Sha256::digest(bytes) {
-        // Writing into a `String` cannot fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    text.into_bytes()
+    format!("{}{kind}:{}", char::from(MARK), crate::digest::digest(bytes)).into_bytes()
 }
 
 #[cfg(test)]

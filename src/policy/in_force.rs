@@ -211,7 +211,7 @@ impl PolicyInForce {
         for column in &self.scope {
             hasher.write(&[0xff]);
             if let Some(value) = seen.get(column) {
-                hasher.write(value.in_scope().to_string().as_bytes());
+                hasher.write(value.in_scope().text().as_bytes());
             }
         }
         hasher.finish() % 10_000
@@ -242,7 +242,7 @@ impl Hash for ScopeKey<'_, '_, '_> {
         for column in self.scope {
             let kind = match self.seen.get(column).map(Value::in_scope) {
                 None => 0,
-                Some(Value::Text(text)) => {
+                Some(Value::Text(text) | Value::Secret(text)) => {
                     state.write(text.as_bytes());
                     1
                 }

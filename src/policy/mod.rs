@@ -42,7 +42,7 @@
 //! by none. A policy concerns a request if all its [conditions](Conditions) are true, none of its [`allow`](Policy::allow) lists is, and no other
 //! policy that concerns the request [replaces](Policy::replaces) it. One that is [`unlimited`](Amount::Unlimited) keeps those of lower priority from being asked; one
 //! that [blocks](Amount::Block), or has the request on its [`deny`](Policy::deny) list, refuses it. Policies that only watch ([`shadow`](Policy::shadow),
-//! [`enforce_percent`](Policy::enforce_percent)) are asked once all others have let the request through, and refuse nothing.
+//! [`enforce_percent`](Policy::enforce_percent)) are asked once all others have let the request through (those with backends at the same time as the others), and refuse nothing.
 //!
 //! # What a change does
 //!
@@ -93,7 +93,8 @@
 //! refuses is given back in memory. [`Reason::BackendFailed`] tells a closed policy whose backend is away from a limit that is reached.
 //! [`check`](PolicySet::check) never waits, and decides by what this node knows.
 //!
-//! A backend knows a limit by its [name](Standing::name) and by how it counts, and a key by the values of the scope: `user=alice`. Under the same
+//! A backend knows a limit by its [name](Standing::name) and by how it counts, and a key by the values of the scope: `user=alice`, but of a
+//! [secret](Value::Secret) value, and of a key of more than 255 bytes, by a digest. Under the same
 //! name the count goes on when a limit changes, of gcra as the time until all is back. A leaky bucket cannot be shared. A place under a concurrency
 //! cap whose node has died is free again after 60 seconds. Limits of single customers are counted as `issue-cards/override`.
 //!

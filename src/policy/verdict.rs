@@ -163,7 +163,7 @@ impl Verdict {
             window: asked.limit.window,
             holds: asked.limit.spec.holds(),
             cost: asked.cost,
-            figures: figures(told),
+            figures: figures(told, asked.limit.spec.holds()),
             shadow: false,
             answer: if told.is_allowed() { Answer::Passes } else { Answer::Refused },
             source: Some(told.source()),
@@ -276,8 +276,14 @@ impl Verdict {
 }
 
 /// What a backend said, as of when it said so.
-fn figures(told: &GlobalDecision) -> Figures {
+fn figures(told: &GlobalDecision, holds: bool) -> Figures {
     let standing = told.standing();
+    let counted = !matches!(told.source(), Source::FailOpen | Source::FailClosed);
+    if holds && counted {
+        // Of a place it is only known when it is free at the latest.
+        let retry_at = standing.retry_after.map(|_| 0);
+        return Figures::new(told.limit(), standing.remaining, Some(0), retry_at);
+    }
     let nanos = |time: Duration| u64::try_from(time.as_nanos()).ok();
     let retry_at = standing.retry_after.and_then(nanos);
     Figures::new(told.limit(), standing.remaining, nanos(standing.reset_after), retry_at)

@@ -1,12 +1,18 @@
 //! Limits that many nodes share, over a store in memory that fails as it is told to, in tokio's paused time.
 
 #![cfg(all(feature = "distributed", not(tollgate_loom)))]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "in helpers of tests, too, to fail is to panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "in helpers of tests, too, to fail is to panic"
+)]
 
 mod cancelled;
 mod concurrency;
 mod leased;
 mod limiter;
 mod outage;
+mod review;
 mod setting;
 mod store;

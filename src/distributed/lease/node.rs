@@ -69,7 +69,8 @@ impl Slot {
     fn give_back(&mut self, now: u64) -> Option<Unspent> {
         let Slot { tokens, deadline, report } = *self;
         *self = Slot::default();
-        (tokens > 0 && now < deadline).then_some(Unspent { report, tokens })
+        let is_news = tokens > 0 || report.spent > 0;
+        (is_news && now < deadline).then_some(Unspent { report, tokens })
     }
 }
 
@@ -166,8 +167,8 @@ impl NodeLease {
     }
 
     /// Takes back what a request spent that is refused elsewhere. Tokens of a generation are as good as each other: any that
-    /// were not reported yet can be spent once more. The rest is lost.
-    pub(super) fn put_back(&mut self, now: u64, mut tokens: u64) {
+    /// were not reported yet can be spent once more. Says how many could not be.
+    pub(super) fn put_back(&mut self, now: u64, mut tokens: u64) -> u64 {
         self.held(now);
         for slot in self.slots.iter_mut().filter(|slot| now < slot.deadline) {
             let part = tokens.min(slot.report.spent);
@@ -175,7 +176,7 @@ impl NodeLease {
             slot.report.spent -= part;
             tokens -= part;
         }
-        self.burned = self.burned.saturating_add(tokens);
+        tokens
     }
 
     /// The store has refused this cost when it was asked at `sent`, though not for a lease.
@@ -335,7 +336,8 @@ impl NodeLease {
     }
 
     fn ask(&mut self, plan: &LeasePlan, now: u64, need: u64, want: u64) -> LeaseAsk {
-        let since_last = now - self.asked.unwrap_or(now.saturating_sub(plan.ahead));
+        // Somebody who read the clock later may have come first.
+        let since_last = now.saturating_sub(self.asked.unwrap_or(now.saturating_sub(plan.ahead)));
         let reports = self.slots.map(|slot| slot.report);
         for slot in &mut self.slots {
             slot.report.spent = 0;

@@ -93,7 +93,7 @@ impl LeasePlan {
     }
 
     /// Whether tokens are taken in advance while so many nodes ask.
-    pub(super) fn leases_among(&self, nodes: u32) -> bool {
+    pub(in crate::distributed) fn leases_among(&self, nodes: u32) -> bool {
         self.roomy && self.in_a_life >= u64::from(nodes)
     }
 }

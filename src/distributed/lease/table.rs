@@ -81,9 +81,10 @@ where
         self.known(key, |lease| lease.unsent(sent, ask));
     }
 
-    /// What a request spent is not spent after all.
-    pub fn put_back(&self, now: u64, key: &Q, tokens: u64) {
-        self.known(key, |lease| lease.put_back(now, tokens));
+    /// What a request spent is not spent after all. Says how many tokens are not this node's any more.
+    #[must_use]
+    pub fn put_back(&self, now: u64, key: &Q, tokens: u64) -> u64 {
+        self.known(key, |lease| lease.put_back(now, tokens)).unwrap_or(tokens)
     }
 
     /// The store has refused this cost when it was asked at `sent`, though not for a lease.

@@ -14,7 +14,7 @@ use crate::distributed::deny_cache::DenyCache;
 use crate::distributed::failure::FailurePolicy;
 use crate::distributed::fallback::Fallback;
 use crate::distributed::key_hash::KeyHasher;
-use crate::distributed::lease::LeaseSettings;
+use crate::distributed::lease::{LeasePlan, LeaseSettings};
 use crate::distributed::rule::Rule;
 use crate::distributed::rule_error::RuleError;
 use crate::distributed::store::SharedStore;
@@ -166,7 +166,9 @@ impl GlobalBuilder {
             clock.nanos(),
             self.store.domains(),
         );
-        let leases = lease.map(|(quota, life)| {
+        // Where nobody would ever lease ahead, a lease would only hold back what comes back: each check spends at the store.
+        let pays = |quota, life| LeasePlan::new(LeaseSettings::default().life(life), quota).leases_among(1);
+        let leases = lease.filter(|(quota, life)| pays(*quota, *life)).map(|(quota, life)| {
             Owner::new(Parts {
                 quota,
                 life,

@@ -26,7 +26,7 @@ impl Correction {
 impl GlobalLimiter {
     /// Makes what a decision that admitted so many tokens of `key` spend as many as these: in the background, and at most once.
     ///
-    /// What nobody counted ([`Source::FailOpen`]) stays uncounted.
+    /// What nobody counted ([`Source::FailOpen`], when the store was asked) stays uncounted.
     pub(crate) fn correct(&self, key: &[u8], decision: &GlobalDecision, correction: Correction) {
         let (more, less) = (correction.more(), correction.less());
         if !decision.is_allowed() || more == less {
@@ -45,11 +45,12 @@ impl GlobalLimiter {
                 limiter.store.tell(Operation::Refund(Spending::new(subject(), less)));
                 limiter.denied.forget(limiter.hasher.hash(key));
             }
-            Source::Fallback if less == 0 => {
+            Source::FailOpen if !correction.unasked => {}
+            Source::Fallback | Source::FailOpen if less == 0 => {
                 let question = limiter.question(key, more);
                 limiter.owe(&question, limiter.domain_of(&question));
             }
-            Source::Fallback => {
+            Source::Fallback | Source::FailOpen => {
                 let question = limiter.question(key, less);
                 limiter.put_back(&question, decision);
                 let paid = less - limiter.debts.remit(question.hash, less);
@@ -58,7 +59,7 @@ impl GlobalLimiter {
                     limiter.store.tell(Operation::Refund(Spending::new(subject(), paid)));
                 }
             }
-            Source::DenyCache | Source::FailOpen | Source::FailClosed => {}
+            Source::DenyCache | Source::FailClosed => {}
         }
     }
 }

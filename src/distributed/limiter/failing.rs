@@ -26,9 +26,15 @@ pub(super) struct Failing {
 struct Outage {
     since: AtomicU64,
     number: AtomicU64,
+    /// When something last failed.
+    last: AtomicU64,
 }
 
 const NEVER: u64 = u64::MAX;
+
+/// Nanoseconds. Where some questions fail and others do not, what fails again within a second is still out: otherwise a share would begin anew, and empty,
+/// with every good answer to others.
+const GOES_ON: u64 = 1_000_000_000;
 
 impl Outage {
     /// When it began, if it is the one of this number.
@@ -58,7 +64,8 @@ impl Failing {
         built: u64,
         domains: usize,
     ) -> Failing {
-        let none = || Outage { since: AtomicU64::new(NEVER), number: AtomicU64::new(0) };
+        let none =
+            || Outage { since: AtomicU64::new(NEVER), number: AtomicU64::new(0), last: AtomicU64::new(0) };
         let outages = (0..domains).map(|_| none()).collect();
         Failing { policy, limit, fallback, expected_nodes, built, outages }
     }
@@ -71,8 +78,13 @@ impl Failing {
     /// together began at about the same time.
     pub(super) fn begins(&self, domain: usize, sent: u64, number: u64) {
         let outage = &self.outages[domain];
+        let last = outage.last.swap(sent, Ordering::Relaxed);
         if outage.since(number).is_none() {
-            outage.since.store(sent.min(NEVER - 1), Ordering::Relaxed);
+            let goes_on =
+                outage.since.load(Ordering::Relaxed) != NEVER && sent.saturating_sub(last) < GOES_ON;
+            if !goes_on {
+                outage.since.store(sent.min(NEVER - 1), Ordering::Relaxed);
+            }
             outage.number.store(number, Ordering::Relaxed);
         }
     }

@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout};
 
 use super::debts::Debt;
 use super::{Inner, Question};
-use crate::distributed::backend::{Applied, BackendError};
+use crate::distributed::backend::{Applied, BackendError, BackendErrorKind};
 use crate::distributed::key_hash::KeyHash;
 use crate::distributed::operation::{Operation, Spending};
 use crate::distributed::reply::Reply;
@@ -100,7 +100,10 @@ impl Inner {
                     self.learn(&Question { key: &debt.key, hash, cost: 1, asked }, &standing);
                 }
             }
-            Err(error) if error.applied() == Applied::No => {
+            // What is not allowed will not be the next time: others wait behind it.
+            Err(error)
+                if error.applied() == Applied::No && error.kind() != BackendErrorKind::Configuration =>
+            {
                 self.debts.put_back(hash, debt, self.subjects.rule.limit());
                 return false;
             }

@@ -15,34 +15,43 @@ use crate::distributed::operation::Operation;
 use crate::distributed::reply::Reply;
 
 /// Sends batches until nothing waits. It is a task of its own, so that no caller who leaves can stop what others wait for.
-pub(super) async fn run(core: Arc<Core>, domain: usize) {
-    let mut lane = Lane { domain: &core.domains[domain], held: true };
+pub(super) async fn run(mut lane: Lane) {
     while let Some(batch) = lane.next() {
         let (operations, sent) = depart(batch);
         if !operations.is_empty() {
-            carry(&core, domain, operations, sent).await;
+            carry(&lane.core, lane.domain, operations, sent).await;
         }
     }
 }
 
-/// A lane in use. It is given back also when the task is dropped with its runtime, or by a panic of the backend.
-struct Lane<'a> {
-    domain: &'a Domain,
+/// A lane in use. It is given back also when the task is dropped with its runtime, be it before it has begun, or by a panic of the backend.
+pub(super) struct Lane {
+    core: Arc<Core>,
+    domain: usize,
     held: bool,
 }
 
-impl Lane<'_> {
+impl Lane {
+    /// A lane that is the caller's.
+    pub(super) fn new(core: Arc<Core>, domain: usize) -> Lane {
+        Lane { core, domain, held: true }
+    }
+
     fn next(&mut self) -> Option<Vec<Waiting>> {
-        let batch = self.domain.next_batch();
+        let batch = self.domain().next_batch();
         self.held = batch.is_some();
         batch
     }
+
+    fn domain(&self) -> &Domain {
+        &self.core.domains[self.domain]
+    }
 }
 
-impl Drop for Lane<'_> {
+impl Drop for Lane {
     fn drop(&mut self) {
         if self.held {
-            self.domain.lose_lane();
+            self.domain().lose_lane();
         }
     }
 }

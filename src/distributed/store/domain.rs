@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -10,6 +11,7 @@ use tokio::time::Instant;
 
 use super::pending::Caller;
 use super::{Core, SharedStore};
+use crate::clock::saturating_nanos;
 use crate::distributed::backend::{Applied, BackendError, BackendErrorKind};
 use crate::distributed::breaker::{Breaker, BreakerState};
 use crate::distributed::operation::Operation;
@@ -37,6 +39,8 @@ pub(super) struct Domain {
     recoveries: AtomicU64,
     /// As the last greeting was answered; 0 is unknown.
     nodes: AtomicU32,
+    /// The longest that anybody waits for it, in nanoseconds.
+    patience: AtomicU64,
     keeper: Arc<Notify>,
     /// Whether it has a keeper.
     kept: AtomicBool,
@@ -91,6 +95,7 @@ impl Domain {
             ill: AtomicBool::new(false),
             recoveries: AtomicU64::new(0),
             nodes: AtomicU32::new(0),
+            patience: AtomicU64::new(0),
             keeper: Arc::default(),
             kept: AtomicBool::new(false),
         }
@@ -166,6 +171,15 @@ impl Domain {
 
     pub(super) fn recoveries(&self) -> u64 {
         self.recoveries.load(Ordering::Relaxed)
+    }
+
+    /// Somebody waits for an answer so long.
+    pub(super) fn waits(&self, budget: Duration) {
+        let budget = saturating_nanos(budget);
+        if budget > self.patience.load(Ordering::Relaxed) {
+            self.patience.fetch_max(budget, Ordering::Relaxed);
+            self.with_breaker(|breaker| breaker.waits(Duration::from_nanos(budget)));
+        }
     }
 
     pub(super) fn nodes(&self) -> Option<u32> {

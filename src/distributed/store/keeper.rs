@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::Core;
 use super::stats::Counters;
-use crate::distributed::backend::BackendError;
+use crate::distributed::backend::{BackendError, BackendErrorKind};
 use crate::distributed::breaker::{Breaker, BreakerState, Outcome};
 use crate::distributed::operation::{Hello, Operation};
 use crate::distributed::reply::Reply;
@@ -81,7 +81,9 @@ impl Core {
         Counters::add(&self.counters.probes, 1);
         let (domain, begun) = (&self.domains[index], self.now());
         domain.with_breaker(|breaker| breaker.probing(begun));
-        let good = self.hello(index).await.is_ok();
+        let answer = self.hello(index).await;
+        // By what is not allowed, too, a store shows that it is there.
+        let good = answer.map_or_else(|error| error.kind() == BackendErrorKind::Configuration, |()| true);
         let now = self.now();
         let took = good.then(|| now.saturating_sub(begun));
         let state = domain.with_breaker(|breaker| {

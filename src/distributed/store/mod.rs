@@ -234,7 +234,7 @@ impl Core {
         let Some(runtime) = core.runtime() else { return Err(no_runtime()) };
         keeper::ensure(core, &runtime);
         if core.domains[domain].push(waiting) {
-            runtime.spawn(batch::run(Arc::clone(core), domain));
+            runtime.spawn(batch::run(batch::Lane::new(Arc::clone(core), domain)));
         }
         Ok(())
     }

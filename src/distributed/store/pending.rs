@@ -63,6 +63,7 @@ pub(super) fn of(
     let caller = Caller { phase: Arc::clone(&phase), answer: sender };
     let waiting = Waiting { operation, deadline, caller: Some(caller), occupied };
     let budget = deadline.saturating_duration_since(Instant::now());
+    core.domains[domain].waits(budget);
     let core = Arc::clone(core);
     Ok((waiting, Pending { core, domain, budget, deadline, phase, answer: Some(receiver) }))
 }

@@ -49,6 +49,7 @@ impl<'n, 'a> Values<'n, 'a> {
 /// A value as policies know them.
 enum Known<'a> {
     Text(Cow<'a, str>),
+    Secret(Cow<'a, str>),
     Address(IpAddr),
     Number(u64),
 }
@@ -58,6 +59,8 @@ impl<'a> From<KeyValue<'a>> for Known<'a> {
         match value {
             KeyValue::Address(address) => Known::Address(address),
             KeyValue::Number(number) => Known::Number(number),
+            secret @ KeyValue::Secret(_) => Known::Secret(plain(secret)),
+            combined @ KeyValue::Several(_) if has_secret(&combined) => Known::Secret(plain(combined)),
             other => Known::Text(plain(other)),
         }
     }
@@ -67,9 +70,18 @@ impl Known<'_> {
     fn value(&self) -> Value<'_> {
         match self {
             Known::Text(text) => Value::Text(text),
+            Known::Secret(text) => Value::Secret(text),
             Known::Address(address) => Value::Address(*address),
             Known::Number(number) => Value::Number(*number),
         }
+    }
+}
+
+fn has_secret(value: &KeyValue<'_>) -> bool {
+    match value {
+        KeyValue::Secret(_) => true,
+        KeyValue::Several(values) => values.iter().any(has_secret),
+        _ => false,
     }
 }
 

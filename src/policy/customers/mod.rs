@@ -3,7 +3,6 @@
 mod queue;
 mod settings;
 
-use std::borrow::Cow;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -18,7 +17,7 @@ pub use settings::{LookupSettings, LookupStats};
 
 use self::queue::Queue;
 use super::lookup::{Customer, Lookup, LookupError};
-use super::matching::{Attributes, Column, Value};
+use super::matching::{Attributes, Column};
 use crate::clock::{Clock, saturating_nanos};
 
 /// An address for mail has 254 bytes at most, and the subject of a token 255. Longer keys are not looked up: keys are
@@ -95,10 +94,8 @@ impl Customers {
     /// What is known of the customer that a request comes from. It never waits: what is not known, or was known for too
     /// long, is looked up later.
     pub(super) fn find(&self, attributes: &Attributes<'_>) -> Option<Arc<Known>> {
-        let key = match attributes.at(&self.attribute)? {
-            Value::Text(text) => Cow::Borrowed(text),
-            other => Cow::Owned(other.to_string()),
-        };
+        let value = attributes.at(&self.attribute)?;
+        let key = value.text();
         let Shared { known, queue, .. } = &*self.shared;
         let found = known.get(&*key);
         match &found {

@@ -1,5 +1,6 @@
 //! [`Attributes`]: what is known of a request.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -32,11 +33,14 @@ pub struct Attributes<'a> {
 }
 
 /// The value of an attribute.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Value<'a> {
     /// A text.
     Text(&'a str),
+    /// A text that is not to be shown, as a token: policies match and count it as they would any text, but it is not
+    /// printed, and a backend knows only its digest.
+    Secret(&'a str),
     /// An address. An IPv4 address in IPv6 form is the IPv4 address.
     Address(IpAddr),
     /// A whole number.
@@ -138,10 +142,20 @@ impl<'a> Attributes<'a> {
 }
 
 impl Value<'_> {
+    /// As a text, whatever it is, be it secret.
+    pub(in crate::policy) fn text(&self) -> Cow<'_, str> {
+        match self {
+            Value::Text(text) | Value::Secret(text) => Cow::Borrowed(text),
+            other => Cow::Owned(other.to_string()),
+        }
+    }
+
     /// The address, if it is one.
     pub(in crate::policy) fn address(&self) -> Option<IpAddr> {
         match self {
-            Value::Text(text) => text.parse().ok().map(|address: IpAddr| address.to_canonical()),
+            Value::Text(text) | Value::Secret(text) => {
+                text.parse().ok().map(|address: IpAddr| address.to_canonical())
+            }
             Value::Address(address) => Some(address.to_canonical()),
             Value::Number(_) => None,
         }
@@ -162,9 +176,20 @@ impl Value<'_> {
     /// The number, if it is one.
     pub(in crate::policy) fn number(&self) -> Option<u64> {
         match self {
-            Value::Text(text) => text.parse().ok(),
+            Value::Text(text) | Value::Secret(text) => text.parse().ok(),
             Value::Number(number) => Some(*number),
             Value::Address(_) => None,
+        }
+    }
+}
+
+impl fmt::Debug for Value<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Value::Text(text) => f.debug_tuple("Text").field(text).finish(),
+            Value::Secret(_) => f.write_str("Secret(..)"),
+            Value::Address(address) => f.debug_tuple("Address").field(address).finish(),
+            Value::Number(number) => f.debug_tuple("Number").field(number).finish(),
         }
     }
 }
@@ -173,6 +198,7 @@ impl fmt::Display for Value<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Value::Text(text) => f.pad(text),
+            Value::Secret(_) => f.pad("(secret)"),
             Value::Address(address) => address.fmt(f),
             Value::Number(number) => number.fmt(f),
         }

@@ -80,7 +80,7 @@ impl Index {
         push_all(&self.always, &mut places);
         for filed in &self.columns {
             match seen.get(&filed.column) {
-                Some(Value::Text(text)) => filed.find(text, &mut places),
+                Some(Value::Text(text) | Value::Secret(text)) => filed.find(text, &mut places),
                 Some(other) => filed.find(&other.to_string(), &mut places),
                 None => {}
             }

@@ -82,8 +82,8 @@ impl Matcher {
     #[inline]
     pub(in crate::policy) fn fits(&self, value: &Value<'_>) -> bool {
         match value {
-            Value::Text(text) if self.networks.is_empty() => self.fits_text(text),
-            Value::Text(_) | Value::Address(_) if !self.networks.is_empty() => {
+            Value::Text(text) | Value::Secret(text) if self.networks.is_empty() => self.fits_text(text),
+            Value::Text(_) | Value::Secret(_) | Value::Address(_) if !self.networks.is_empty() => {
                 value.address().is_some_and(|address| self.fits_address(address))
             }
             // Rare enough for an allocation.

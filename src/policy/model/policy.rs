@@ -66,7 +66,8 @@ pub struct Policy {
     /// another.) It must not lead back to this one. Where it only watches, it replaces none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub replaces: Vec<String>,
-    /// Only watch: count what would have been refused, and refuse nothing.
+    /// Only watch: count what would have been refused, and refuse nothing. (If a backend counts for it, a request waits for that one as for others, within
+    /// its budget.)
     #[serde(default, skip_serializing_if = "is_default")]
     pub shadow: bool,
     /// For what share of the keys it is enforced; for the others it only watches. Which they are stays the same over restarts, and a larger share

@@ -5,6 +5,7 @@ use super::{Leases, Question};
 use crate::distributed::decision::{GlobalDecision, Source};
 use crate::distributed::limiter::Inner;
 use crate::distributed::limiter::all::Part;
+use crate::distributed::operation::{Operation, Spending};
 
 /// Those of several limits that are leased. What they spent is put back unless all admit, also when the caller leaves in the
 /// middle.
@@ -89,7 +90,12 @@ impl Inner {
 }
 
 impl Leases {
+    /// What can no longer be spent here goes back to the store.
     fn put_back(&self, question: &Question<'_>) {
-        self.table.put_back(self.clock.nanos(), question.key, question.cost);
+        let rest = self.table.put_back(self.clock.nanos(), question.key, question.cost);
+        if rest > 0 {
+            self.store.tell(Operation::Refund(Spending::new(self.subjects.of(question.key), rest)));
+            self.table.relieved(question.key);
+        }
     }
 }
