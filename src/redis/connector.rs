@@ -94,7 +94,7 @@ impl Connector {
         address: &Address,
         channel: &str,
     ) -> Result<PubSub, RedisError> {
-        let of_connecting = |error: redis::RedisError| RedisError::of_connecting(address, &error);
+        let of_connecting = |error: redis::RedisError| self.failure(address, &error);
         let user = self.user.clone().set_protocol(ProtocolVersion::RESP2);
         let attempt = async {
             let client = self.client(address, user).map_err(of_connecting)?;
@@ -131,12 +131,16 @@ impl Connector {
         user: RedisConnectionInfo,
         config: &AsyncConnectionConfig,
     ) -> Result<MultiplexedConnection, RedisError> {
-        let of_connecting = |error: &redis::RedisError| RedisError::of_connecting(address, error);
-        let client = self.client(address, user).map_err(|error| of_connecting(&error))?;
+        let client = self.client(address, user).map_err(|error| self.failure(address, &error))?;
         client
             .get_multiplexed_async_connection_with_config(config)
             .await
-            .map_err(|error| of_connecting(&error))
+            .map_err(|error| self.failure(address, &error))
+    }
+
+    /// Why no connection came about, without the password that was sent.
+    fn failure(&self, address: &Address, error: &redis::RedisError) -> RedisError {
+        RedisError::of_connecting(address, error).without(self.user.password())
     }
 
     /// Every wait is bounded by us: redis-rs' own bounds would leave out some.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use redis::{RedisResult, Value};
-use tokio::time::{sleep, timeout_at};
+use tokio::time::{sleep, timeout, timeout_at};
 
 use crate::distributed::{Applied, BackendError, BackendErrorKind};
 
@@ -73,8 +73,10 @@ fn by_node(requests: &[Request<'_>]) -> Vec<(Arc<Node>, Vec<usize>)> {
 async fn send(node: &Node, members: &[usize], requests: &[Request<'_>], deadline: Instant) -> Vec<Answer> {
     let pending = || members.iter().filter_map(|index| requests[*index].pending());
     if pending().any(|(_, route)| route.named_by != NamedBy::Topology) {
-        // Without one by then, it fails below.
-        let _ = timeout_at(deadline.into(), node.first_attempt()).await;
+        // Without one by then, it fails below. The other half is for the call, and lets the caller have what others
+        // answered.
+        let half = deadline.saturating_duration_since(Instant::now()) / 2;
+        let _ = timeout(half, node.first_attempt()).await;
     }
     let live = match node.live() {
         Ok(live) => live,

@@ -53,6 +53,11 @@ pub enum RedisError {
         /// What it said.
         reason: String,
     },
+    /// The server does not speak RESP3, or may not be asked to.
+    NoResp3 {
+        /// Which server.
+        server: String,
+    },
     /// The user may not do what is needed.
     Permission {
         /// On which server.
@@ -116,8 +121,12 @@ impl RedisError {
 
     /// What a server or redis-rs said while the connection was being made.
     pub(super) fn of_connecting(server: &dyn fmt::Display, error: &redis::RedisError) -> RedisError {
-        let (server, reason) = (server.to_string(), error.to_string());
+        let (server, reason) = (server.to_string(), reason_of(error));
         match (error.code(), error.kind()) {
+            (Some("NOPROTO"), _) | (_, redis::ErrorKind::RESP3NotSupported) => RedisError::NoResp3 { server },
+            _ if unknown_command(error).is_some_and(|text| text.to_ascii_uppercase().contains("HELLO")) => {
+                RedisError::NoResp3 { server }
+            }
             (Some("WRONGPASS" | "NOAUTH"), _) | (_, redis::ErrorKind::AuthenticationFailed) => {
                 RedisError::Authentication { server, reason }
             }
@@ -127,6 +136,32 @@ impl RedisError {
             _ => RedisError::Server { server, reason },
         }
     }
+
+    /// The same, without this password should the server have repeated it.
+    pub(super) fn without(mut self, password: Option<&str>) -> RedisError {
+        if let RedisError::Unreachable { reason, .. }
+        | RedisError::Authentication { reason, .. }
+        | RedisError::Permission { reason, .. }
+        | RedisError::Server { reason, .. } = &mut self
+            && let Some(password) = password.filter(|password| !password.is_empty())
+        {
+            *reason = reason.replace(password, "***");
+        }
+        self
+    }
+}
+
+/// What was said, without the arguments of a command that the server does not know.
+pub(super) fn reason_of(error: &redis::RedisError) -> String {
+    unknown_command(error).map_or_else(|| error.to_string(), str::to_owned)
+}
+
+/// That the server does not know a command, and which, if that is what it says. It is cut off there: servers repeat the
+/// arguments, and one of them may be the password.
+pub(super) fn unknown_command(error: &redis::RedisError) -> Option<&str> {
+    let text = error.detail().filter(|text| text.starts_with("unknown command"))?;
+    let three_words = text.match_indices(' ').nth(2).map_or(text.len(), |(end, _)| end);
+    Some(text[..three_words].trim_end_matches(','))
 }
 
 impl fmt::Display for RedisError {
@@ -156,6 +191,12 @@ impl fmt::Display for RedisError {
                 write!(
                     f,
                     "{server} does not accept the user or password ({reason}); correct username and password"
+                )
+            }
+            RedisError::NoResp3 { server } => {
+                write!(
+                    f,
+                    "{server} does not speak RESP3; use Redis 6 or later there, and allow its command HELLO"
                 )
             }
             RedisError::Permission { server, reason } => write!(

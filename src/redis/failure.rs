@@ -3,6 +3,7 @@
 use crate::distributed::{Applied, BackendError, BackendErrorKind};
 
 use super::address::Address;
+use super::error::unknown_command;
 
 /// What a server said instead of a result.
 #[derive(Debug)]
@@ -44,7 +45,10 @@ pub(super) fn refusal(error: &redis::RedisError, server: &Address, limit: &str) 
     let text = error.detail().unwrap_or_default();
     let code = code_of(error);
     let by_script = text.contains("script");
-    let message = |what_to_do: &str| format!("{server} answered {code} {text}; {what_to_do}");
+    let message = |what_to_do: &str| {
+        let text = unknown_command(error).unwrap_or(text);
+        format!("{server} answered {code} {text}; {what_to_do}")
+    };
     let failed =
         |kind, applied, what_to_do| Refusal::Failed(BackendError::new(kind, applied, message(what_to_do)));
     let not_done = |kind, what_to_do| failed(kind, Applied::No, what_to_do);
@@ -101,7 +105,7 @@ pub(super) fn refusal(error: &redis::RedisError, server: &Address, limit: &str) 
             BackendErrorKind::Configuration,
             &format!("keys of limit {limit:?} that are checked together need a common tag"),
         ),
-        _ if text.starts_with("unknown command") => {
+        _ if unknown_command(error).is_some() => {
             not_done(BackendErrorKind::Configuration, "allow EVAL and EVALSHA there")
         }
         _ => failed(BackendErrorKind::Configuration, Applied::Maybe, "this server cannot run the scripts"),
@@ -179,6 +183,13 @@ mod tests {
             let error = failure(line);
             assert_eq!((error.kind(), error.applied()), (kind, Applied::No), "{line}");
         }
+    }
+
+    #[test]
+    fn the_arguments_of_an_unknown_command_are_not_repeated() {
+        let error = failure("ERR unknown command 'AUTH', with args beginning with: 'default' 'secret' ");
+        assert!(error.to_string().contains("unknown command 'AUTH'"), "{error}");
+        assert!(!error.to_string().contains("secret"), "{error}");
     }
 
     #[test]

@@ -1,6 +1,5 @@
 //! [`Sentinels`]: who know where the master is.
 
-use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -62,7 +61,7 @@ impl Sentinels {
         Following(tokio::spawn(follow(self.clone(), Arc::downgrade(node))).abort_handle())
     }
 
-    /// Whom they name, the newest first. All are asked at once: one that hangs, or has not heard of a failover yet,
+    /// Whom they name. All are asked at once: one that hangs, or has not heard of a failover yet,
     /// holds nobody up.
     async fn masters(&self) -> Result<Vec<Address>, RedisError> {
         let mut asked = JoinSet::new();
@@ -80,11 +79,22 @@ impl Sentinels {
                 Ok(Some(Err(_)) | None) | Err(_) => break,
             }
         }
-        masters.sort_by_key(|master| Reverse(master.epoch));
-        let mut addresses: Vec<_> = masters.into_iter().map(|master| master.address).collect();
-        addresses.dedup();
+        let addresses = newest(masters);
         if addresses.is_empty() { Err(failure) } else { Ok(addresses) }
     }
+}
+
+/// The master of the last failover: those before it are replaced, and would admit as if nothing were. Several only if
+/// the Sentinels disagree about one failover, or do not tell of which they speak.
+fn newest(masters: Vec<Master>) -> Vec<Address> {
+    let newest = masters.iter().map(|master| master.epoch).max();
+    let mut addresses = Vec::new();
+    for master in masters {
+        if Some(master.epoch) == newest && !addresses.contains(&master.address) {
+            addresses.push(master.address);
+        }
+    }
+    addresses
 }
 
 /// Asks one of them where the master is.
@@ -151,6 +161,16 @@ fn new_master(message: &str, name: &str) -> Option<Address> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_master_that_is_known_to_be_replaced_is_not_asked() {
+        let master = |port, epoch| Master { address: Address::tcp("10.0.0.1", port), epoch };
+        let ports =
+            |ports: &[u16]| ports.iter().map(|port| Address::tcp("10.0.0.1", *port)).collect::<Vec<_>>();
+        assert_eq!(newest(vec![master(1, 6), master(2, 7), master(1, 6), master(2, 7)]), ports(&[2]));
+        assert_eq!(newest(vec![master(1, 0), master(2, 0), master(1, 0)]), ports(&[1, 2]));
+        assert_eq!(newest(Vec::new()), []);
+    }
 
     #[test]
     fn a_new_master_is_read_from_the_message_if_it_is_ours() {

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 use crate::Quota;
 use crate::distributed::{Hello, LeaseAsk, LeaseRequest, Operation, PlaceRequest, Rule, Spending, Subject};
 
-use super::error::RedisError;
+use super::error::{RedisError, reason_of, unknown_command};
 use super::failure::code_of;
 use super::live::Live;
 use super::scripts;
@@ -85,11 +85,11 @@ fn operations() -> Vec<Operation> {
 
 /// What is no reason not to start.
 fn excuse(error: &redis::RedisError, live: &Live) -> Result<Value, RedisError> {
-    let (server, reason) = (live.address().to_string(), error.to_string());
+    let (server, reason) = (live.address().to_string(), reason_of(error));
     match code_of(error) {
         "NOPERM" => Err(RedisError::Permission { server, reason }),
         "READONLY" => Err(RedisError::Replica { server }),
-        "ERR" if reason.contains("unknown command") => Err(RedisError::NoScripts { server, reason }),
+        "ERR" if unknown_command(error).is_some() => Err(RedisError::NoScripts { server, reason }),
         "ERR" => Err(RedisError::Server { server, reason }),
         _ => Ok(Value::Nil),
     }

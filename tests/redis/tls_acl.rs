@@ -53,6 +53,15 @@ async fn a_wrong_or_missing_password_is_an_error_that_does_not_repeat_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_server_without_hello_is_an_error_that_says_what_to_do_and_not_the_password() {
+    let server = Standalone::builder().line("rename-command HELLO \"\"").password("hunter2secret").start();
+    let error = RedisBackend::builder(server.url()).build().await.unwrap_err();
+    assert_eq!(error, RedisError::NoResp3 { server: server.address() });
+    assert!(error.to_string().contains("allow its command HELLO"), "{error}");
+    assert!(!format!("{error:?} {error}").contains("hunter2secret"), "{error:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn rights_that_are_taken_away_later_are_a_matter_of_configuration() {
     let server = server_with_user(DOCUMENTED);
     let backend = RedisBackend::builder(url(&server, "pw")).build().await.unwrap();
