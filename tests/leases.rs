@@ -149,7 +149,8 @@ impl World {
                 let clock = self.clock(node);
                 let spend = self.nodes[node].spend(clock, &key, cost, None);
                 if let Spend::Admit { .. } = spend {
-                    self.nodes[node].put_back(clock, &key, cost);
+                    // The rest is lost here.
+                    let _ = self.nodes[node].put_back(clock, &key, cost);
                 }
                 if let Spend::Ask(ask) | Spend::Admit { ahead: Some(ask), .. } = spend {
                     self.messages.push(Message::Ask { node, key, sent: clock, ask });
