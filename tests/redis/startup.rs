@@ -33,6 +33,22 @@ async fn a_lazy_backend_starts_without_a_server_and_connects_when_there_is_one()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_lazy_cluster_that_lets_nobody_in_says_why() {
+    let cluster = Cluster::start();
+    for node in 0..3 {
+        cluster.node(node).say::<()>("ACL SETUSER limits on >right +@all ~*");
+    }
+    let builder = RedisBackend::cluster(cluster.urls()).username("limits").password("wrong");
+    let backend = builder.lazy().build().await.unwrap();
+    let mut error = ask(&backend, check(tokens(5), "a")).await.unwrap_err();
+    while error.kind() == BackendErrorKind::Unavailable {
+        error = ask(&backend, check(tokens(5), "a")).await.unwrap_err();
+    }
+    assert_eq!((error.kind(), error.applied()), (BackendErrorKind::Configuration, Applied::No));
+    assert!(error.to_string().contains("correct username and password"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_frozen_server_is_an_error_when_the_time_to_connect_is_over() {
     let server = Standalone::start();
     server.freeze();

@@ -2,16 +2,18 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use futures_util::future::join_all;
 use parking_lot::Mutex;
 use redis::Value;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
 
-use super::slots::{SLOTS, SlotRange, parse};
+use super::slots::{SLOTS, SlotRange, most_told, parse};
 use crate::distributed::{Applied, BackendError, BackendErrorKind};
 use crate::redis::address::Address;
 use crate::redis::backoff::up_to;
@@ -28,8 +30,10 @@ const REST: Duration = Duration::from_millis(100);
 const WHILE_DOWN: Duration = Duration::from_millis(250);
 /// While all is well, in case that a server was added.
 const WHILE_WELL: Duration = Duration::from_secs(30);
-/// Who does not tell its slots in this time is busy, and another is asked.
+/// Who does not tell its slots in this time is busy, and has no say.
 const PATIENCE: Duration = Duration::from_millis(250);
+/// So many are asked at once: two that are behind are outvoted, and a large cluster is not kept busy.
+const VOICES: usize = 5;
 
 /// The servers of a cluster, each with connections of its own: what one does concerns no other.
 #[derive(Debug)]
@@ -46,6 +50,10 @@ struct Shared {
     nodes: Mutex<HashMap<Address, Arc<Node>>>,
     owners: ArcSwap<Vec<Option<Arc<Node>>>>,
     refresh: Notify,
+    /// Counts refreshes: each begins with another server.
+    turn: AtomicUsize,
+    /// Why the slots could not be read the last time.
+    failure: Mutex<Option<RedisError>>,
 }
 
 impl Cluster {
@@ -58,6 +66,8 @@ impl Cluster {
             nodes: Mutex::default(),
             owners: ArcSwap::from_pointee(vec![None; usize::from(SLOTS)]),
             refresh: Notify::new(),
+            turn: AtomicUsize::new(0),
+            failure: Mutex::default(),
         });
         let refreshing = tokio::spawn(keep_fresh(Arc::clone(&shared))).abort_handle();
         Cluster { shared, refreshing }
@@ -78,6 +88,9 @@ impl Cluster {
         let owners = self.shared.owners.load();
         owners.get(usize::from(slot)).and_then(Clone::clone).ok_or_else(|| {
             self.refresh();
+            if let Some(failure) = &*self.shared.failure.lock() {
+                return failure.to_backend_error();
+            }
             let message =
                 format!("no server is known that has slot {slot}; see CLUSTER SLOTS of the cluster");
             BackendError::new(BackendErrorKind::Unavailable, Applied::No, message)
@@ -112,8 +125,9 @@ async fn keep_fresh(shared: Arc<Shared>) {
         let wait = if shared.is_well() { WHILE_WELL } else { up_to(WHILE_DOWN) };
         // Either way it is time.
         let _ = timeout(wait, shared.refresh.notified()).await;
-        if let Some(slots) = shared.ask_anybody().await {
-            shared.take(slots);
+        match shared.ask_around().await {
+            Ok(slots) => shared.take(slots),
+            Err(error) => *shared.failure.lock() = Some(error),
         }
         sleep(REST).await;
     }
@@ -154,18 +168,23 @@ impl Shared {
             masters.insert(range.master);
         }
         self.owners.store(Arc::new(owners));
+        *self.failure.lock() = None;
         self.nodes.lock().retain(|address, _| masters.contains(address));
     }
 
-    /// What any server says that there is a connection to, or else one of the first.
-    async fn ask_anybody(&self) -> Option<Vec<SlotRange>> {
-        // The order of a map is as good as any: one that is silent is given up by its calls.
-        for live in self.known().iter().filter_map(|node| node.live().ok()) {
-            if let Ok(Ok(slots)) = timeout(PATIENCE, self.ask(&live)).await {
-                return Some(slots);
-            }
+    /// What most of the servers say that there is a connection to, or else what one of the first does. A master that is
+    /// cut off from the others tells for ever what it knew before.
+    async fn ask_around(&self) -> Result<Vec<SlotRange>, RedisError> {
+        let mut connected: Vec<_> = self.known().iter().filter_map(|node| node.live().ok()).collect();
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        let first = turn.checked_rem(connected.len()).unwrap_or(0);
+        connected.rotate_left(first);
+        let asked = connected.iter().take(VOICES).map(|live| timeout(PATIENCE, self.ask(live)));
+        let told = join_all(asked).await.into_iter().filter_map(|answer| answer.ok()?.ok()).collect();
+        match most_told(told) {
+            Some(slots) => Ok(slots),
+            None => self.ask_seeds().await,
         }
-        self.ask_seeds().await.ok()
     }
 
     async fn ask_seeds(&self) -> Result<Vec<SlotRange>, RedisError> {

@@ -35,6 +35,17 @@ pub(super) fn parse(answer: &Value, asked: &Address) -> Vec<SlotRange> {
     ranges.iter().filter_map(|range| parse_range(range, asked)).collect()
 }
 
+/// What most of the servers told; of what equally many told, what came first.
+pub(super) fn most_told(mut told: Vec<Vec<SlotRange>>) -> Option<Vec<SlotRange>> {
+    for slots in &mut told {
+        // Each server has an order of its own before 7.0.
+        slots.sort_by_key(|range| range.first);
+    }
+    let votes = |slots: &Vec<SlotRange>| told.iter().filter(|other| *other == slots).count();
+    // Reversed, since of equal ones the last is taken.
+    told.iter().rev().max_by_key(|slots| votes(slots)).cloned()
+}
+
 fn parse_range(range: &Value, asked: &Address) -> Option<SlotRange> {
     let Value::Array(parts) = range else { return None };
     let [first, last, master, ..] = parts.as_slice() else { return None };
@@ -85,6 +96,22 @@ mod tests {
             SlotRange { first: 5461, last: 16_383, master: Address::tcp("me", 7001) },
         ];
         assert_eq!(parse(&answer, &Address::tcp("me", 1)), expected);
+    }
+
+    #[test]
+    fn a_server_that_is_cut_off_is_outvoted_wherever_it_comes() {
+        let range = |first, last, port| SlotRange { first, last, master: Address::tcp("10.0.0.1", port) };
+        let old = vec![range(0, 99, 1), range(100, 199, 2)];
+        let new = vec![range(0, 99, 3), range(100, 199, 2)];
+        let in_another_order = vec![range(100, 199, 2), range(0, 99, 3)];
+        for told in [
+            vec![old.clone(), new.clone(), in_another_order.clone()],
+            vec![in_another_order, old.clone(), new.clone()],
+        ] {
+            assert_eq!(most_told(told), Some(new.clone()));
+        }
+        assert_eq!(most_told(vec![new.clone(), old.clone()]), Some(new));
+        assert_eq!(most_told(Vec::new()), None);
     }
 
     #[test]
