@@ -10,12 +10,14 @@ mod faults_answers;
 mod faults_loss;
 mod faults_network;
 mod faults_topology;
+#[cfg(feature = "axum")]
 mod http;
 mod leased;
 mod leases;
 mod load;
 mod memory;
 mod oracle;
+#[cfg(feature = "policy")]
 mod policies;
 mod proxy;
 mod proxy_faults;

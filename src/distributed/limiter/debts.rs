@@ -69,7 +69,7 @@ impl Debts {
     }
 
     /// The key owes so many fewer, and says how many that are: no more than it owed.
-    #[cfg(feature = "policy")]
+    #[cfg(any(feature = "policy", feature = "tower"))]
     pub(super) fn remit(&self, hash: KeyHash, tokens: u64) -> u64 {
         let mut shard = self.shard(hash).lock();
         let Some(debt) = shard.get_mut(&hash) else { return 0 };
