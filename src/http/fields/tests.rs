@@ -306,7 +306,7 @@ fn of_a_limit_that_could_not_be_checked_clients_are_told_nothing_but_when_to_com
         assert_eq!(fields(dialect, std::slice::from_ref(&failed)), ["retry-after: 5"]);
     }
     let short = [LimitReport { retry_after: Some(Duration::from_secs(1)), ..failed }, tenant()];
-    assert_eq!(fields(HeaderDialect::Draft11, &short)[2], r#"ratelimit: "tenant";r=999"#);
+    assert_eq!(fields(HeaderDialect::Draft11, &short)[1], r#"ratelimit: "tenant";r=999"#);
 }
 
 #[test]
