@@ -13,6 +13,6 @@ mod concurrency;
 mod leased;
 mod limiter;
 mod outage;
-mod review;
+mod regressions;
 mod setting;
 mod store;

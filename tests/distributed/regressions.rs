@@ -1,4 +1,4 @@
-//! Bugs that a review found, each with its story.
+//! Bugs that were found by reading, each with its story.
 
 use std::slice::from_ref;
 use std::time::{Duration, Instant};
