@@ -84,6 +84,8 @@ pub mod redis;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod replay;
+#[cfg(feature = "server")]
+pub mod server;
 #[cfg(feature = "serde")]
 mod snapshot_error;
 mod store;
