@@ -67,7 +67,9 @@ fn refused(error: &CallerError, question: &Question<'_>, at: impl Fn(&str) -> St
             let field = question.name_of(field);
             Problem::unfit(at(field), format!("{field}: {message}"))
         }
-        // Limits that are not used are forgotten within seconds.
-        CallerError::TooManyLimits { .. } => Problem::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()).retry_after(1),
+        // Limits and keys that are not used are forgotten within seconds.
+        CallerError::TooManyLimits { .. } | CallerError::TooManyKeys { .. } | CallerError::Backend { .. } => {
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()).retry_after(1)
+        }
     }
 }
