@@ -10,6 +10,8 @@ mod caller;
 mod counting;
 mod error;
 mod operate;
+mod policy_file;
+mod rest;
 mod routes;
 #[expect(clippy::module_inception, reason = "it is what the module is about")]
 mod server;

@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::get;
 
+use super::rest;
 use super::service::Service;
 
 /// All routes.
 pub(super) fn all(service: &Arc<Service>) -> Router {
-    let _ = service;
-    Router::new().route("/ping", get(|| async { "pong" }))
+    rest::router(Arc::clone(service)).fallback(rest::not_found)
 }
