@@ -15,7 +15,7 @@ const ALL: &str = "*";
 
 /// All routes.
 pub(super) fn all(service: &Arc<Service>) -> Router {
-    let routes = rest::router(service).fallback(rest::not_found);
+    let routes = rest::router(Arc::clone(service)).fallback(rest::not_found);
     match &*service.settings.cors {
         [] => routes,
         origins => routes.layer(cors(origins)),

@@ -149,7 +149,10 @@ fn callers(
         None => CallerLimits::in_memory(bounds, clock),
         Some(saved) => CallerLimits::restored(bounds, clock, saved).map(|(limits, lost)| {
             if lost > 0 {
-                tracing::warn!(limits = lost, "limits of callers begin anew: the snapshot has what cannot go on");
+                tracing::warn!(
+                    limits = lost,
+                    "limits of callers begin anew: the snapshot has what cannot go on"
+                );
             }
             limits
         }),
@@ -210,7 +213,11 @@ impl Running {
                 }
             });
         };
-        self.tasks.push(tokio::spawn(listening.take(self.connections.clone(), self.service.stop.clone(), hand_on)));
+        self.tasks.push(tokio::spawn(listening.take(
+            self.connections.clone(),
+            self.service.stop.clone(),
+            hand_on,
+        )));
     }
 
     /// What is done every now and then.

@@ -14,6 +14,6 @@ pub(crate) use auth::guard;
 pub(super) use backends::connect;
 pub(super) use connections::{Connections, Listening};
 pub(super) use front::Front;
-pub(crate) use health::{BackendHealth, Health, HealthReport, State};
+pub(crate) use health::{BackendHealth, Health, State};
 pub(super) use http::Http;
 pub(super) use tls::acceptor;
