@@ -7,4 +7,5 @@
 
 mod activity;
 mod caller;
+mod resp;
 mod service;
