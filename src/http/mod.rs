@@ -92,7 +92,7 @@ mod body;
 mod cost;
 mod decision;
 mod error;
-mod fields;
+pub(crate) mod fields;
 #[cfg(feature = "distributed")]
 mod global;
 mod guard;
@@ -107,7 +107,7 @@ mod name;
 mod observed;
 mod peer;
 #[cfg(feature = "policy")]
-mod policies;
+pub(crate) mod policies;
 mod problem;
 mod refusal;
 mod report;
