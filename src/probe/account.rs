@@ -84,7 +84,8 @@ impl Account {
                 short = short.max(least.saturating_sub(admitted - pressed.admitted_before));
             }
             pressed => {
-                let since = Pressed { since: received, admitted_before: sent.admitted_before, last_sent: sent.at };
+                let since =
+                    Pressed { since: received, admitted_before: sent.admitted_before, last_sent: sent.at };
                 *pressed = Some(since);
             }
         }

@@ -88,7 +88,10 @@ impl fmt::Display for PlanError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             PlanError::Url(url) => {
-                write!(f, "{url:?} is no service's address: give http://, https://, grpc:// or resp://HOST:PORT")
+                write!(
+                    f,
+                    "{url:?} is no service's address: give http://, https://, grpc:// or resp://HOST:PORT"
+                )
             }
             PlanError::Authorities(problem) => write!(f, "--ca: {problem}"),
         }
@@ -128,7 +131,8 @@ impl Target {
 
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = SCHEMES.iter().find(|(_, protocol, _)| *protocol == self.protocol).map_or("", |(name, ..)| name);
+        let scheme =
+            SCHEMES.iter().find(|(_, protocol, _)| *protocol == self.protocol).map_or("", |(name, ..)| name);
         write!(f, "{scheme}://{}:{}", self.host, self.port)
     }
 }
@@ -151,7 +155,9 @@ mod tests {
         assert_eq!(shown("grpc://[::1]:1"), "grpc://[::1]:1");
         assert_eq!(shown("redis://localhost"), "resp://localhost:6380");
         assert_eq!("resp://[::1]".parse::<Target>().unwrap().bare_host(), "::1");
-        for unfit in ["", "localhost:80", "ftp://a", "http://", "http://a/check", "http://a/?b", "http://a:99999"] {
+        for unfit in
+            ["", "localhost:80", "ftp://a", "http://", "http://a/check", "http://a/?b", "http://a:99999"]
+        {
             let error = unfit.parse::<Target>().unwrap_err().to_string();
             assert!(error.contains(&format!("{unfit:?}")), "{error}");
         }

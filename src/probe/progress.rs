@@ -22,12 +22,6 @@ impl Progress {
         Progress { bar: ProgressBar::no_length().with_style(style) }
     }
 
-    /// Shows nothing.
-    #[must_use]
-    pub fn hidden() -> Progress {
-        Progress { bar: ProgressBar::hidden() }
-    }
-
     /// So much is done in all, and so many checks since `last` time.
     pub(super) fn show(&self, until: Until, elapsed: Duration, checks: u64, per_second: u64) {
         let (position, length) = match until {

@@ -144,11 +144,20 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Latency { p50, p90, p99, p999, max } = self.latency;
         let Fit { keys, keys_over, most_over, keys_under, most_under, most_admitted } = self.fit;
-        writeln!(f, "asked      {} on {} connections, {} in a request", self.target, self.connections, self.batch)?;
+        writeln!(
+            f,
+            "asked      {} on {} connections, {} in a request",
+            self.target, self.connections, self.batch
+        )?;
         writeln!(f, "limit      {} for each of {} keys", self.limit, HumanCount(self.keys as u64))?;
         let speed = format!("{:.0}", self.checks_per_second);
         writeln!(f, "checks     {} in {:.2} s: {speed}/s", HumanCount(self.checks), self.seconds)?;
-        writeln!(f, "answers    {} admitted, {} refused", HumanCount(self.admitted), HumanCount(self.refused))?;
+        writeln!(
+            f,
+            "answers    {} admitted, {} refused",
+            HumanCount(self.admitted),
+            HumanCount(self.refused)
+        )?;
         writeln!(
             f,
             "latency    50%: {p50:.0} us, 90%: {p90:.0} us, 99%: {p99:.0} us, 99.9%: {p999:.0} us, longest: {max:.0} us"

@@ -7,5 +7,9 @@
 
 mod activity;
 mod caller;
+pub(crate) mod grpc {
+    #[path = "generated/mod.rs"]
+    pub(crate) mod generated;
+}
 mod resp;
 mod service;

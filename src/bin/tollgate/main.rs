@@ -1,6 +1,8 @@
 //! The command `tollgate`.
 
 mod check_config;
+#[cfg(feature = "server")]
+mod probe;
 mod replay;
 
 use std::error::Error;
@@ -21,12 +23,19 @@ struct Cli {
 enum Command {
     Replay(Box<replay::ReplayArgs>),
     CheckConfig(check_config::CheckConfigArgs),
+    #[cfg(feature = "server")]
+    Probe(Box<probe::ProbeArgs>),
 }
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Replay(args) => replay::run(*args),
         Command::CheckConfig(args) => check_config::run(&args),
+        #[cfg(feature = "server")]
+        Command::Probe(args) => match probe::run(*args) {
+            Ok(false) => return ExitCode::FAILURE,
+            done => done.map(drop),
+        },
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use jiff::SignedDuration;
 use tollgate::Quota;
 use tollgate::probe::{self, Keys, Plan, Progress, Target, Until};
 
 use crate::print;
+use crate::replay::parse_time;
 
 const PROBE_EXAMPLES: &str = "\
 Examples:
@@ -41,7 +41,7 @@ pub(crate) struct ProbeArgs {
     url: Target,
 
     /// Only ask whether the service is ready, print what it says, and end with 0 if it is
-    #[arg(long, exclusive = false)]
+    #[arg(long)]
     health: bool,
 
     /// Connections, each with one request at a time
@@ -120,12 +120,10 @@ fn plan(args: ProbeArgs) -> Plan {
     }
 }
 
-fn parse_time(text: &str) -> Result<Duration, String> {
-    let time: SignedDuration = text.parse().map_err(|error: jiff::Error| error.to_string())?;
-    Duration::try_from(time).map_err(|_| format!("{text:?} is below zero"))
-}
-
 fn parse_skew(text: &str) -> Result<f64, String> {
     // With a skew of 10 the second key is asked a thousand times less often; more makes no difference.
-    text.parse().ok().filter(|skew| (0.0..=10.0).contains(skew)).ok_or_else(|| "give a number from 0 to 10".to_owned())
+    text.parse()
+        .ok()
+        .filter(|skew| (0.0..=10.0).contains(skew))
+        .ok_or_else(|| "give a number from 0 to 10".to_owned())
 }

@@ -21,7 +21,8 @@ pub(in crate::probe) struct Grpc {
 impl Grpc {
     pub(super) async fn connect(target: &Target, limit: Quota) -> Result<Grpc, String> {
         let endpoint = Endpoint::from_shared(format!("http://{}", target.authority()));
-        let endpoint = endpoint.map_err(|error| error.to_string())?.connect_timeout(PATIENCE).tcp_nodelay(true);
+        let endpoint =
+            endpoint.map_err(|error| error.to_string())?.connect_timeout(PATIENCE).tcp_nodelay(true);
         let channel = endpoint.connect().await.map_err(|error| format!("cannot connect: {error}"))?;
         let period = prost_types::Duration::try_from(limit.period()).map_err(|error| error.to_string())?;
         let limit =

@@ -67,7 +67,8 @@ impl Http {
         let requests = match tls {
             None => shake_hands(stream).await?,
             Some(tls) => {
-                let name = ServerName::try_from(target.bare_host().to_owned()).map_err(|error| error.to_string())?;
+                let name =
+                    ServerName::try_from(target.bare_host().to_owned()).map_err(|error| error.to_string())?;
                 shake_hands(tls.connect(name, stream).await.map_err(|error| format!("TLS: {error}"))?).await?
             }
         };
@@ -75,8 +76,11 @@ impl Http {
     }
 
     pub(super) async fn check(&mut self, keys: &[String], told: &mut Vec<Told>) -> Result<(), String> {
-        let limit =
-            Limit { rate: self.limit.count(), interval: self.limit.period().as_secs_f64(), burst: self.limit.capacity() };
+        let limit = Limit {
+            rate: self.limit.count(),
+            interval: self.limit.period().as_secs_f64(),
+            burst: self.limit.capacity(),
+        };
         match keys {
             [key] => {
                 let (status, body) = self.post("/check", &Check { key, limit }).await?;
@@ -92,8 +96,11 @@ impl Http {
                     told.resize(told.len() + keys.len(), Told::Failed(failure(status, &body)));
                     return Ok(());
                 }
-                let answer: BatchAnswer = serde_json::from_slice(&body).map_err(|error| format!("the answer: {error}"))?;
-                told.extend(answer.results.iter().map(|one| if one.allowed { Told::Admitted } else { Told::Refused }));
+                let answer: BatchAnswer =
+                    serde_json::from_slice(&body).map_err(|error| format!("the answer: {error}"))?;
+                told.extend(
+                    answer.results.iter().map(|one| if one.allowed { Told::Admitted } else { Told::Refused }),
+                );
             }
         }
         Ok(())
@@ -130,7 +137,8 @@ async fn shake_hands<S>(stream: S) -> Result<SendRequest<Full<Bytes>>, String>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let (requests, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
+    let (requests, connection) =
+        http1::handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
     // Its error comes out at the request that meets it.
     drop(tokio::spawn(connection));
     Ok(requests)
@@ -150,7 +158,8 @@ fn failure(status: StatusCode, body: &[u8]) -> String {
 
 /// Trusts the certificates of a file, and those that they sign.
 pub(super) fn trust(file: &Path) -> Result<TlsConnector, PlanError> {
-    let problem = |error: &dyn std::fmt::Display| PlanError::Authorities(format!("{}: {error}", file.display()));
+    let problem =
+        |error: &dyn std::fmt::Display| PlanError::Authorities(format!("{}: {error}", file.display()));
     let mut roots = rustls::RootCertStore::empty();
     for certificate in CertificateDer::pem_file_iter(file).map_err(|error| problem(&error))? {
         roots.add(certificate.map_err(|error| problem(&error))?).map_err(|error| problem(&error))?;

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use tokio::net::TcpStream;
 
-pub(super) use self::http::Http;
 use self::grpc::Grpc;
+pub(super) use self::http::Http;
 use self::resp::Resp;
 use super::plan::{Plan, PlanError, Protocol};
 use crate::quota::Quota;
@@ -101,7 +101,8 @@ pub(super) async fn in_time<T>(asking: impl Future<Output = Result<T, String>>) 
 }
 
 async fn tcp(host: &str, port: u16) -> Result<TcpStream, String> {
-    let stream = TcpStream::connect((host, port)).await.map_err(|error| format!("cannot connect: {error}"))?;
+    let stream =
+        TcpStream::connect((host, port)).await.map_err(|error| format!("cannot connect: {error}"))?;
     stream.set_nodelay(true).map_err(|error| error.to_string())?;
     Ok(stream)
 }

@@ -23,7 +23,8 @@ struct Limit {
 
 impl Resp {
     pub(super) async fn connect(target: &Target, limit: Quota) -> Result<Resp, String> {
-        let period = whole_seconds(limit).ok_or("CL.THROTTLE counts in whole seconds: give a longer --limit period")?;
+        let period = whole_seconds(limit)
+            .ok_or("CL.THROTTLE counts in whole seconds: give a longer --limit period")?;
         let limit = Limit {
             max_burst: limit.capacity().checked_sub(1).ok_or("a --limit of zero cannot be told in RESP")?,
             count: limit.count(),
@@ -31,8 +32,9 @@ impl Resp {
         };
         let address = ConnectionAddr::Tcp(target.bare_host().to_owned(), target.port);
         let client = address.into_connection_info().and_then(redis::Client::open).map_err(told)?;
-        let config =
-            AsyncConnectionConfig::new().set_connection_timeout(Some(PATIENCE)).set_response_timeout(Some(PATIENCE));
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(PATIENCE))
+            .set_response_timeout(Some(PATIENCE));
         let connection = client.get_multiplexed_async_connection_with_config(&config).await.map_err(told)?;
         Ok(Resp { connection, limit })
     }
