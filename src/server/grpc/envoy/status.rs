@@ -137,7 +137,7 @@ impl Told {
             },
             Spent::ByLimit { key, limit, hits } => {
                 // What cannot be given back was charged by a backend that is away by now.
-                if let Ok(callers) = service.callers() {
+                if let Some(callers) = &service.callers {
                     let _ = callers.refund(&key, limit, hits).await;
                 }
                 hits
