@@ -143,7 +143,8 @@ pub(super) fn parse_file(path: &Path, bytes: &[u8]) -> Result<Policies, FileErro
     let format = Format::of_path(path).map_err(|unknown| error(FileErrorKind::Format(unknown)))?;
     let text = std::str::from_utf8(bytes).map_err(|wrong| error(not_utf_8(bytes, wrong)))?;
     if is_envoy(text, format) {
-        let problems = |wrong: EnvoyError| FileErrorKind::Problems { problems: wrong.problems, omitted: wrong.omitted };
+        let problems =
+            |wrong: EnvoyError| FileErrorKind::Problems { problems: wrong.problems, omitted: wrong.omitted };
         return Policies::from_envoy(text).map_err(|wrong| error(problems(wrong)));
     }
     Policies::parse(text, format).map_err(|failed| error(failed.kind))

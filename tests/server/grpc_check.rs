@@ -38,8 +38,12 @@ async fn a_check_tells_where_a_request_stands_at_each_limit_and_a_refusal_is_an_
 
     let first = client.check(alice.clone()).await.unwrap().into_inner();
     assert!(first.allowed);
-    assert_eq!((first.reason(), first.policy.as_str(), first.retry_after), (Reason::Unspecified, "watched", None));
-    let names: Vec<_> = first.limits.iter().map(|limit| (&*limit.name, limit.limit, limit.remaining, limit.shadow)).collect();
+    assert_eq!(
+        (first.reason(), first.policy.as_str(), first.retry_after),
+        (Reason::Unspecified, "watched", None)
+    );
+    let names: Vec<_> =
+        first.limits.iter().map(|limit| (&*limit.name, limit.limit, limit.remaining, limit.shadow)).collect();
     assert_eq!(names, [("cards/1", 2, 1, false), ("cards/2", 100, 99, false), ("watched", 1, 0, true)]);
     assert_eq!(first.limits[0].window, seconds(86_400));
     assert!(first.limits[0].reset_after.is_some());
@@ -55,7 +59,10 @@ async fn a_check_tells_where_a_request_stands_at_each_limit_and_a_refusal_is_an_
     assert_eq!(bob.limits[0].remaining, 1, "users are told apart");
 
     let blocked = client.check(about(&[("route", "/closed")])).await.unwrap().into_inner();
-    assert_eq!((blocked.reason(), blocked.policy.as_str(), blocked.retry_after), (Reason::Blocked, "closed", None));
+    assert_eq!(
+        (blocked.reason(), blocked.policy.as_str(), blocked.retry_after),
+        (Reason::Blocked, "closed", None)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

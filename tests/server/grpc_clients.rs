@@ -35,7 +35,8 @@ pub(crate) fn about(attributes: &[(&str, &str)]) -> v1::CheckRequest {
 
 /// A request with these attributes.
 pub(crate) fn request(attributes: &[(&str, &str)]) -> v1::RequestSubject {
-    let attributes = attributes.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let attributes =
+        attributes.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     v1::RequestSubject { attributes, policy: String::new() }
 }
 

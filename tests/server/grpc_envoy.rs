@@ -1,7 +1,9 @@
 //! Envoy's rate limit service, asked by a client that is generated from Envoy's own definitions.
 
 use envoy_types::pb::envoy::extensions::common::ratelimit::v3::RateLimitDescriptor;
-use envoy_types::pb::envoy::extensions::common::ratelimit::v3::rate_limit_descriptor::{Entry, RateLimitOverride};
+use envoy_types::pb::envoy::extensions::common::ratelimit::v3::rate_limit_descriptor::{
+    Entry, RateLimitOverride,
+};
 use envoy_types::pb::envoy::service::ratelimit::v3::rate_limit_response::rate_limit::Unit;
 use envoy_types::pb::envoy::service::ratelimit::v3::rate_limit_response::{Code, DescriptorStatus};
 use envoy_types::pb::envoy::service::ratelimit::v3::rate_limit_service_client::RateLimitServiceClient;
@@ -97,11 +99,16 @@ async fn hits_are_those_of_the_descriptor_or_of_the_request_and_none_only_look()
     let mut envoy = Envoy::start("").await;
     let ann = || entries(&[("user", "ann")]);
     assert_eq!(envoy.one(hits(ann(), 0)).await.limit_remaining, 3);
-    let request = RateLimitRequest { hits_addend: 2, ..about(vec![ann(), hits(entries(&[("user", "bob")]), 3)]) };
+    let request =
+        RateLimitRequest { hits_addend: 2, ..about(vec![ann(), hits(entries(&[("user", "bob")]), 3)]) };
     let response = envoy.try_ask(request).await.unwrap();
     let left: Vec<_> = response.statuses.iter().map(|status| status.limit_remaining).collect();
     assert_eq!(left, [1, 0]);
-    assert_eq!(envoy.one(hits(entries(&[("user", "bob")]), 0)).await.code(), Code::OverLimit, "nothing is left");
+    assert_eq!(
+        envoy.one(hits(entries(&[("user", "bob")]), 0)).await.code(),
+        Code::OverLimit,
+        "nothing is left"
+    );
     assert_eq!(envoy.one(hits(ann(), 0)).await.limit_remaining, 1);
 
     let back = RateLimitDescriptor { is_negative_hits: true, ..hits(ann(), 1) };
@@ -129,7 +136,8 @@ async fn what_has_no_limit_passes_and_a_limit_of_nothing_refuses() {
     assert_eq!((deeper.code(), deeper.current_limit), (Code::Ok, None));
     let thief = envoy.one(entries(&[("user", "thief")])).await;
     assert_eq!((thief.code(), thief.limit_remaining), (Code::OverLimit, 0));
-    let elsewhere = RateLimitRequest { domain: "other".to_owned(), ..about(vec![entries(&[("user", "thief")])]) };
+    let elsewhere =
+        RateLimitRequest { domain: "other".to_owned(), ..about(vec![entries(&[("user", "thief")])]) };
     assert_eq!(envoy.try_ask(elsewhere).await.unwrap().overall_code(), Code::Ok);
 }
 

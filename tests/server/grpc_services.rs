@@ -31,7 +31,8 @@ async fn health_is_serving_until_the_service_drains() {
     let mut node = builder.flags(&["--config", settings.to_str().unwrap()]).start();
     let mut client = HealthClient::new(connect(&node).await);
     for service in ["", SERVICES[0], SERVICES[4]] {
-        let watched = client.watch(HealthCheckRequest { service: service.to_owned() }).await.unwrap().into_inner();
+        let watched =
+            client.watch(HealthCheckRequest { service: service.to_owned() }).await.unwrap().into_inner();
         let mut serving = watched.map(|answer| answer.unwrap().status());
         while serving.next().await.unwrap() != ServingStatus::Serving {}
     }
@@ -53,7 +54,8 @@ async fn reflection_lists_all_services_and_defines_them() {
     let asked = |message| ServerReflectionRequest { host: String::new(), message_request: Some(message) };
     let services: Vec<_> = SERVICES.into_iter().filter(|name| !name.contains("v1alpha")).collect();
     let mut questions = vec![asked(MessageRequest::ListServices(String::new()))];
-    questions.extend(services.iter().map(|name| asked(MessageRequest::FileContainingSymbol((*name).to_owned()))));
+    questions
+        .extend(services.iter().map(|name| asked(MessageRequest::FileContainingSymbol((*name).to_owned()))));
     let questions = tokio_stream::iter(questions);
     let mut answers = client.server_reflection_info(questions).await.unwrap().into_inner();
 

@@ -15,7 +15,8 @@ use super::rate_limits::RateLimits;
 use crate::server::service::Service;
 
 /// What may be asked about: the whole, and each service.
-const NAMES: [&str; 3] = ["", RateLimitServiceServer::<RateLimits>::NAME, EnvoyServer::<EnvoyRateLimits>::NAME];
+const NAMES: [&str; 3] =
+    ["", RateLimitServiceServer::<RateLimits>::NAME, EnvoyServer::<EnvoyRateLimits>::NAME];
 
 /// How often it is looked: who watches hears of a change before a probe would ask again, which is once in a second at most.
 const LOOK: Duration = Duration::from_millis(200);

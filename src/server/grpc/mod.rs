@@ -23,9 +23,12 @@ use rate_limits::RateLimits;
 
 /// All services, for a router without a fallback of their own. To be called where tokio runs: health follows the service from there.
 pub(crate) fn routes(service: &Arc<Service>) -> Router {
+    let limits = &service.settings.limits;
+    let checks = RateLimitServiceServer::new(RateLimits::new(Arc::clone(service)));
+    let envoy = EnvoyServer::new(EnvoyRateLimits::new(Arc::clone(service)));
     let routes = Routes::from(Router::new())
-        .add_service(RateLimitServiceServer::new(RateLimits::new(Arc::clone(service))))
-        .add_service(EnvoyServer::new(EnvoyRateLimits::new(Arc::clone(service))))
+        .add_service(checks.max_decoding_message_size(limits.batch_bytes))
+        .add_service(envoy.max_decoding_message_size(limits.body_bytes))
         .add_service(health::following(service));
     with_reflection(routes).into_axum_router()
 }

@@ -13,8 +13,8 @@ use crate::server::grpc::generated::envoy::extensions::common::ratelimit::v3::Ra
 use crate::server::grpc::generated::envoy::extensions::common::ratelimit::v3::rate_limit_descriptor::{
     Entry, RateLimitOverride,
 };
-use crate::server::grpc::generated::envoy::r#type::v3::RateLimitUnit;
 use crate::server::grpc::generated::envoy::service::ratelimit::v3::RateLimitRequest;
+use crate::server::grpc::generated::envoy::r#type::v3::RateLimitUnit;
 use crate::server::service::Service;
 
 /// Each is compared with what policies ask for; configurations nest a handful deep.
@@ -107,9 +107,9 @@ impl<'r> Ask<'r> {
     async fn by_limit(&self, service: &Service, limit: RateLimitOverride) -> Result<Told, Failure> {
         let (key, asked) = (self.key(), self.caller_limit(limit)?);
         let told = match self.hits {
-            Hits::Spend(hits) => spend(service, key, asked, hits).await.map(|(answer, key)| {
-                Told::of_answer(answer, limit).spent(key, asked, hits)
-            }),
+            Hits::Spend(hits) => spend(service, key, asked, hits)
+                .await
+                .map(|(answer, key)| Told::of_answer(answer, limit).spent(key, asked, hits)),
             Hits::Look => look(service, &key, asked).await.map(|answer| Told::of_answer(answer, limit)),
             Hits::GiveBack(hits) => {
                 give_back(service, &key, asked, hits).await.map(|answer| Told::of_answer(answer, limit))
