@@ -94,7 +94,7 @@ mod decision;
 mod error;
 pub(crate) mod fields;
 #[cfg(feature = "distributed")]
-mod global;
+pub(crate) mod global;
 mod guard;
 mod head;
 mod hold;
@@ -108,7 +108,7 @@ mod observed;
 mod peer;
 #[cfg(feature = "policy")]
 pub(crate) mod policies;
-mod problem;
+pub(crate) mod problem;
 mod refusal;
 mod report;
 mod rules;

@@ -1,5 +1,6 @@
 //! Policies from files and texts, and back.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -8,8 +9,12 @@ use std::str::Utf8Error;
 
 use schemars::transform::{RecursiveTransform, Transform as _};
 use schemars::{Schema, schema_for};
+use serde::de::IgnoredAny;
 
+use super::EnvoyError;
 use super::file::{self, FLAT, Format, MAX_BYTES, Problem, UnknownFormat};
+#[cfg(feature = "server")]
+use super::model::Policy;
 use super::model::{Limit, Policies};
 use super::validate::validate;
 
@@ -71,7 +76,40 @@ impl Policies {
         }
     }
 
-    /// Reads a file, whose name says how it is written: it ends in `.toml`, `.json`, `.yaml` or `.yml`.
+    /// Reads one policy, written in JSON as in the list of a file's policies.
+    ///
+    /// # Errors
+    ///
+    /// [`FileError`], as [`parse`](Policies::parse), with lines and fields of this text. That it names others that do not exist is found when it is
+    /// put among them.
+    #[cfg(feature = "server")]
+    pub(crate) fn parse_one(text: &str) -> Result<Policy, FileError> {
+        const BEFORE: &str = r#"{"policy":["#;
+        // By itself it is one value, so that it cannot end the list in which it is read.
+        let is_one = serde_json::from_str::<IgnoredAny>(text).is_ok();
+        let list = if is_one { &format!("{BEFORE}{text}]}}") } else { text };
+        let mut read = file::read::<Policies>(list, Format::Json);
+        if let Some(policies) = &read.value {
+            for invalid in validate(policies, false, None) {
+                read.note(&invalid.path, invalid.message);
+            }
+        }
+        let (mut problems, omitted) = (read.problems, read.omitted);
+        if is_one {
+            let before = u32::try_from(BEFORE.len()).unwrap_or(u32::MAX);
+            for problem in problems.iter_mut().filter(|problem| problem.line == 1) {
+                problem.column = problem.column.saturating_sub(before);
+            }
+        }
+        let policy = read.value.and_then(|mut policies| policies.policy.pop());
+        match policy {
+            Some(policy) if problems.is_empty() => Ok(policy),
+            _ => Err(FileError { file: None, kind: FileErrorKind::Problems { problems, omitted } }),
+        }
+    }
+
+    /// Reads a file, whose name says how it is written: it ends in `.toml`, `.json`, `.yaml` or `.yml`. One in YAML that has a `domain` or `descriptors` at its top
+    /// is a configuration of Envoy's rate limit service, and read [as such](Policies::from_envoy).
     ///
     /// # Errors
     ///
@@ -138,7 +176,18 @@ pub(super) fn parse_file(path: &Path, bytes: &[u8]) -> Result<Policies, FileErro
     let error = |kind| FileError { file: Some(path.to_owned()), kind };
     let format = Format::of_path(path).map_err(|unknown| error(FileErrorKind::Format(unknown)))?;
     let text = std::str::from_utf8(bytes).map_err(|wrong| error(not_utf_8(bytes, wrong)))?;
+    if is_envoy(text, format) {
+        let problems =
+            |wrong: EnvoyError| FileErrorKind::Problems { problems: wrong.problems, omitted: wrong.omitted };
+        return Policies::from_envoy(text).map_err(|wrong| error(problems(wrong)));
+    }
     Policies::parse(text, format).map_err(|failed| error(failed.kind))
+}
+
+/// Whether a file is a configuration of Envoy's rate limit service. None of policies has these at its top.
+pub(crate) fn is_envoy(text: &str, format: Format) -> bool {
+    let top = || file::read::<BTreeMap<String, IgnoredAny>>(text, format).value.unwrap_or_default();
+    format == Format::Yaml && top().keys().any(|key| key == "domain" || key == "descriptors")
 }
 
 impl FileError {

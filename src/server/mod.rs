@@ -7,9 +7,21 @@
 
 mod activity;
 mod caller;
-pub(crate) mod grpc {
-    #[path = "generated/mod.rs"]
-    pub(crate) mod generated;
-}
+mod counting;
+mod error;
+pub(crate) mod grpc;
+mod operate;
 mod resp;
+mod routes;
+#[expect(clippy::module_inception, reason = "it is what the module is about")]
+mod server;
 mod service;
+mod settings;
+mod told;
+
+pub use error::ServerError;
+pub use server::{Running, Server};
+pub use settings::{
+    BackendSettings, CallerSettings, ConnectionLimits, GrpcSettings, Secret, Settings, SettingsError,
+    ShutdownSettings, SnapshotSettings, TlsSettings,
+};

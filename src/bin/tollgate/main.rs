@@ -4,6 +4,8 @@ mod check_config;
 #[cfg(feature = "server")]
 mod probe;
 mod replay;
+#[cfg(feature = "server")]
+mod serve;
 
 use std::error::Error;
 use std::io::{self, BufWriter, ErrorKind, Write};
@@ -24,6 +26,8 @@ enum Command {
     Replay(Box<replay::ReplayArgs>),
     CheckConfig(check_config::CheckConfigArgs),
     #[cfg(feature = "server")]
+    Serve(Box<serve::ServeArgs>),
+    #[cfg(feature = "server")]
     Probe(Box<probe::ProbeArgs>),
 }
 
@@ -31,6 +35,8 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Replay(args) => replay::run(*args),
         Command::CheckConfig(args) => check_config::run(&args),
+        #[cfg(feature = "server")]
+        Command::Serve(args) => serve::run(*args),
         #[cfg(feature = "server")]
         Command::Probe(args) => match probe::run(*args) {
             Ok(false) => return ExitCode::FAILURE,

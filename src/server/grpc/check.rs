@@ -7,7 +7,9 @@ use tonic::Code;
 use super::answer;
 use super::failure::Failure;
 use super::generated::tollgate::v1::check_request::Subject;
-use super::generated::tollgate::v1::{Algorithm, CheckRequest, CheckResponse, KeySubject, Limit, RequestSubject};
+use super::generated::tollgate::v1::{
+    Algorithm, CheckRequest, CheckResponse, KeySubject, Limit, RequestSubject,
+};
 use crate::policy::{AlgorithmName, Attributes, Verdict};
 use crate::quota::Quota;
 use crate::server::caller::CallerLimit;
@@ -46,7 +48,10 @@ pub(super) async fn by_policies(
     let begun = Instant::now();
     let verdict = query.check_async().await;
     service.note(&verdict, &attributes, begun.elapsed());
-    if !request.policy.is_empty() && verdict.policies().next().is_none() && !is_policy(service, &request.policy) {
+    if !request.policy.is_empty()
+        && verdict.policies().next().is_none()
+        && !is_policy(service, &request.policy)
+    {
         return Err(Failure::other(Code::NotFound, "request.policy: no policy has this id"));
     }
     Ok(verdict)
@@ -100,7 +105,10 @@ fn caller_limit(limit: &Limit) -> Result<CallerLimit, Failure> {
         return Err(Failure::field("key.limit.period", "is missing: in what time?"));
     };
     let Ok(period) = Duration::try_from(period) else {
-        return Err(Failure::field("key.limit.period", "is negative, or no duration: give more than nothing"));
+        return Err(Failure::field(
+            "key.limit.period",
+            "is negative, or no duration: give more than nothing",
+        ));
     };
     let quota = Quota::new(limit.count, period)
         .map_err(|error| Failure::field("key.limit.period", error.to_string()))?;

@@ -12,7 +12,8 @@ mod reservations;
 use std::sync::Arc;
 
 use axum::Router;
-use tonic_reflection::server::{Builder, Error};
+use tonic::service::Routes;
+use tonic_reflection::server::Builder;
 
 use super::service::Service;
 use envoy::EnvoyRateLimits;
@@ -21,18 +22,25 @@ use generated::tollgate::v1::rate_limit_service_server::RateLimitServiceServer;
 use rate_limits::RateLimits;
 
 /// All services, for a router without a fallback of their own. To be called where tokio runs: health follows the service from there.
-///
-/// # Errors
-///
-/// Only if the definitions that were built in cannot be read.
-pub(crate) fn routes(service: &Arc<Service>) -> Result<Router, Error> {
-    let routes = tonic::service::Routes::from(Router::new())
-        .add_service(RateLimitServiceServer::new(RateLimits::new(Arc::clone(service))))
-        .add_service(EnvoyServer::new(EnvoyRateLimits::new(Arc::clone(service))))
-        .add_service(health::following(service))
-        .add_service(definitions().build_v1()?)
-        .add_service(definitions().build_v1alpha()?);
-    Ok(routes.into_axum_router())
+pub(crate) fn routes(service: &Arc<Service>) -> Router {
+    let limits = &service.settings.limits;
+    let checks = RateLimitServiceServer::new(RateLimits::new(Arc::clone(service)));
+    let envoy = EnvoyServer::new(EnvoyRateLimits::new(Arc::clone(service)));
+    let routes = Routes::from(Router::new())
+        .add_service(checks.max_decoding_message_size(limits.batch_bytes))
+        .add_service(envoy.max_decoding_message_size(limits.body_bytes))
+        .add_service(health::following(service));
+    with_reflection(routes).into_axum_router()
+}
+
+fn with_reflection(routes: Routes) -> Routes {
+    match (definitions().build_v1(), definitions().build_v1alpha()) {
+        (Ok(v1), Ok(v1alpha)) => routes.add_service(v1).add_service(v1alpha),
+        (Err(error), _) | (_, Err(error)) => {
+            tracing::error!("no reflection: the definitions that were built in cannot be read: {error}");
+            routes
+        }
+    }
 }
 
 /// What reflection tells.

@@ -6,16 +6,17 @@ use std::sync::Arc;
 use futures_util::{Stream, StreamExt};
 use tonic::{Request, Response, Status, Streaming};
 
+use super::answer;
 use super::check::{by_policies, check};
 use super::failure::Failure;
 use super::generated::tollgate::v1::check_result::Result as Answered;
 use super::generated::tollgate::v1::rate_limit_service_server::RateLimitService;
 use super::generated::tollgate::v1::{
-    CancelRequest, CancelResponse, CheckManyRequest, CheckManyResponse, CheckRequest, CheckResponse, CheckResult,
-    CheckStreamRequest, CheckStreamResponse, ReserveRequest, ReserveResponse, SettleRequest, SettleResponse,
+    CancelRequest, CancelResponse, CheckManyRequest, CheckManyResponse, CheckRequest, CheckResponse,
+    CheckResult, CheckStreamRequest, CheckStreamResponse, ReserveRequest, ReserveResponse, SettleRequest,
+    SettleResponse,
 };
 use super::reservations::Reservations;
-use super::answer;
 use crate::server::service::Service;
 
 /// As many answers fit into the 4 MiB of a message.

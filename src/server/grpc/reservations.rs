@@ -122,7 +122,9 @@ impl Place<'_> {
 fn new_id() -> Result<String, Failure> {
     let mut bytes = [0; ID_BYTES];
     let random = ring::default_provider().secure_random;
-    random.fill(&mut bytes).map_err(|_| Failure::other(Code::Internal, "the system has no random numbers"))?;
+    random
+        .fill(&mut bytes)
+        .map_err(|_| Failure::other(Code::Internal, "the system has no random numbers"))?;
     let mut id = String::with_capacity(2 * ID_BYTES);
     for byte in bytes {
         // Text takes all that is written.

@@ -4,11 +4,11 @@
 //! plain work on bytes, and waits for nothing.
 
 mod catalogue;
-// mod connection;
-// mod info;
+mod connection;
+mod info;
 mod reply;
 mod request;
 mod session;
 mod throttle;
 
-// pub(crate) use connection::serve;
+pub(crate) use connection::serve;

@@ -7,14 +7,14 @@ use tonic::Code;
 use super::status::Told;
 use crate::policy::{AlgorithmName, Attributes, Descriptor, Query, Reason, Verdict};
 use crate::quota::Quota;
-use crate::server::caller::{Answer, CallerLimit};
+use crate::server::caller::{Answer, CallerError, CallerLimit, CallerLimits};
 use crate::server::grpc::failure::Failure;
 use crate::server::grpc::generated::envoy::extensions::common::ratelimit::v3::RateLimitDescriptor;
 use crate::server::grpc::generated::envoy::extensions::common::ratelimit::v3::rate_limit_descriptor::{
     Entry, RateLimitOverride,
 };
-use crate::server::grpc::generated::envoy::r#type::v3::RateLimitUnit;
 use crate::server::grpc::generated::envoy::service::ratelimit::v3::RateLimitRequest;
+use crate::server::grpc::generated::envoy::r#type::v3::RateLimitUnit;
 use crate::server::service::Service;
 
 /// Each is compared with what policies ask for; configurations nest a handful deep.
@@ -105,28 +105,17 @@ impl<'r> Ask<'r> {
     }
 
     async fn by_limit(&self, service: &Service, limit: RateLimitOverride) -> Result<Told, Failure> {
-        let asked = self.caller_limit(limit)?;
-        let key = self.key();
-        let failure = |error| Failure::of_caller(&error, |field| self.field(field));
-        match self.hits {
-            Hits::Spend(hits) => {
-                let answer = service.check_caller(&key, asked, hits).await.map_err(failure)?;
-                let Answer { allowed, remaining, .. } = answer;
-                if !allowed && remaining > 0 {
-                    service.callers()?.check(&key, asked, remaining).await.map_err(failure)?;
-                }
-                Ok(Told::of_answer(answer, limit).spent(key, asked, hits))
-            }
-            Hits::Look => {
-                let answer = service.callers()?.peek(&key, asked, 1).await.map_err(failure)?;
-                Ok(Told::of_answer(answer, limit))
-            }
+        let (key, asked) = (self.key(), self.caller_limit(limit)?);
+        let told = match self.hits {
+            Hits::Spend(hits) => spend(service, key, asked, hits)
+                .await
+                .map(|(answer, key)| Told::of_answer(answer, limit).spent(key, asked, hits)),
+            Hits::Look => look(service, &key, asked).await.map(|answer| Told::of_answer(answer, limit)),
             Hits::GiveBack(hits) => {
-                service.callers()?.refund(&key, asked, hits).await.map_err(failure)?;
-                let answer = service.callers()?.peek(&key, asked, 0).await.map_err(failure)?;
-                Ok(Told::of_answer(answer, limit))
+                give_back(service, &key, asked, hits).await.map(|answer| Told::of_answer(answer, limit))
             }
-        }
+        };
+        told.map_err(|error| Failure::of_caller(&error, |field| self.field(field)))
     }
 
     /// Counted as Envoy's service does: in windows of the clock.
@@ -164,6 +153,38 @@ async fn spend_rest(query: Query<'_>, refused: &Verdict) {
     if left > 0 {
         let _taken = query.cost(left).check_async().await;
     }
+}
+
+async fn spend(
+    service: &Service,
+    key: Vec<u8>,
+    limit: CallerLimit,
+    hits: u64,
+) -> Result<(Answer, Vec<u8>), CallerError> {
+    let answer = service.check_caller(&key, limit, hits).await?;
+    if !answer.allowed && answer.remaining > 0 {
+        let _rest = callers(service)?.check(&key, limit, answer.remaining).await?;
+    }
+    Ok((answer, key))
+}
+
+/// Whether there is anything left.
+async fn look(service: &Service, key: &[u8], limit: CallerLimit) -> Result<Answer, CallerError> {
+    callers(service)?.peek(key, limit, 1).await
+}
+
+async fn give_back(
+    service: &Service,
+    key: &[u8],
+    limit: CallerLimit,
+    hits: u64,
+) -> Result<Answer, CallerError> {
+    callers(service)?.refund(key, limit, hits).await?;
+    callers(service)?.peek(key, limit, 0).await
+}
+
+fn callers(service: &Service) -> Result<&CallerLimits, CallerError> {
+    service.callers.as_ref().ok_or(CallerError::Off)
 }
 
 /// How long a unit is for Envoy's service, which has no calendar; `None` if it is none.

@@ -62,7 +62,11 @@ impl RateLimitService for EnvoyRateLimits {
         }
         Ok(Response::new(RateLimitResponse {
             overall_code: if is_over { Overall::OverLimit } else { Overall::Ok }.into(),
-            response_headers_to_add: fields::fields(&self.service.settings.grpc.envoy_headers, &told, is_over),
+            response_headers_to_add: fields::fields(
+                &self.service.settings.grpc.envoy_headers,
+                &told,
+                is_over,
+            ),
             statuses: told.into_iter().map(Told::into_status).collect(),
             ..RateLimitResponse::default()
         }))

@@ -137,7 +137,7 @@ impl Told {
             },
             Spent::ByLimit { key, limit, hits } => {
                 // What cannot be given back was charged by a backend that is away by now.
-                if let Ok(callers) = service.callers() {
+                if let Some(callers) = &service.callers {
                     let _ = callers.refund(&key, limit, hits).await;
                 }
                 hits
@@ -173,9 +173,8 @@ fn status_of(verdict: &Verdict) -> DescriptorStatus {
     let allowed = verdict.is_allowed();
     // Where nothing is enforced, those that only watch.
     let standing = verdict.binding().or_else(|| verdict.limits().min_by_key(Standing::remaining));
-    let counted = standing.filter(|standing| {
-        !matches!(standing.source(), Some(Source::FailOpen | Source::FailClosed))
-    });
+    let counted =
+        standing.filter(|standing| !matches!(standing.source(), Some(Source::FailOpen | Source::FailClosed)));
     let mut status = DescriptorStatus { code: code(allowed), ..DescriptorStatus::default() };
     if let Some(standing) = counted {
         let wait = if allowed { None } else { standing.retry_after() };

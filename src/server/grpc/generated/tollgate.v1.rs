@@ -572,7 +572,8 @@ pub mod rate_limit_service_client {
                 .insert(GrpcMethod::new("tollgate.v1.RateLimitService", "Reserve"));
             self.inner.unary(req, path, codec).await
         }
-        /// Charges what a request has cost in the end, in place of the estimate, and gives its places back.
+        /// Charges what a request has cost in the end, in place of the estimate, and gives its places back. Where no estimate was given, policies
+        /// with a fixed cost keep it.
         ///
         /// NOT_FOUND if there is no such reservation: it was settled or cancelled before, or its lifetime is over.
         pub async fn settle(
@@ -668,7 +669,8 @@ pub mod rate_limit_service_server {
             &self,
             request: tonic::Request<super::ReserveRequest>,
         ) -> std::result::Result<tonic::Response<super::ReserveResponse>, tonic::Status>;
-        /// Charges what a request has cost in the end, in place of the estimate, and gives its places back.
+        /// Charges what a request has cost in the end, in place of the estimate, and gives its places back. Where no estimate was given, policies
+        /// with a fixed cost keep it.
         ///
         /// NOT_FOUND if there is no such reservation: it was settled or cancelled before, or its lifetime is over.
         async fn settle(
