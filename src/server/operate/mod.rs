@@ -7,6 +7,7 @@ mod front;
 mod health;
 mod http;
 mod pulse;
+mod resp;
 mod tls;
 
 pub(crate) use auth::guard;
@@ -15,4 +16,5 @@ pub(super) use connections::{Connections, Listening};
 pub(super) use front::Front;
 pub(crate) use health::{BackendHealth, Health, HealthReport, State};
 pub(super) use http::Http;
+pub(super) use resp::serve_resp;
 pub(super) use tls::acceptor;

@@ -13,6 +13,7 @@ use super::info;
 use super::reply::Replies;
 use super::session::{Next, Session};
 use super::throttle::{Throttle, write_answer};
+use crate::server::caller::CallerLimits;
 use crate::server::service::Service;
 
 /// What is read at once, in bytes: more than 64 checks in a pipeline, each of about 60 bytes.
@@ -72,7 +73,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
 
     /// Answers the requests of `input`; how many of its bytes they are.
     async fn answer(&mut self, input: &[u8]) -> io::Result<(usize, Then)> {
-        let at_once = self.service.callers_answer_at_once();
+        let at_once = self.service.callers.as_ref().is_none_or(CallerLimits::is_in_memory);
         let mut waiting = Waiting::default();
         let mut used = 0;
         let mut then = Then::Continue;
@@ -129,7 +130,9 @@ impl<'a> Waiting<'a> {
             return;
         }
         let told = join_all(
-            self.checks.iter().map(|(check, _)| service.check_caller(&check.key, check.limit, check.quantity)),
+            self.checks
+                .iter()
+                .map(|(check, _)| service.check_caller(&check.key, check.limit, check.quantity)),
         )
         .await;
         let mut ordered = Replies::default();
