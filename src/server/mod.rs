@@ -20,6 +20,9 @@ mod settings;
 mod told;
 
 pub use error::ServerError;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub use resp::resp_answers;
 pub use server::{Running, Server};
 pub use settings::{
     BackendSettings, CallerSettings, ConnectionLimits, GrpcSettings, Secret, Settings, SettingsError,

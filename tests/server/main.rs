@@ -11,6 +11,8 @@ mod grpc_reserve;
 mod grpc_services;
 mod node;
 mod operation;
+mod probe;
+mod resp;
 #[allow(dead_code, reason = "other tests use all of it")]
 #[path = "../redis/servers/mod.rs"]
 mod servers;

@@ -1,7 +1,6 @@
 //! `tollgate probe`: how fast a running service answers, and whether what it admits fits the limit.
 
 use std::error::Error;
-use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 

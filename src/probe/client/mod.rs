@@ -28,7 +28,7 @@ pub(super) enum Told {
 }
 
 /// Makes connections.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Connector {
     plan: Arc<Plan>,
     tls: Option<tokio_rustls::TlsConnector>,

@@ -5,6 +5,8 @@
 
 mod catalogue;
 mod connection;
+#[cfg(fuzzing)]
+mod fuzzing;
 mod info;
 mod reply;
 mod request;
@@ -12,3 +14,5 @@ mod session;
 mod throttle;
 
 pub(crate) use connection::serve;
+#[cfg(fuzzing)]
+pub use fuzzing::resp_answers;
