@@ -9,8 +9,10 @@ mod activity;
 mod caller;
 mod counting;
 mod error;
+pub(crate) mod grpc;
 mod operate;
 mod policy_file;
+mod resp;
 mod rest;
 mod routes;
 #[expect(clippy::module_inception, reason = "it is what the module is about")]
@@ -20,8 +22,11 @@ mod settings;
 mod told;
 
 pub use error::ServerError;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub use resp::resp_answers;
 pub use server::{Running, Server};
 pub use settings::{
-    BackendSettings, CallerSettings, ConnectionLimits, Secret, Settings, SettingsError, ShutdownSettings,
-    SnapshotSettings, TlsSettings,
+    BackendSettings, CallerSettings, ConnectionLimits, GrpcSettings, Secret, Settings, SettingsError,
+    ShutdownSettings, SnapshotSettings, TlsSettings,
 };

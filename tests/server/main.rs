@@ -4,9 +4,17 @@
 
 mod bad_input;
 mod curl;
+mod grpc_check;
+mod grpc_clients;
+mod grpc_envoy;
+mod grpc_generated;
+mod grpc_reserve;
+mod grpc_services;
 mod node;
 mod openapi;
 mod operation;
+mod probe;
+mod resp;
 mod rest_check;
 mod rest_config;
 mod rest_health;
