@@ -1,0 +1,99 @@
+// Puts the page together.
+
+const THEME = "tollgate-theme";
+
+/** One line at the top, for what went wrong; of several causes the latest is shown. */
+const notice = {
+  cause: undefined,
+  show(cause, text) {
+    this.cause = cause;
+    say(find("notice-text"), text);
+    find("retry").hidden = cause !== "line";
+    find("notice").hidden = false;
+    announce(text);
+  },
+  hide(cause) {
+    if (this.cause !== cause) return;
+    this.cause = undefined;
+    find("notice").hidden = true;
+  },
+};
+
+const history = new History();
+const overview = new Chart("All policies");
+const policies = new PolicyList();
+let lastSample;
+
+const events = {
+  history: (samples) => history.restart(samples),
+  policies: (list) => policies.show(list),
+  sample(sample) {
+    lastSample = new Date();
+    history.add(sample);
+    showService(sample.service);
+    showTop(sample.top);
+    showBackends(sample.backends);
+    overview.draw(history, EVERYTHING);
+    policies.draw(history);
+    find("no-traffic").hidden = history.totals(EVERYTHING).some((total) => total > 0);
+  },
+};
+
+const line = new Line({
+  event(name, data) {
+    const wasStale = document.body.classList.contains("stale");
+    document.body.classList.remove("stale");
+    find("token-form").hidden = true;
+    find("live").hidden = false;
+    find("forget-token").hidden = token.read() === null;
+    notice.hide("line");
+    if (wasStale) announce("Connected again.");
+    events[name]?.(data);
+  },
+  lost(why, seconds) {
+    document.body.classList.add("stale");
+    const seen = lastSample ? ` What you see is from ${lastSample.toLocaleTimeString()}.` : "";
+    notice.show("line", `${why}${seen} Trying again in ${plural(seconds, "second")}.`);
+  },
+  refused() {
+    const wrong = token.read() !== null;
+    token.forget();
+    document.body.classList.remove("stale");
+    notice.hide("line");
+    find("forget-token").hidden = true;
+    find("live").hidden = true;
+    find("token-form").hidden = false;
+    say(find("token-wrong"), wrong ? "The service did not take this token." : "");
+    find("token").value = "";
+    find("token").focus();
+  },
+});
+
+find("retry").addEventListener("click", () => line.open());
+window.addEventListener("online", () => line.open());
+find("token-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  token.keep(find("token").value);
+  line.open();
+});
+find("forget-token").addEventListener("click", () => {
+  token.forget();
+  // What was shown by its leave is no longer shown.
+  location.reload();
+});
+
+for (const choice of document.querySelectorAll("input[name=theme]")) {
+  choice.checked = choice.value === (localStorage.getItem(THEME) ?? "system");
+  choice.addEventListener("change", () => setTheme(choice.value));
+}
+function setTheme(theme) {
+  document.documentElement.dataset.theme = theme;
+  localStorage.setItem(THEME, theme);
+}
+setTheme(localStorage.getItem(THEME) ?? "system");
+
+say(find("curl"), `curl ${location.origin}/check -d '{"key":"user:42","rate":10,"interval":60}'`);
+startTrying();
+overview.draw(history, EVERYTHING);
+find("overview").append(overview.figure, overview.numbers);
+line.open();
