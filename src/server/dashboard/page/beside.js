@@ -17,6 +17,11 @@ function showService({ state, uptime, version }) {
   say(find("release"), version);
 }
 
+function showUnreachable() {
+  find("service-state").dataset.mood = "bad";
+  say(find("service-state"), "not reached");
+}
+
 /** `[{ policy, key, refused, tooManyBy }]`, the worst first. */
 function showTop(top) {
   find("no-top").hidden = top.length > 0;

@@ -8,7 +8,7 @@ const MEAN_MS = 5000;
 const EVERYTHING = Symbol("all policies");
 
 /** Counters as they were at each sample, and the rates between them. */
-class History {
+class Counts {
   #samples = [];
 
   restart(samples) {
@@ -16,11 +16,12 @@ class History {
     for (const sample of samples) this.add(sample);
   }
 
-  /** A sample: `{ at, traffic: [[policy, admitted, refused], ...] }`, counted since the service started. */
-  add({ at, traffic }) {
+  /** A sample: `{ at, total: [admitted, refused], traffic: [[policy, admitted, refused], ...] }`, counted since the service started. */
+  add({ at, total, traffic }) {
+    // The latest sample of the past is told again as the first of the present.
+    if (at <= this.now) return;
     const of = new Map(traffic.map(([policy, admitted, refused]) => [policy, [admitted, refused]]));
-    const sum = (index) => traffic.reduce((total, counts) => total + counts[index], 0);
-    of.set(EVERYTHING, [sum(1), sum(2)]);
+    of.set(EVERYTHING, total);
     this.#samples.push({ at, of });
     while (this.#samples[0].at < at - SPAN_MS - GAP_MS) this.#samples.shift();
   }
@@ -49,11 +50,11 @@ class History {
   }
 }
 
-/** The least of 1, 2, 5, 10, 20, ... that is not below the value. */
+/** A short number that is not below the value. */
 function roundUp(value) {
   if (value <= 1) return 1;
   const power = 10 ** Math.floor(Math.log10(value));
-  return [1, 2, 5, 10].map((factor) => factor * power).find((bound) => bound >= value * 0.999);
+  return [1, 1.5, 2, 3, 4, 5, 6, 8, 10].map((factor) => factor * power).find((bound) => bound >= value * 0.999);
 }
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -90,11 +91,11 @@ class Chart {
     }
   }
 
-  draw(history, policy) {
-    const points = history.rates(policy);
+  draw(counts, policy) {
+    const start = counts.now - SPAN_MS;
+    const points = counts.rates(policy).filter((point) => point.at >= start);
     const highest = roundUp(Math.max(0, ...points.map((point) => Math.max(point.admitted, point.refused))));
-    const start = history.now - SPAN_MS;
-    const x = (at) => (Math.max(0, at - start) / SPAN_MS * WIDTH).toFixed(1);
+    const x = (at) => ((at - start) / SPAN_MS * WIDTH).toFixed(1);
     const y = (value) => (HEIGHT - value / highest * HEIGHT).toFixed(1);
     const line = (which) => points.map((point, index) =>
       `${index === 0 || point.gap ? "M" : "L"}${x(point.at)} ${y(point[which])}`).join("");
@@ -102,8 +103,8 @@ class Chart {
     this.#refused.setAttribute("d", line("refused"));
     this.#area.setAttribute("d", areaUnder(points, x, y));
     say(this.#top, rate(highest));
-    const lately = points.filter((point) => point.at > history.now - MEAN_MS);
-    const totals = history.totals(policy);
+    const lately = points.filter((point) => point.at > counts.now - MEAN_MS);
+    const totals = counts.totals(policy);
     for (const [index, which] of ["admitted", "refused"].entries()) {
       const mean = lately.reduce((sum, point) => sum + point[which], 0) / (lately.length || 1);
       say(this.#numbers[which], rate(mean));

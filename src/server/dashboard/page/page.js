@@ -19,23 +19,23 @@ const notice = {
   },
 };
 
-const history = new History();
+const counts = new Counts();
 const overview = new Chart("All policies");
 const policies = new PolicyList();
 let lastSample;
 
 const events = {
-  history: (samples) => history.restart(samples),
+  history: (samples) => counts.restart(samples),
   policies: (list) => policies.show(list),
   sample(sample) {
     lastSample = new Date();
-    history.add(sample);
+    counts.add(sample);
     showService(sample.service);
     showTop(sample.top);
     showBackends(sample.backends);
-    overview.draw(history, EVERYTHING);
-    policies.draw(history);
-    find("no-traffic").hidden = history.totals(EVERYTHING).some((total) => total > 0);
+    overview.draw(counts, EVERYTHING);
+    policies.draw(counts);
+    find("no-traffic").hidden = counts.totals(EVERYTHING).some((total) => total > 0);
   },
 };
 
@@ -44,7 +44,7 @@ const line = new Line({
     const wasStale = document.body.classList.contains("stale");
     document.body.classList.remove("stale");
     find("token-form").hidden = true;
-    find("live").hidden = false;
+    document.body.classList.remove("locked");
     find("forget-token").hidden = token.read() === null;
     notice.hide("line");
     if (wasStale) announce("Connected again.");
@@ -52,6 +52,7 @@ const line = new Line({
   },
   lost(why, seconds) {
     document.body.classList.add("stale");
+    showUnreachable();
     const seen = lastSample ? ` What you see is from ${lastSample.toLocaleTimeString()}.` : "";
     notice.show("line", `${why}${seen} Trying again in ${plural(seconds, "second")}.`);
   },
@@ -61,7 +62,8 @@ const line = new Line({
     document.body.classList.remove("stale");
     notice.hide("line");
     find("forget-token").hidden = true;
-    find("live").hidden = true;
+    find("service").hidden = true;
+    document.body.classList.add("locked");
     find("token-form").hidden = false;
     say(find("token-wrong"), wrong ? "The service did not take this token." : "");
     find("token").value = "";
@@ -70,6 +72,8 @@ const line = new Line({
 });
 
 find("retry").addEventListener("click", () => line.open());
+// A tab that nobody sees takes no place; when it is seen again it is told what it missed.
+document.addEventListener("visibilitychange", () => document.hidden ? line.close() : line.open());
 window.addEventListener("online", () => line.open());
 find("token-form").addEventListener("submit", (event) => {
   event.preventDefault();
@@ -94,6 +98,6 @@ setTheme(localStorage.getItem(THEME) ?? "system");
 
 say(find("curl"), `curl ${location.origin}/check -d '{"key":"user:42","rate":10,"interval":60}'`);
 startTrying();
-overview.draw(history, EVERYTHING);
+overview.draw(counts, EVERYTHING);
 find("overview").append(overview.figure, overview.numbers);
 line.open();

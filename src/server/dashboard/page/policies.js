@@ -38,12 +38,12 @@ class PolicyList {
     this.#filter();
   }
 
-  draw(history) {
-    if (this.#callersChoose && !this.#rows.has(CALLERS) && history.totals(CALLERS).some((total) => total > 0)) {
+  draw(counts) {
+    if (this.#callersChoose && !this.#rows.has(CALLERS) && counts.totals(CALLERS).some((total) => total > 0)) {
       this.#add(CALLERS, [element("h3", {}, "Limits chosen by callers"), element("p", {}, "of POST /check and CL.THROTTLE")]);
       find("policies").append(this.#rows.get(CALLERS).item);
     }
-    for (const [id, row] of this.#rows) if (!row.item.hidden) row.chart.draw(history, id);
+    for (const [id, row] of this.#rows) if (!row.item.hidden) row.chart.draw(counts, id);
   }
 
   #add(id, about) {
@@ -54,12 +54,11 @@ class PolicyList {
 
   #about(policy) {
     const name = element("h3", {}, policy.name || policy.id);
-    const state = element("span", { class: "state", "data-mood": MOODS[policy.state] ?? "" }, policy.state);
-    const facts = element("p", { class: "row" }, state, ...policy.notes.map((note) => element("span", {}, note)));
-    if (policy.name) facts.append(element("span", {}, "id ", element("code", {}, policy.id)));
+    const notes = policy.name ? [policy.id, ...policy.notes] : policy.notes;
     const limits = element("ul", { class: "limits" }, ...policy.limits.map((limit) => element("li", {}, limit)));
-    const actions = element("p", { class: "actions" }, ...policy.next.map((state) => this.#button(policy, state)));
-    return [name, limits, facts, actions];
+    const state = element("span", { class: "state", "data-mood": MOODS[policy.state] ?? "" }, policy.state);
+    const actions = element("p", { class: "row" }, state, ...policy.next.map((state) => this.#button(policy, state)));
+    return [name, element("p", {}, notes.join(" · ")), limits, actions];
   }
 
   #button(policy, state) {

@@ -61,11 +61,18 @@ class Line {
     this.#page = page;
   }
 
+  /** Lets go of the service, and of the next attempt. */
+  close() {
+    clearTimeout(this.#timer);
+    const before = this.#abort;
+    this.#abort = new AbortController();
+    before.abort();
+  }
+
   /** Connects now, whatever went on before. */
   async open() {
-    clearTimeout(this.#timer);
-    this.#abort.abort();
-    const abort = this.#abort = new AbortController();
+    this.close();
+    const abort = this.#abort;
     let watchdog;
     const alive = () => {
       clearTimeout(watchdog);
@@ -93,7 +100,7 @@ class Line {
     } finally {
       clearTimeout(watchdog);
     }
-    // Another one has been opened meanwhile.
+    // Otherwise it was closed on purpose, or another one has been opened meanwhile.
     if (abort === this.#abort) this.#again(why);
   }
 

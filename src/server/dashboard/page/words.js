@@ -23,7 +23,7 @@ const WHOLE = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 const FINE = new Intl.NumberFormat("en", { maximumFractionDigits: 1 });
 const SHORT = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
 
-const count = (n) => n < 1e6 ? WHOLE.format(n) : SHORT.format(n);
+const count = (n) => n < 1e5 ? WHOLE.format(n) : SHORT.format(n);
 const rate = (n) => n < 10 ? FINE.format(n) : n < 1e4 ? WHOLE.format(n) : SHORT.format(n);
 
 const plural = (n, one) => `${WHOLE.format(n)} ${one}${n === 1 ? "" : "s"}`;
