@@ -19,7 +19,7 @@ use axum::routing::get;
 
 use self::feed::Feed;
 use self::page::Page;
-use super::operate::auth::require_token;
+use super::operate::guard;
 use super::rest::Problem;
 use super::service::Service;
 
@@ -29,7 +29,7 @@ pub(crate) fn router(service: Arc<Service>) -> Router {
     let feed = Feed::start(Arc::clone(&service));
     Router::new()
         .route("/events", get(events))
-        .route_layer(middleware::from_fn_with_state(service, require_token))
+        .route_layer(middleware::from_fn_with_state(service, guard))
         .with_state(feed)
         .route("/", get(move || async move { page.response() }))
 }

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::distributed::BreakerState;
 use crate::policy::{BackendMode, Limit, Policies, Policy, State};
 use crate::server::counting::{CALLER, Sample};
-use crate::server::service::{NamedBackend, Service};
+use crate::server::operate::BackendHealth;
+use crate::server::service::Service;
 
 /// As many policies are shown: beyond it a list is better read with the configuration API.
 pub(super) const MOST_POLICIES: usize = 200;
@@ -48,7 +48,7 @@ pub(super) struct Now<'a> {
     traffic: &'a Traffic,
     service: Running,
     top: Vec<Refused>,
-    backends: Vec<Backend<'a>>,
+    backends: Vec<Backend>,
 }
 
 #[derive(Debug, Serialize)]
@@ -68,9 +68,14 @@ struct Refused {
 }
 
 #[derive(Debug, Serialize)]
-struct Backend<'a> {
-    name: &'a str,
-    breakers: Vec<&'static str>,
+struct Backend {
+    name: String,
+    state: &'static str,
+    /// Parts that can fail by themselves, and how many of them are not asked because their breaker is open.
+    domains: usize,
+    open: usize,
+    /// How many nodes count there, if the backend has said so.
+    nodes: Option<u32>,
     connections: u64,
     losses: u64,
     timeouts: u64,
@@ -78,9 +83,10 @@ struct Backend<'a> {
 }
 
 impl<'a> Now<'a> {
-    pub(super) fn of(service: &'a Service, traffic: &'a Traffic) -> Now<'a> {
+    pub(super) fn of(service: &Service, traffic: &'a Traffic) -> Now<'a> {
+        let health = service.health.report(&service.backends);
         let running = Running {
-            state: service.health.state().as_str(),
+            state: health.state.as_str(),
             uptime: traffic.at / 1000,
             version: env!("CARGO_PKG_VERSION"),
         };
@@ -90,22 +96,25 @@ impl<'a> Now<'a> {
             refused: entry.refused,
             too_many_by: entry.at_most_too_many_by,
         });
-        let backends = service.backends.iter().map(|(name, backend)| Backend::of(name, backend));
+        let backends = health.backends.into_iter().map(|health| Backend::of(service, health));
         Now { traffic, service: running, top: top.collect(), backends: backends.collect() }
     }
 }
 
-impl<'a> Backend<'a> {
-    fn of(name: &'a str, backend: &NamedBackend) -> Backend<'a> {
-        let (store, redis) = (backend.store.stats(), backend.redis.stats());
-        let breaker = |state| if state == BreakerState::Open { "open" } else { "closed" };
+impl Backend {
+    fn of(service: &Service, health: BackendHealth) -> Backend {
+        let backend = service.backends.get(&health.name);
+        let warnings = backend.iter().flat_map(|backend| backend.redis.warnings());
         Backend {
-            name,
-            breakers: store.domains.iter().map(|domain| breaker(domain.breaker)).collect(),
-            connections: redis.connections,
-            losses: redis.losses,
-            timeouts: store.timeouts,
-            warnings: backend.redis.warnings().iter().map(ToString::to_string).collect(),
+            state: health.state.as_str(),
+            domains: health.domains,
+            open: health.open,
+            nodes: health.nodes,
+            connections: health.connections,
+            losses: backend.map_or(0, |backend| backend.redis.stats().losses),
+            timeouts: backend.map_or(0, |backend| backend.store.stats().timeouts),
+            warnings: warnings.map(|warning| warning.to_string()).collect(),
+            name: health.name,
         }
     }
 }

@@ -34,30 +34,26 @@ function showTop(top) {
   find("top").tBodies[0].replaceChildren(...rows);
 }
 
-/** `[{ name, breakers: ["closed", "open"], connections, losses, timeouts, warnings }]` */
+/** `[{ name, state, domains, open, nodes, connections, losses, timeouts, warnings }]` */
 function showBackends(backends) {
   find("no-backend").hidden = backends.length > 0;
   find("backends").replaceChildren(...backends.map((backend) => {
-    const { mood, word, meaning } = breakersInWords(backend.breakers);
+    const [mood, word] = SERVICE[backend.state] ?? ["", backend.state];
     const state = element("span", { class: "state", "data-mood": mood }, word);
     const counts = [plural(backend.connections, "connection"), `${count(backend.losses)} lost`, plural(backend.timeouts, "timeout")];
+    if (backend.nodes) counts.push(plural(backend.nodes, "node"));
     return element("li", {},
       element("div", { class: "row" }, element("h3", {}, backend.name), state),
-      element("p", { class: "quiet" }, meaning),
+      element("p", { class: "quiet" }, breakersInWords(backend)),
       element("p", { class: "quiet" }, counts.join(" · ")),
       ...backend.warnings.map((warning) => element("p", { class: "wrong" }, warning)));
   }));
 }
 
-/** A store may have many servers, each behind a breaker of its own. */
-function breakersInWords(breakers) {
-  const open = breakers.filter((state) => state === "open").length;
-  if (breakers.length === 0) return { mood: "", word: "not asked yet", meaning: "No limit has been counted there." };
-  if (open === 0) return { mood: "good", word: "breaker closed", meaning: "Limits are counted there." };
-  const which = open === breakers.length ? "The store" : `${open} of ${breakers.length} servers`;
-  return {
-    mood: "bad",
-    word: "breaker open",
-    meaning: `${which} did not answer. Each limit’s on_failure decides until probes succeed.`,
-  };
+/** A store may have many parts, as shards, each behind a breaker of its own. */
+function breakersInWords({ domains, open }) {
+  if (domains === 0) return "No limit has been counted there yet.";
+  if (open === 0) return "Breaker closed: limits are counted there.";
+  const which = domains === 1 ? "Breaker open: it did not answer." : `Breaker open for ${open} of ${domains} parts: they did not answer.`;
+  return `${which} Each policy’s on_failure decides until it does.`;
 }

@@ -2,7 +2,7 @@
 
 /** What each algorithm is asked, in the two shapes of POST /check. */
 const ALGORITHMS = [
-  ["gcra", "GCRA: evenly spaced, with bursts", ["rate", "Requests", "10"], ["interval", "in seconds", "60"]],
+  ["gcra", "GCRA: even, with bursts", ["rate", "Requests", "10"], ["interval", "in seconds", "60"]],
   ["token_bucket", "Token bucket", ["capacity", "Capacity", "10"], ["refill_rate", "Refill per second", "1"]],
   ["leaky_bucket", "Leaky bucket: a queue", ["capacity", "Queue", "10"], ["refill_rate", "Leaves per second", "1"]],
   ["fixed_window", "Fixed window", ["limit", "Limit", "10"], ["window", "Window in seconds", "60"]],
@@ -60,6 +60,7 @@ function showAnswer(response, answer) {
     `${said}: ${count(answer.remaining)} of ${count(answer.limit)} left.`);
   const facts = [];
   if (!answer.allowed) facts.push(answer.retry_after == null ? "It never fits." : `It fits in ${duration(answer.retry_after)}.`);
+  if (answer.delay > 0) facts.push(`It waits ${duration(answer.delay)} first.`);
   if (answer.reset > 0) facts.push(`Full again in ${duration(answer.reset)}.`);
   const list = element("dl");
   for (const [name, value] of response.headers) {
