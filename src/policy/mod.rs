@@ -140,6 +140,8 @@ pub use change::{Change, Restart, Restarted};
 pub use customers::{LookupSettings, LookupStats};
 pub use envoy::{Descriptor, EnvoyError};
 pub use error::PolicyError;
+#[cfg(feature = "server")]
+pub(crate) use file::read as read_text;
 pub use file::{Format, Problem, UnknownFormat};
 pub use load::{FileError, FileErrorKind};
 pub use lookup::{Customer, Lookup, LookupError};
