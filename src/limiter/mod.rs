@@ -217,6 +217,12 @@ impl<A: Engine, S: BuildHasher> Limiter<A, S> {
         self.charge(key, 0)
     }
 
+    /// Whether `cost` would be let through, and where `key` stands. Spends nothing. O(1).
+    #[cfg(feature = "server")]
+    pub(crate) fn look<K: Hash + ?Sized>(&self, key: &K, cost: u64) -> Result<Allowed, Denied> {
+        self.keys.look(&self.algorithm, self.timeline.now(), self.hasher.hash_one(key), cost)
+    }
+
     /// Gives back `tokens` of `key`, never above full. O(1).
     ///
     /// For work that was paid for and not done. A key that is already full stays as it is. Windows give back from the current one, then

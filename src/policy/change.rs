@@ -50,6 +50,7 @@ pub enum Restart {
 }
 
 impl Change {
+    /// None: this version is in force, and stays so.
     pub(super) fn new(version: u64) -> Change {
         Change { version, ..Change::default() }
     }

@@ -10,7 +10,7 @@ use siphasher::sip::SipHasher13;
 use super::limits::{LimitInForce, PerCallLimits};
 use super::lookup::Customer;
 use super::matching::{Column, CompiledConditions, Seen, Value};
-use super::model::{Amount, Conditions, CostRule, Missing, Percent, Policy};
+use super::model::{AlgorithmName, Amount, Conditions, CostRule, Missing, Percent, Policy};
 use super::remote::{RemoteLimit, RemoteLimits};
 use crate::quota::Quota;
 
@@ -181,6 +181,11 @@ impl PolicyInForce {
                 seen.get(column).and_then(|value| value.number()).unwrap_or(*otherwise)
             }
         }
+    }
+
+    /// Whether one of its limits counts by this algorithm.
+    pub(super) fn counts_by(&self, algorithm: AlgorithmName) -> bool {
+        self.word == Word::Limits && self.policy.limits.iter().any(|limit| limit.algorithm == algorithm)
     }
 
     /// Whether the cost is only known when the work is done.

@@ -18,6 +18,7 @@ use super::limits::LimitInForce;
 use super::lookup::{Customer, LookupError};
 use super::matching::{Attributes, Seen};
 use super::model::{Policies, Policy, State, Timestamp};
+use super::question::{Everything, Question};
 use super::validate::{Invalid, validate};
 use super::verdict::Verdict;
 use super::version::{Making, Version};
@@ -109,7 +110,7 @@ impl PolicySet {
     #[inline(always)]
     pub fn check(&self, attributes: &Attributes<'_>) -> Verdict {
         Verdict::decided(self.in_force(), |version, decision| {
-            self.decide(version, attributes, decision);
+            self.decide(version, attributes, &Everything, decision);
             decision.conclude_now(version);
         })
     }
@@ -122,8 +123,9 @@ impl PolicySet {
     ///
     /// **Cancel safety**: a future that is dropped gives back all that it has taken.
     pub async fn check_async(&self, attributes: &Attributes<'_>) -> Verdict {
-        let decided =
-            Verdict::decided(self.in_force(), |version, decision| self.decide(version, attributes, decision));
+        let decided = Verdict::decided(self.in_force(), |version, decision| {
+            self.decide(version, attributes, &Everything, decision);
+        });
         decided.concluded().await
     }
 
@@ -156,13 +158,47 @@ impl PolicySet {
     }
 
     #[inline]
-    pub(super) fn decide(&self, version: &Version, attributes: &Attributes<'_>, decision: &mut Decision) {
+    pub(super) fn decide(
+        &self,
+        version: &Version,
+        attributes: &Attributes<'_>,
+        question: &impl Question,
+        decision: &mut Decision,
+    ) {
+        self.seen(version, attributes, |seen, customer| {
+            decision.ask(version, &self.hasher, seen, customer, question);
+        });
+    }
+
+    /// The limits that would be asked. Nothing is taken from them.
+    pub(super) fn collect(
+        &self,
+        version: &Version,
+        attributes: &Attributes<'_>,
+        question: &impl Question,
+        decision: &mut Decision,
+    ) {
+        self.seen(version, attributes, |seen, customer| {
+            decision.collect(version, &self.hasher, seen, customer, question);
+        });
+        // Nothing is held.
+        decision.holds = false;
+    }
+
+    /// A request with all that is known of who asks.
+    #[inline]
+    pub(super) fn seen(
+        &self,
+        version: &Version,
+        attributes: &Attributes<'_>,
+        with: impl FnOnce(&Seen<'_, '_>, Option<&Customer>),
+    ) {
         let known = self.customers.as_ref().and_then(|customers| customers.find(attributes));
         let customer = known.as_ref().and_then(|known| known.customer());
         let tier = customer
             .and_then(Customer::its_tier)
             .or_else(|| if version.asks_for_tiers { version.tier_of(attributes) } else { None });
-        decision.ask(version, &self.hasher, &Seen { attributes, tier }, customer);
+        with(&Seen { attributes, tier }, customer);
     }
 
     /// The version in force: 0 before the first.
