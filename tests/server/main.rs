@@ -2,7 +2,9 @@
 #![cfg(feature = "server")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+mod browser;
 mod curl;
+mod dashboard;
 mod node;
 mod operation;
 #[allow(dead_code, reason = "other tests use all of it")]

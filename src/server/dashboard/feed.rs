@@ -56,8 +56,7 @@ impl Feed {
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut told = Told::default();
         // With `tell` end the streams of all pages.
-        while !service.health.is_draining() {
-            tick.tick().await;
+        while service.stopping.run_until_cancelled(tick.tick()).await.is_some() {
             self.take_sample(&service, &mut told);
             tell.send_replace(told.clone());
         }

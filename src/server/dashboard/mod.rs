@@ -24,12 +24,12 @@ use super::rest::Problem;
 use super::service::Service;
 
 /// The routes. Begins to take samples, until the service stops: to be called within a runtime.
-pub(crate) fn router(service: Arc<Service>) -> Router {
+pub(crate) fn router(service: &Arc<Service>) -> Router {
     let page = Arc::new(Page::new());
-    let feed = Feed::start(Arc::clone(&service));
+    let feed = Feed::start(Arc::clone(service));
     Router::new()
         .route("/events", get(events))
-        .route_layer(middleware::from_fn_with_state(service, guard))
+        .route_layer(middleware::from_fn_with_state(Arc::clone(service), guard))
         .with_state(feed)
         .route("/", get(move || async move { page.response() }))
 }
