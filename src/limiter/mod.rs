@@ -48,6 +48,8 @@ pub use reservation::Reservation;
 pub use schedule::Scheduled;
 #[cfg(feature = "policy")]
 pub(crate) use shared::SharedLimit;
+#[cfg(all(feature = "serde", feature = "policy"))]
+pub(crate) use snapshot::Version as SnapshotVersion;
 #[cfg(feature = "serde")]
 pub use snapshot::{Snapshot, Snapshots};
 #[cfg(feature = "policy")]

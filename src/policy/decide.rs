@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use ahash::RandomState;
 use smallvec::SmallVec;
 
 use super::in_force::{Instead, PolicyInForce, Word};
@@ -15,7 +14,7 @@ use super::remote::{RemoteGroup, RemoteLimit, RemoteRates};
 use super::version::Version;
 use crate::clock::{Instant, Now};
 use crate::decision::{Allowed, Denied};
-use crate::limiter::{Asks, Gate, Outcome, Receipt, Refusal, Taking, take_all};
+use crate::limiter::{Asks, Gate, Outcome, RandomState, Receipt, Refusal, Taking, take_all};
 
 /// More limits on one request are rare.
 const FEW: usize = 4;

@@ -1,10 +1,9 @@
 //! [`PolicyInForce`]: a policy, compiled, with the limits that count for it.
 
-use std::hash::{Hash, Hasher};
+use std::hash::{BuildHasher, Hash, Hasher};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use ahash::RandomState;
 use siphasher::sip::SipHasher13;
 
 use super::limits::{LimitInForce, PerCallLimits};
@@ -12,6 +11,7 @@ use super::lookup::Customer;
 use super::matching::{Column, CompiledConditions, Seen, Value};
 use super::model::{AlgorithmName, Amount, Conditions, CostRule, Missing, Percent, Policy};
 use super::remote::{RemoteLimit, RemoteLimits};
+use crate::limiter::RandomState;
 use crate::quota::Quota;
 
 /// A policy of one version.

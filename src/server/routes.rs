@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::get;
 
 use super::dashboard;
+use super::rest;
 use super::service::Service;
 
 /// All routes.
 pub(super) fn all(service: &Arc<Service>) -> Router {
-    Router::new().route("/ping", get(|| async { "pong" })).merge(dashboard::router(service))
+    rest::router(Arc::clone(service)).merge(dashboard::router(service)).fallback(rest::not_found)
 }

@@ -113,6 +113,10 @@ async fn service(settings: Settings) -> Result<Service, ServerError> {
         activity: Activity::default(),
         counting,
         watcher,
+        policy_file: settings.policies.as_ref().map_or_else(super::policy_file::PolicyFile::none, super::policy_file::PolicyFile::at),
+        callers: super::caller::CallerLimits::in_memory(super::caller::Bounds::default(), crate::Clock::default()).ok(),
+        started: std::time::Instant::now(),
+        stop: CancellationToken::new(),
         settings,
     })
 }

@@ -2,14 +2,15 @@
 
 use std::fmt;
 
+use super::snapshot::CallerSnapshot;
 use super::table::{Idles, Table};
 use super::{Answer, Ask, Bounds, CallerError, CallerLimit};
 use crate::algorithm::{PerCall, SlidingLog};
 use crate::build_error::BuildError;
 use crate::clock::Clock;
 use crate::decision::{Allowed, Denied};
-use crate::limiter::{AtCapacity, Engine, Limiter};
-use crate::policy::{AlgorithmName, WithAlgorithm};
+use crate::limiter::{AtCapacity, Builder, Limiter, Snapshot, Snapshots};
+use crate::policy::{AlgorithmName, InPolicies, WithAlgorithm};
 
 /// Callers' limits, counted in memory.
 ///
@@ -32,9 +33,10 @@ trait Counting: Send + Sync {
     fn refund(&self, key: &[u8], tokens: u64);
     fn reset(&self, key: &[u8]);
     fn is_idle(&self) -> bool;
+    fn snapshot(&self) -> Snapshot;
 }
 
-impl<A: Engine> Counting for Limiter<A> {
+impl<A: Snapshots> Counting for Limiter<A> {
     fn check(&self, key: &[u8], cost: u64) -> Result<Allowed, Denied> {
         self.check_n(key, cost)
     }
@@ -54,6 +56,10 @@ impl<A: Engine> Counting for Limiter<A> {
     fn is_idle(&self) -> bool {
         self.is_empty()
     }
+
+    fn snapshot(&self) -> Snapshot {
+        Limiter::snapshot(self)
+    }
 }
 
 impl Idles for Counts {
@@ -64,12 +70,35 @@ impl Idles for Counts {
 
 impl InMemory {
     pub(super) fn new(bounds: &Bounds, clock: Clock) -> Result<InMemory, BuildError> {
-        let per_call = Limiter::builder(PerCall::new())
-            .max_keys(bounds.max_keys)
-            .at_capacity(AtCapacity::DenyNew)
-            .clock(clock.clone())
-            .build()?;
+        let per_call = per_call_limiter(bounds, clock.clone()).build()?;
         Ok(InMemory { per_call, others: Table::new(bounds, clock.clone()), clock, max_keys: bounds.max_keys })
+    }
+
+    /// What all keys have spent.
+    pub(super) fn snapshot(&self) -> CallerSnapshot {
+        let others = self.others.all(|limit, counts| (limit, counts.0.snapshot()));
+        CallerSnapshot::new(self.per_call.snapshot(), others)
+    }
+
+    /// Goes on from a snapshot, and says how many of its limits it cannot go on with.
+    pub(super) fn restored(
+        bounds: &Bounds,
+        clock: Clock,
+        snapshot: CallerSnapshot,
+    ) -> Result<(InMemory, usize), BuildError> {
+        let (per_call, others) = snapshot.into_parts();
+        let mut memory = InMemory::new(bounds, clock)?;
+        let mut lost = 0;
+        match per_call_limiter(bounds, memory.clock.clone()).restore(per_call).build() {
+            Ok(per_call) => memory.per_call = per_call,
+            Err(_) => lost += 1,
+        }
+        for (limit, keys) in others {
+            let make = |room| memory.make_from(limit, room, Some(keys));
+            let goes_on = bounds.check_limit(limit).and_then(|()| memory.others.with(limit, make, |_| ()));
+            lost += usize::from(goes_on.is_err());
+        }
+        Ok((memory, lost))
     }
 
     /// Whether a limit can be counted by.
@@ -131,7 +160,16 @@ impl InMemory {
     }
 
     fn make(&self, limit: CallerLimit, room: usize) -> Result<Counts, CallerError> {
-        let make = Make { room, clock: self.clock.clone() };
+        self.make_from(limit, room, None)
+    }
+
+    fn make_from(
+        &self,
+        limit: CallerLimit,
+        room: usize,
+        snapshot: Option<Snapshot>,
+    ) -> Result<Counts, CallerError> {
+        let make = Make { room, clock: self.clock.clone(), snapshot };
         let quota = limit.quota;
         let made = if limit.algorithm == AlgorithmName::SlidingLog {
             // As many times for each key as the log's own default has.
@@ -165,15 +203,24 @@ fn is_per_call(limit: CallerLimit) -> bool {
 struct Make {
     room: usize,
     clock: Clock,
+    snapshot: Option<Snapshot>,
 }
 
 impl WithAlgorithm for Make {
     type Output = Result<Counts, BuildError>;
 
-    fn with<A: crate::algorithm::Succeed + 'static>(self, algorithm: A) -> Self::Output {
-        let builder = Limiter::builder(algorithm).max_keys(self.room).at_capacity(AtCapacity::DenyNew);
+    fn with<A: InPolicies>(self, algorithm: A) -> Self::Output {
+        let mut builder = Limiter::builder(algorithm).max_keys(self.room).at_capacity(AtCapacity::DenyNew);
+        if let Some(snapshot) = self.snapshot {
+            builder = builder.restore(snapshot);
+        }
         Ok(Counts(Box::new(builder.clock(self.clock).build()?)))
     }
+}
+
+fn per_call_limiter(bounds: &Bounds, clock: Clock) -> Builder<PerCall> {
+    let builder = Limiter::builder(PerCall::new()).max_keys(bounds.max_keys);
+    builder.at_capacity(AtCapacity::DenyNew).clock(clock)
 }
 
 impl fmt::Debug for Counts {

@@ -4,6 +4,7 @@ mod bounds;
 mod error;
 mod memory;
 mod shared;
+mod snapshot;
 mod table;
 
 use std::time::Duration;
@@ -11,6 +12,7 @@ use std::time::Duration;
 pub(crate) use bounds::Bounds;
 pub(crate) use error::CallerError;
 pub(crate) use shared::Backend;
+pub(crate) use snapshot::CallerSnapshot;
 
 use crate::build_error::BuildError;
 use crate::clock::Clock;
@@ -79,6 +81,29 @@ impl CallerLimits {
     pub(crate) fn in_memory(bounds: Bounds, clock: Clock) -> Result<CallerLimits, BuildError> {
         let counting = Counting::Memory(InMemory::new(&bounds, clock)?);
         Ok(CallerLimits { bounds, counting })
+    }
+
+    /// Counted in memory, from where another process ended. Also says how many of its limits begin anew, because the bounds do not let them go on or
+    /// what was saved cannot be used; all of `gcra` and `token_bucket` count as one.
+    ///
+    /// # Errors
+    ///
+    /// As [`in_memory`](CallerLimits::in_memory).
+    pub(crate) fn restored(
+        bounds: Bounds,
+        clock: Clock,
+        snapshot: CallerSnapshot,
+    ) -> Result<(CallerLimits, usize), BuildError> {
+        let (memory, lost) = InMemory::restored(&bounds, clock, snapshot)?;
+        Ok((CallerLimits { bounds, counting: Counting::Memory(memory) }, lost))
+    }
+
+    /// What all keys have spent, to be kept over a restart; `None` if a backend keeps it.
+    pub(crate) fn snapshot(&self) -> Option<CallerSnapshot> {
+        match &self.counting {
+            Counting::Memory(memory) => Some(memory.snapshot()),
+            Counting::Backend(_) => None,
+        }
     }
 
     /// Counted in a store, and by this node's share where it cannot be asked.

@@ -85,6 +85,11 @@ impl<T: Idles> Table<T> {
         self.inner.read().entries.get(&limit).map(|entry| ask(&entry.counts))
     }
 
+    /// What is said of each.
+    pub(super) fn all<R>(&self, ask: impl Fn(CallerLimit, &T) -> R) -> Vec<R> {
+        self.inner.read().entries.iter().map(|(limit, entry)| ask(*limit, &entry.counts)).collect()
+    }
+
     #[cold]
     fn find_or_make<'i>(
         &self,

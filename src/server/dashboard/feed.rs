@@ -56,7 +56,8 @@ impl Feed {
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut told = Told::default();
         // With `tell` end the streams of all pages.
-        while service.stopping.run_until_cancelled(tick.tick()).await.is_some() {
+        while !service.health.is_draining() {
+            tick.tick().await;
             self.take_sample(&service, &mut told);
             tell.send_replace(told.clone());
         }

@@ -19,8 +19,8 @@ pub(super) const MOST_KEYS: usize = 10_000;
 /// A body whose fields are beside those of a limit. (Serde's way to share fields would copy all of them before it looks at them.)
 macro_rules! body_with_a_limit {
     ($(#[$about:meta])* $name:ident { $($(#[$about_field:meta])* $field:ident: $kind:ty,)* }) => {
-        $(#[$about])*
         #[derive(Debug, Deserialize, JsonSchema)]
+        $(#[$about])*
         #[serde(deny_unknown_fields)]
         pub struct $name<K> {
             $($(#[$about_field])* pub(super) $field: $kind,)*

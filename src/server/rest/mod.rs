@@ -37,8 +37,8 @@ use super::service::Service;
 use crate::policy::Policy;
 
 /// All routes. What is not found is for [`not_found`], to be set where all routers are merged.
-pub(crate) fn router(service: &Arc<Service>) -> Router {
-    let (router, document) = routes(service).finish();
+pub(crate) fn router(service: Arc<Service>) -> Router {
+    let (router, document) = routes(&service).finish();
     // It is the same as long as the process runs. Texts are always JSON.
     let document = Bytes::from(serde_json::to_vec(&document).unwrap_or_default());
     let json = HeaderValue::from_static("application/json");
@@ -46,7 +46,7 @@ pub(crate) fn router(service: &Arc<Service>) -> Router {
     router
         .route("/openapi.json", axum::routing::get(describe))
         .method_not_allowed_fallback(wrong_method)
-        .with_state(Arc::clone(service))
+        .with_state(service)
 }
 
 /// There is nothing at this path.
