@@ -264,8 +264,9 @@ async fn a_policy_changes_its_state_when_that_is_confirmed() {
     browser.until(&format!("{}?.querySelector('.state').innerText === 'suspended'", row("Monthly reports"))).await;
     let file = fs::read_to_string(node.path("policies.toml")).unwrap();
     assert!(file.contains("suspended"), "{file}");
-    ask(&node, "ada", 8);
     browser.until_text("#announcement", "reports is suspended now.").await;
+    let focus = browser.value("document.activeElement.getAttribute('aria-label')").await;
+    assert_eq!(focus, json!("Activate reports"), "the keyboard is where it was");
 }
 
 #[tokio::test(flavor = "multi_thread")]

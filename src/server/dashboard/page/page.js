@@ -1,6 +1,7 @@
 // Puts the page together.
 
 const THEME = "tollgate-theme";
+const choices = storage("localStorage");
 
 /** One line at the top, for what went wrong; of several causes the latest is shown. */
 const notice = {
@@ -73,8 +74,12 @@ const line = new Line({
 
 find("retry").addEventListener("click", () => line.open());
 // A tab that nobody sees takes no place; when it is seen again it is told what it missed.
-document.addEventListener("visibilitychange", () => document.hidden ? line.close() : line.open());
-window.addEventListener("online", () => line.open());
+document.addEventListener("visibilitychange", () => document.hidden ? line.close() : resume());
+window.addEventListener("online", resume);
+function resume() {
+  // Whoever fetches the token from elsewhere finds the field as it was.
+  if (!document.body.classList.contains("locked")) line.open();
+}
 find("token-form").addEventListener("submit", (event) => {
   event.preventDefault();
   token.keep(find("token").value);
@@ -87,14 +92,14 @@ find("forget-token").addEventListener("click", () => {
 });
 
 for (const choice of document.querySelectorAll("input[name=theme]")) {
-  choice.checked = choice.value === (localStorage.getItem(THEME) ?? "system");
+  choice.checked = choice.value === (choices.getItem(THEME) ?? "system");
   choice.addEventListener("change", () => setTheme(choice.value));
 }
 function setTheme(theme) {
   document.documentElement.dataset.theme = theme;
-  localStorage.setItem(THEME, theme);
+  choices.setItem(THEME, theme);
 }
-setTheme(localStorage.getItem(THEME) ?? "system");
+setTheme(choices.getItem(THEME) ?? "system");
 
 say(find("curl"), `curl ${location.origin}/check -d '{"key":"user:42","rate":10,"interval":60}'`);
 startTrying();

@@ -26,6 +26,7 @@ class PolicyList {
   show({ total, callers, policies }) {
     this.#callersChoose = callers;
     this.#policies = policies;
+    const focused = document.activeElement.closest("#policies > li")?.dataset.id;
     this.#rows.clear();
     for (const policy of policies) this.#add(policy.id, this.#about(policy));
     find("policies").replaceChildren(...[...this.#rows.values()].map((row) => row.item));
@@ -33,9 +34,11 @@ class PolicyList {
     find("no-policy").hidden = total > 0;
     say(find("policy-count"), total > 0 ? String(total) : "");
     find("more-policies").hidden = total === policies.length;
-    say(find("more-policies"), `${plural(total - policies.length, "more policy").replace("policys", "policies")}: see GET /api/config/rate-limits`);
+    say(find("more-policies"), `And ${count(total - policies.length)} more: see GET /api/config/rate-limits`);
     find("filter-row").hidden = policies.length < FILTER_FROM;
     this.#filter();
+    // Whoever pressed a button finds the next one in its place.
+    this.#rows.get(focused)?.item.querySelector("button")?.focus();
   }
 
   draw(counts) {
@@ -48,7 +51,7 @@ class PolicyList {
 
   #add(id, about) {
     const chart = new Chart(id);
-    const item = element("li", {}, element("div", { class: "about" }, ...about), chart.figure, chart.numbers);
+    const item = element("li", { "data-id": id }, element("div", { class: "about" }, ...about), chart.figure, chart.numbers);
     this.#rows.set(id, { item, chart });
   }
 
@@ -64,13 +67,12 @@ class PolicyList {
   #button(policy, state) {
     const label = `${VERBS[state] ?? state} ${policy.id}`;
     const button = element("button", { type: "button", class: "small", "aria-label": label }, VERBS[state] ?? state);
-    button.addEventListener("click", () => this.#change(policy, state, button));
+    button.addEventListener("click", () => this.#change(policy, state));
     return button;
   }
 
-  async #change(policy, state, button) {
+  async #change(policy, state) {
     if (!await confirmed(`${VERBS[state]} “${policy.id}”?`, MEANS[state] ?? "", VERBS[state])) return;
-    button.disabled = true;
     try {
       const response = await ask(`/api/config/rate-limits/${encodeURIComponent(policy.id)}/state`, {
         method: "POST",
@@ -82,8 +84,6 @@ class PolicyList {
       announce(`${policy.id} is ${state} now.`);
     } catch (error) {
       notice.show("change", `“${policy.id}” was not changed: ${error.message}`);
-    } finally {
-      button.disabled = false;
     }
   }
 

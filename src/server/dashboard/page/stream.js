@@ -6,10 +6,11 @@ const SILENCE_MS = 5000;
 /** How long the page waits before it tries again, at most: nobody looks at an old picture for longer. */
 const LONGEST_WAIT_S = 8;
 
+const tab = storage("sessionStorage");
 const token = {
-  read: () => sessionStorage.getItem(TOKEN),
-  keep: (value) => sessionStorage.setItem(TOKEN, value),
-  forget: () => sessionStorage.removeItem(TOKEN),
+  read: () => tab.getItem(TOKEN),
+  keep: (value) => tab.setItem(TOKEN, value),
+  forget: () => tab.removeItem(TOKEN),
 };
 
 /** Fetches with the token, if there is one. EventSource cannot, and an address with a token in it would be logged. */

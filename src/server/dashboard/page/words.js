@@ -44,5 +44,19 @@ function duration(seconds) {
   return parts.filter(Boolean).join(" ");
 }
 
+/** What the browser keeps; where it refuses to, until the page is left. */
+function storage(name) {
+  try {
+    return window[name];
+  } catch {
+    const kept = new Map();
+    return {
+      getItem: (key) => kept.get(key) ?? null,
+      setItem: (key, value) => kept.set(key, value),
+      removeItem: (key) => kept.delete(key),
+    };
+  }
+}
+
 /** Says something to those who do not see the page. */
 const announce = (text) => say(find("announcement"), text);
