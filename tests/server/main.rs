@@ -6,6 +6,7 @@ mod bad_input;
 mod browser;
 mod curl;
 mod dashboard;
+mod events;
 mod node;
 mod openapi;
 mod operation;
