@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::response::sse::Event;
 use futures_util::stream::{self, Stream};
@@ -24,7 +24,6 @@ const KEPT: usize = 121;
 pub(super) struct Feed {
     latest: watch::Receiver<Told>,
     past: Mutex<VecDeque<Traffic>>,
-    begun: Instant,
     places: Arc<Semaphore>,
 }
 
@@ -46,7 +45,7 @@ impl Feed {
         let (tell, latest) = watch::channel(Told::default());
         let past = Mutex::new(VecDeque::with_capacity(KEPT));
         let places = Arc::new(Semaphore::new(Feed::MOST_CLIENTS));
-        let feed = Arc::new(Feed { latest, past, begun: Instant::now(), places });
+        let feed = Arc::new(Feed { latest, past, places });
         tokio::spawn(Arc::clone(&feed).take_samples(service, tell));
         feed
     }
@@ -56,8 +55,7 @@ impl Feed {
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut told = Told::default();
         // With `tell` end the streams of all pages.
-        while !service.health.is_draining() {
-            tick.tick().await;
+        while service.stop.run_until_cancelled(tick.tick()).await.is_some() {
             self.take_sample(&service, &mut told);
             tell.send_replace(told.clone());
         }
@@ -70,7 +68,7 @@ impl Feed {
             told.policies = written(&PolicyList::of(&policies, service.settings.callers.enabled));
             told.version = Some(version);
         }
-        let at = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let at = u64::try_from(service.started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let traffic = Traffic::of(service, at, &policies);
         told.sample = written(&Now::of(service, &traffic));
         let mut past = self.past.lock();

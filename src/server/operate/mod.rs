@@ -7,12 +7,13 @@ mod front;
 mod health;
 mod http;
 mod pulse;
+pub(super) mod snapshot;
 mod tls;
 
 pub(crate) use auth::guard;
 pub(super) use backends::connect;
 pub(super) use connections::{Connections, Listening};
 pub(super) use front::Front;
-pub(crate) use health::{BackendHealth, Health, HealthReport, State};
+pub(crate) use health::{BackendHealth, Health, State};
 pub(super) use http::Http;
 pub(super) use tls::acceptor;
