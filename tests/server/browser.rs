@@ -180,11 +180,6 @@ impl Browser {
         self.devtools("Emulation.setEmulatedMedia", features).await;
     }
 
-    /// A picture of the window.
-    pub(crate) async fn picture(&self) -> Vec<u8> {
-        self.client.screenshot().await.unwrap()
-    }
-
     /// What the page has complained about in the console since this was last asked.
     pub(crate) async fn console(&self) -> Vec<String> {
         let entries = self.log("browser").await;

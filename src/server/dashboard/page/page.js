@@ -101,7 +101,7 @@ function setTheme(theme) {
 }
 setTheme(choices.getItem(THEME) ?? "system");
 
-say(find("curl"), `curl ${location.origin}/check -d '{"key":"user:42","rate":10,"interval":60}'`);
+say(find("curl"), `curl ${location.origin}/check --json '{"key":"user:42","rate":10,"interval":60}'`);
 startTrying();
 overview.draw(counts, EVERYTHING);
 find("overview").append(overview.figure, overview.numbers);
