@@ -21,7 +21,7 @@ use super::routes;
 use super::service::{NamedBackend, Service};
 use super::settings::{CallerSettings, Settings, SettingsError};
 use crate::clock::Clock;
-use crate::policy::{PolicySet, Watcher};
+use crate::policy::{Builder, Policies, PolicySet, WatchError, Watcher};
 
 /// How often metrics are put into their buckets, and backends are looked at: outages of that length are seen.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -56,6 +56,23 @@ pub struct Running {
 }
 
 impl Server {
+    /// Finds what is wrong with settings, and the policies that they name, without listening or asking any backend.
+    ///
+    /// Must be called within a tokio runtime with time and I/O enabled.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Server::start), but for what only shows then: a port that is taken, a snapshot that is broken.
+    pub async fn check(settings: &Settings) -> Result<(), ServerError> {
+        settings.check()?;
+        settings.tls.as_ref().map(operate::acceptor).transpose()?;
+        let backends = operate::connect(&settings.backends, &counting()?).await?;
+        let Some(file) = &settings.policies else { return Ok(()) };
+        let policies = Policies::read(file).map_err(WatchError::File).map_err(ServerError::Policies)?;
+        let applied = set(&backends).build().apply(policies);
+        applied.map(drop).map_err(WatchError::Policies).map_err(ServerError::Policies)
+    }
+
     /// Starts the service. When this returns, its ports are open. Backends need not be there yet.
     ///
     /// Must be called within a tokio runtime with time and I/O enabled.
@@ -95,15 +112,12 @@ impl Server {
 
 /// What all fronts share, from settings that were checked.
 async fn service(settings: Settings) -> Result<Service, ServerError> {
-    let counting = Arc::new(Counting::new().map_err(|error| ServerError::Metrics(error.to_string()))?);
+    let counting = Arc::new(counting()?);
     let backends = operate::connect(&settings.backends, &counting).await?;
     let saved = settings.snapshot.file.as_deref().map(snapshot::read).transpose()?.flatten();
     let (saved_policies, saved_callers) = saved.map(|saved| (saved.policies, saved.callers)).unzip();
     let callers = callers(&settings.callers, &backends, &counting, saved_callers.flatten())?;
-    let mut builder = PolicySet::builder();
-    for (name, backend) in &backends {
-        builder = builder.backend(name, &backend.store);
-    }
+    let mut builder = set(&backends);
     if let Some(saved) = saved_policies {
         builder = builder.restore(saved);
     }
@@ -130,6 +144,17 @@ async fn service(settings: Settings) -> Result<Service, ServerError> {
         let _ = service.watcher.set(watcher);
     }
     Ok(service)
+}
+
+fn counting() -> Result<Counting, ServerError> {
+    Counting::new().map_err(|error| ServerError::Metrics(error.to_string()))
+}
+
+/// A set whose policies may name these backends.
+fn set(backends: &BTreeMap<String, NamedBackend>) -> Builder {
+    backends
+        .iter()
+        .fold(PolicySet::builder(), |builder, (name, backend)| builder.backend(name, &backend.store))
 }
 
 /// Limits that come with the request, where the settings say that they are counted.

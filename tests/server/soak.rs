@@ -170,16 +170,18 @@ async fn nonsense(url: String, tally: Arc<Tally>) {
     }
 }
 
+/// What slow clients send.
+const BEGINNINGS: [&str; 4] = [
+    "",
+    "GET /ping HT",
+    "POST /check HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n{",
+    "PRI * HTTP/2.0\r\n\r\nSM",
+];
+
 /// Some send half a head, some half a body, some nothing; and all of them stay as long as they are let.
 async fn slow_clients(address: String) {
-    let beginnings = [
-        "",
-        "GET /ping HT",
-        "POST /check HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n{",
-        "PRI * HTTP/2.0\r\n\r\nSM",
-    ];
     let mut clients = JoinSet::new();
-    for beginning in beginnings.iter().cycle() {
+    for beginning in BEGINNINGS.iter().cycle() {
         let mut stream = tokio::net::TcpStream::connect(&address).await.unwrap();
         clients.spawn(async move {
             drop(stream.write_all(beginning.as_bytes()).await);

@@ -7,7 +7,6 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use tokio::signal::unix::{SignalKind, signal};
-use tollgate::policy::Policies;
 use tollgate::server::{BackendSettings, Running, Secret, Server, Settings, TlsSettings};
 use tracing_subscriber::EnvFilter;
 
@@ -132,12 +131,14 @@ enum LogFormat {
 pub(crate) fn run(args: ServeArgs) -> Result<(), Box<dyn Error>> {
     let (log, format, only_check) = (args.log.clone(), args.log_format, args.check);
     let settings = args.into_settings()?;
-    settings.check()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     if only_check {
-        return settings.policies.map_or(Ok(()), |file| Ok(Policies::read(file).map(drop)?));
+        return Ok(runtime.block_on(Server::check(&settings))?);
     }
+    // What is wrong with settings is told to people, not logged.
+    settings.check()?;
     begin_log(&log, format)?;
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve(settings))
+    runtime.block_on(serve(settings))
 }
 
 async fn serve(settings: Settings) -> Result<(), Box<dyn Error>> {
