@@ -73,7 +73,7 @@ impl Server {
         applied.map(drop).map_err(WatchError::Policies).map_err(ServerError::Policies)
     }
 
-    /// Starts the service. When this returns, its ports are open. Backends need not be there yet.
+    /// Starts the service. When this returns, its ports are open. Backends need not be there: they are waited for, but for no longer than two seconds.
     ///
     /// Must be called within a tokio runtime with time and I/O enabled.
     ///
@@ -104,6 +104,7 @@ impl Server {
         }
         running.take_http(http, tls);
         running.look_after();
+        running.service.health.settles(&running.service.backends).await;
         running.service.health.serves();
         tracing::info!(version = env!("CARGO_PKG_VERSION"), "ready");
         Ok(running)

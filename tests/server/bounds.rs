@@ -30,10 +30,11 @@ fn a_head_that_is_too_large_is_refused() {
     let node = node_with("head_bytes = 8192");
     let field = |bytes| format!("X-Filler: {}", "x".repeat(bytes));
     assert_eq!(curl(["-H", &field(4_000), &node.url("/ping")]).status, 200);
-    assert_eq!(curl(["-H", &field(20_000), &node.url("/ping")]).status, 431);
-    // Over HTTP/2 it may be that, or the end of the stream.
-    let over_http_2 = try_curl(["--http2-prior-knowledge", "-H", &field(20_000), &node.url("/ping")]);
-    assert!(over_http_2.is_err() || over_http_2.is_ok_and(|answer| answer.status == 431));
+    for version in ["--http1.1", "--http2-prior-knowledge"] {
+        // The connection may end before the client has sent all, and then it is not there any more to read why.
+        let refused = try_curl([version, "-H", &field(20_000), &node.url("/ping")]);
+        assert!(refused.is_err() || refused.is_ok_and(|answer| answer.status == 431), "{version}");
+    }
     assert_eq!(node.get("/ping").status, 200);
 }
 

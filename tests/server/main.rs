@@ -26,7 +26,7 @@ mod rest_config;
 mod rest_health;
 mod rest_policies;
 mod schemathesis;
-#[allow(dead_code, reason = "other tests use all of it")]
+#[allow(dead_code, unused_imports, reason = "other tests use all of it")]
 #[path = "../redis/servers/mod.rs"]
 mod servers;
 mod soak;

@@ -10,7 +10,6 @@ use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, Request, StatusCode};
-use http_body_util::Limited;
 use hyper::body::Incoming;
 use tokio::time::timeout;
 use tower_service::Service as _;
@@ -22,7 +21,7 @@ use crate::server::settings::ConnectionLimits;
 const BATCH: &str = "/check/batch";
 const GRPC: &[u8] = b"application/grpc";
 
-/// What stands before all routes: bounds on bodies and time, and an answer when something panics. It boxes nothing that the routes do not box themselves.
+/// What stands before all routes: bounds on time, and on the length of bodies that is told beforehand (who reads one bounds the others), and an answer when something panics. It boxes nothing that the routes do not box themselves.
 #[derive(Clone, Debug)]
 pub(crate) struct Front {
     routes: Router,
@@ -39,15 +38,13 @@ impl Front {
 
     pub(crate) async fn answer(mut self, request: Request<Incoming>) -> Result<Response, Infallible> {
         let most = if request.uri().path() == BATCH { self.batch_bytes } else { self.body_bytes };
-        let request = if is_grpc(request.headers()) {
-            // A stream may be of any length; each message of it is bounded.
-            request.map(Body::new)
-        } else if length(request.headers()).is_some_and(|length| length > most as u64) {
-            let detail = format!("the body may have {most} bytes");
+        // A stream of gRPC may be of any length, and each message of it is bounded.
+        if !is_grpc(request.headers()) && length(request.headers()).is_some_and(|length| length > most as u64)
+        {
+            let detail = format!("the body may have {most} bytes: send less at once");
             return Ok(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail).into_response());
-        } else {
-            request.map(|body| Body::new(Limited::new(body, most)))
-        };
+        }
+        let request = request.map(Body::new);
         let answered = AssertUnwindSafe(timeout(self.request_time, self.routes.call(request))).catch_unwind();
         Ok(match answered.await {
             Ok(Ok(Ok(response))) => response,

@@ -5,12 +5,15 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use tokio::time::sleep;
 
 use crate::distributed::BreakerState;
 use crate::server::service::NamedBackend;
 
-/// A store that answers at all does so within its connect timeout of half a second; ten times that is generous. Who has not answered by then has failed.
-const FIRST_ANSWER: Duration = Duration::from_secs(5);
+/// A store that answers at all does so within its connect timeout of half a second; four times that is generous. Who has not answered by then has failed.
+const FIRST_ANSWER: Duration = Duration::from_secs(2);
+/// So soon after the answer the service is ready: no start is seen to be slower.
+const LOOK_FOR_ANSWER: Duration = Duration::from_millis(5);
 /// Nodes greet the store every five seconds: after as long, all of them know how many they are again.
 const RECOVERY: Duration = Duration::from_secs(5);
 
@@ -102,6 +105,13 @@ impl Health {
     /// From now on requests are answered.
     pub(crate) fn serves(&self) {
         self.phase.fetch_max(SERVING, Ordering::Relaxed);
+    }
+
+    /// Waits until each backend has answered, or is known not to.
+    pub(crate) async fn settles(&self, backends: &BTreeMap<String, NamedBackend>) {
+        while self.report(backends).backends.iter().any(|backend| backend.state == State::Initializing) {
+            sleep(LOOK_FOR_ANSWER).await;
+        }
     }
 
     /// From now on no more should come.

@@ -14,14 +14,9 @@ use super::problem::Problem;
 use crate::server::caller::{Answer, Ask, CallerError};
 use crate::server::service::Service;
 
-/// The longest key, written in escapes of six bytes, and the other fields.
-const LONGEST_CHECK: usize = 64 << 10;
-/// Room for the most keys at 400 bytes each.
-const LONGEST_BATCH: usize = 4 << 20;
-
 /// `POST /check`
 pub(super) async fn one(State(service): State<Arc<Service>>, body: Body) -> Result<Response, Problem> {
-    let body = json::bytes(body, LONGEST_CHECK).await?;
+    let body = json::bytes(body, service.settings.limits.body_bytes).await?;
     let check = bodies::check(&body)?;
     let question = check.question(|field| format!("/{field}"))?;
     let answer = service.check_caller(question.key.as_bytes(), question.limit, question.cost).await;
@@ -47,7 +42,7 @@ pub(super) async fn batch(
     State(service): State<Arc<Service>>,
     body: Body,
 ) -> Result<Json<BatchAnswer>, Problem> {
-    let body = json::bytes(body, LONGEST_BATCH).await?;
+    let body = json::bytes(body, service.settings.limits.batch_bytes).await?;
     let batch = bodies::batch(&body)?;
     let questions = batch.questions()?;
     let asks: Vec<_> = questions
