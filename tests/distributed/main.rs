@@ -11,8 +11,10 @@
 mod cancelled;
 mod concurrency;
 mod leased;
+mod leases;
 mod limiter;
 mod outage;
 mod regressions;
 mod setting;
+mod simulation;
 mod store;
