@@ -1,0 +1,17 @@
+//! `tollgate serve`, from outside: the real program, asked by clients that we did not write.
+#![cfg(feature = "server")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+mod bad_input;
+mod curl;
+mod node;
+mod openapi;
+mod operation;
+mod rest_check;
+mod rest_config;
+mod rest_health;
+mod rest_policies;
+mod schemathesis;
+#[allow(dead_code, reason = "other tests use all of it")]
+#[path = "../redis/servers/mod.rs"]
+mod servers;
