@@ -11,6 +11,8 @@ mod counting;
 mod error;
 mod grpc;
 mod operate;
+mod policy_file;
+mod rest;
 mod routes;
 #[expect(clippy::module_inception, reason = "it is what the module is about")]
 mod server;

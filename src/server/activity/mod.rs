@@ -76,9 +76,13 @@ impl Activity {
             self.seen(AskerRef::new(noted.user, noted.api)).note(now(), noted.allowed);
         }
         if !noted.allowed {
-            let policy = noted.policy.unwrap_or_default();
-            self.refused.decided(&Decided::new(policy, DecisionOutcome::Denied).with_key(&noted.key));
+            self.note_refused(noted.policy.unwrap_or_default(), noted.key);
         }
+    }
+
+    /// Remembers who was refused, and by which policy. The decision itself is counted by [`note_many`](Activity::note_many).
+    pub(crate) fn note_refused(&self, policy: &str, key: &dyn fmt::Display) {
+        self.refused.decided(&Decided::new(policy, DecisionOutcome::Denied).with_key(&key));
     }
 
     /// Remembers how many decisions there were, not about whom.

@@ -7,6 +7,7 @@ mod front;
 mod health;
 mod http;
 mod pulse;
+pub(super) mod snapshot;
 mod tls;
 
 pub(crate) use auth::guard;
