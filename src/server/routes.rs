@@ -7,7 +7,7 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE, IF_MATCH};
 use http::{HeaderValue, Method};
 use tower_http::cors::{AllowOrigin, Any, CorsLayer};
 
-use super::rest;
+use super::{grpc, rest};
 use super::service::Service;
 
 /// What allows all pages.
@@ -15,7 +15,7 @@ const ALL: &str = "*";
 
 /// All routes.
 pub(super) fn all(service: &Arc<Service>) -> Router {
-    let routes = rest::router(Arc::clone(service)).fallback(rest::not_found);
+    let routes = rest::router(Arc::clone(service)).merge(grpc::routes(service)).fallback(rest::not_found);
     match &*service.settings.cors {
         [] => routes,
         origins => routes.layer(cors(origins)),

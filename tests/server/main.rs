@@ -4,6 +4,12 @@
 
 mod bad_input;
 mod curl;
+mod grpc_check;
+mod grpc_clients;
+mod grpc_envoy;
+mod grpc_generated;
+mod grpc_reserve;
+mod grpc_services;
 mod node;
 mod openapi;
 mod operation;
