@@ -9,10 +9,11 @@ mod activity;
 mod caller;
 mod counting;
 mod error;
-mod grpc;
+pub(crate) mod grpc;
 mod operate;
 mod policy_file;
 mod rest;
+mod resp;
 mod routes;
 #[expect(clippy::module_inception, reason = "it is what the module is about")]
 mod server;
@@ -21,6 +22,9 @@ mod settings;
 mod told;
 
 pub use error::ServerError;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub use resp::resp_answers;
 pub use server::{Running, Server};
 pub use settings::{
     BackendSettings, CallerSettings, ConnectionLimits, GrpcSettings, Secret, Settings, SettingsError,

@@ -83,6 +83,10 @@ impl Server {
             service,
         };
         tracing::info!(address = %running.http_address, tls = tls.is_some(), "listening for HTTP and gRPC");
+        if let (Some(resp), Some(address)) = (resp, running.resp_address) {
+            tracing::info!(%address, tls = tls.is_some(), "listening for RESP");
+            running.take_resp(resp, tls.clone());
+        }
         running.take_http(http, tls);
         running.look_after();
         running.service.health.serves();
@@ -218,6 +222,25 @@ impl Running {
             self.service.stop.clone(),
             hand_on,
         )));
+    }
+
+    fn take_resp(&mut self, listening: Listening, tls: Option<TlsAcceptor>) {
+        let (service, stop) = (Arc::clone(&self.service), self.stop.clone());
+        let hand_on = move |stream: TcpStream, place| {
+            let (service, tls, stop) = (Arc::clone(&service), tls.clone(), stop.clone());
+            tokio::spawn(async move {
+                let _place = place;
+                match tls {
+                    None => operate::serve_resp(stream, service, stop).await,
+                    Some(tls) => {
+                        if let Ok(Ok(stream)) = timeout(HANDSHAKE, tls.accept(stream)).await {
+                            operate::serve_resp(stream, service, stop).await;
+                        }
+                    }
+                }
+            });
+        };
+        self.tasks.push(tokio::spawn(listening.take(self.connections.clone(), self.stop.clone(), hand_on)));
     }
 
     /// What is done every now and then.

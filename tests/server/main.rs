@@ -18,6 +18,8 @@ mod rest_config;
 mod rest_health;
 mod rest_policies;
 mod schemathesis;
+mod probe;
+mod resp;
 #[allow(dead_code, reason = "other tests use all of it")]
 #[path = "../redis/servers/mod.rs"]
 mod servers;

@@ -8,6 +8,7 @@ mod health;
 mod http;
 mod pulse;
 pub(super) mod snapshot;
+mod resp;
 mod tls;
 
 pub(crate) use auth::guard;
@@ -16,4 +17,5 @@ pub(super) use connections::{Connections, Listening};
 pub(super) use front::Front;
 pub(crate) use health::{BackendHealth, Health, State};
 pub(super) use http::Http;
+pub(super) use resp::serve_resp;
 pub(super) use tls::acceptor;
