@@ -7,7 +7,7 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE, IF_MATCH};
 use http::{HeaderValue, Method};
 use tower_http::cors::{AllowOrigin, Any, CorsLayer};
 
-use super::{grpc, rest};
+use super::{dashboard, grpc, rest};
 use super::service::Service;
 
 /// What allows all pages.
@@ -15,7 +15,8 @@ const ALL: &str = "*";
 
 /// All routes.
 pub(super) fn all(service: &Arc<Service>) -> Router {
-    let routes = rest::router(Arc::clone(service)).merge(grpc::routes(service)).fallback(rest::not_found);
+    let api = rest::router(Arc::clone(service));
+    let routes = api.merge(grpc::routes(service)).merge(dashboard::router(service)).fallback(rest::not_found);
     match &*service.settings.cors {
         [] => routes,
         origins => routes.layer(cors(origins)),

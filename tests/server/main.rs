@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod bad_input;
+mod browser;
 mod curl;
 mod grpc_check;
 mod grpc_clients;
@@ -10,6 +11,8 @@ mod grpc_envoy;
 mod grpc_generated;
 mod grpc_reserve;
 mod grpc_services;
+mod dashboard;
+mod events;
 mod node;
 mod openapi;
 mod operation;
