@@ -92,9 +92,9 @@ mod body;
 mod cost;
 mod decision;
 mod error;
-mod fields;
+pub(crate) mod fields;
 #[cfg(feature = "distributed")]
-mod global;
+pub(crate) mod global;
 mod guard;
 mod head;
 mod hold;
@@ -107,8 +107,8 @@ mod name;
 mod observed;
 mod peer;
 #[cfg(feature = "policy")]
-mod policies;
-mod problem;
+pub(crate) mod policies;
+pub(crate) mod problem;
 mod refusal;
 mod report;
 mod rules;

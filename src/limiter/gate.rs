@@ -44,6 +44,14 @@ pub(crate) trait Gate: Send + Sync {
     /// Makes a charge of `estimate` one of `actual` tokens.
     fn settle(&self, tag: u64, estimate: u64, actual: u64, receipt: Receipt);
 
+    /// Gives `tokens` of the key back, never above full. Places are not given back so.
+    #[cfg(feature = "policy")]
+    fn refund(&self, _tag: u64, _tokens: u64) {}
+
+    /// Forgets what the key has spent. Places that are held stay so.
+    #[cfg(feature = "policy")]
+    fn reset(&self, _tag: u64) {}
+
     /// The place of a refusal with this number, if this limit spreads retries.
     fn place(&self, _count: u16) -> u16 {
         0
@@ -142,6 +150,16 @@ impl<L: Keeper> Gate for L {
 
     fn settle(&self, tag: u64, estimate: u64, actual: u64, receipt: Receipt) {
         self.afterwards(|algorithm, now| self.keys().settle(algorithm, now, tag, estimate, actual, receipt));
+    }
+
+    #[cfg(feature = "policy")]
+    fn refund(&self, tag: u64, tokens: u64) {
+        self.afterwards(|algorithm, now| self.keys().refund(algorithm, now, tag, tokens));
+    }
+
+    #[cfg(feature = "policy")]
+    fn reset(&self, tag: u64) {
+        self.afterwards(|algorithm, now| self.keys().reset(algorithm, now, tag));
     }
 
     fn place(&self, count: u16) -> u16 {

@@ -48,6 +48,8 @@ pub use reservation::Reservation;
 pub use schedule::Scheduled;
 #[cfg(feature = "policy")]
 pub(crate) use shared::SharedLimit;
+#[cfg(all(feature = "serde", feature = "policy"))]
+pub(crate) use snapshot::Version as SnapshotVersion;
 #[cfg(feature = "serde")]
 pub use snapshot::{Snapshot, Snapshots};
 #[cfg(feature = "policy")]
@@ -215,6 +217,12 @@ impl<A: Engine, S: BuildHasher> Limiter<A, S> {
     pub fn peek<K: Hash + ?Sized>(&self, key: &K) -> Status {
         // To charge nothing is to look.
         self.charge(key, 0)
+    }
+
+    /// Whether `cost` would be let through, and where `key` stands. Spends nothing. O(1).
+    #[cfg(feature = "server")]
+    pub(crate) fn look<K: Hash + ?Sized>(&self, key: &K, cost: u64) -> Result<Allowed, Denied> {
+        self.keys.look(&self.algorithm, self.timeline.now(), self.hasher.hash_one(key), cost)
     }
 
     /// Gives back `tokens` of `key`, never above full. O(1).

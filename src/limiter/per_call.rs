@@ -30,6 +30,18 @@ impl<S: BuildHasher> Limiter<PerCall, S> {
         answer.map_err(|denied| self.spread(denied))
     }
 
+    /// Whether `cost` would be let through under `quota`, and where `key` stands. Spends nothing. O(1).
+    #[cfg(feature = "server")]
+    pub(crate) fn look_with<K: Hash + ?Sized>(
+        &self,
+        key: &K,
+        quota: Quota,
+        cost: u64,
+    ) -> Result<Allowed, Denied> {
+        let algorithm = self.algorithm.otherwise(quota);
+        self.keys.look(&algorithm, self.timeline.now(), self.hasher.hash_one(key), cost)
+    }
+
     /// Where `key` stands under `quota`, as [`peek`](Limiter::peek). Spends nothing. O(1).
     pub fn peek_with<K: Hash + ?Sized>(&self, key: &K, quota: Quota) -> Status {
         self.charge_with(key, quota, 0)

@@ -91,19 +91,22 @@ impl<A: Engine> Restoration<A> {
         mut builder: Builder<A, S>,
         clock: Clock,
     ) -> Result<Limiter<A, S>, BuildError> {
-        self.check(&builder.algorithm).map_err(BuildError::Snapshot)?;
+        if !self.own_hasher {
+            return Err(BuildError::Snapshot(SnapshotError::OtherHasher));
+        }
+        self.snapshot.check((self.name)(&builder.algorithm)).map_err(BuildError::Snapshot)?;
         let content = self.snapshot.content;
         let pause = Pause::new(content.unix, clock.start());
         let (max_keys, at_capacity) = (builder.max_keys, builder.at_capacity);
         let keys = (self.restore)(&mut builder.algorithm, content.saved, pause, max_keys, at_capacity)?;
         Ok(builder.assemble_with(clock, keys))
     }
+}
 
-    fn check(&self, algorithm: &A) -> Result<(), SnapshotError> {
-        let (content, limiter) = (&self.snapshot.content, (self.name)(algorithm));
-        if !self.own_hasher {
-            return Err(SnapshotError::OtherHasher);
-        }
+impl Snapshot {
+    /// Whether the limiter of this algorithm can go on from it.
+    fn check(&self, limiter: &'static str) -> Result<(), SnapshotError> {
+        let content = &self.content;
         if content.algorithm != limiter {
             return Err(SnapshotError::Algorithm { snapshot: content.algorithm.clone(), limiter });
         }
@@ -111,5 +114,19 @@ impl<A: Engine> Restoration<A> {
             return Err(SnapshotError::HashesDiffer);
         }
         Ok(())
+    }
+
+    /// Begins the algorithm with what keys had spent.
+    #[cfg(feature = "policy")]
+    pub(super) fn resume<A: Snapshots>(
+        self,
+        algorithm: &mut A,
+        clock: &Clock,
+        max_keys: usize,
+        at_capacity: AtCapacity,
+    ) -> Result<A::Keys, BuildError> {
+        self.check(algorithm.saved_name()).map_err(BuildError::Snapshot)?;
+        let pause = Pause::new(self.content.unix, clock.start());
+        algorithm.restore(self.content.saved, pause, max_keys, at_capacity)
     }
 }

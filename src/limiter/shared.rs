@@ -8,6 +8,8 @@ use super::Stats;
 use super::builder::{AtCapacity, DEFAULT_MAX_KEYS, check_max_keys};
 use super::engine::{Engine, Keys};
 use super::gate::Keeper;
+#[cfg(feature = "serde")]
+use super::{RandomState, Snapshot, Snapshots};
 use crate::algorithm::{PerCall, Succeed};
 use crate::build_error::BuildError;
 use crate::clock::{Clock, Instant, Now, Timeline};
@@ -91,6 +93,27 @@ impl<A: Engine> SharedLimit<A> {
 
     pub(crate) fn stats(&self) -> Stats {
         self.held.keys.stats(&self.algorithm, self.held.timeline.now())
+    }
+}
+
+#[cfg(feature = "serde")]
+impl<A: Snapshots> SharedLimit<A> {
+    /// What all keys have spent, of a limit that is in force and stays so meanwhile. The tags are those that this hasher makes.
+    pub(crate) fn snapshot(&self, hasher: &RandomState) -> Snapshot {
+        Snapshot::of(&self.algorithm, &self.held.keys, hasher, self.held.timeline.start())
+    }
+
+    /// A limit that goes on from a snapshot.
+    pub(crate) fn restored(
+        mut algorithm: A,
+        max_keys: usize,
+        clock: Clock,
+        snapshot: Snapshot,
+    ) -> Result<SharedLimit<A>, BuildError> {
+        check_max_keys(max_keys)?;
+        let keys = snapshot.resume(&mut algorithm, &clock, max_keys, AtCapacity::default())?;
+        let held = Held { keys, timeline: Timeline::new(clock), newest: Mutex::new(Weak::new()) };
+        Ok(SharedLimit::of(algorithm, Arc::new(held)))
     }
 }
 

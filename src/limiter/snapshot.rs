@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::engine::Engine;
 use super::{AtCapacity, Limiter, RandomState};
-use crate::algorithm::{Origin, Pause};
+use crate::algorithm::{Origin, Pause, Start};
 use crate::build_error::BuildError;
 
 /// What the keys of a limiter have spent, to be kept over a restart: from [`Limiter::snapshot`], for
@@ -74,7 +74,7 @@ impl TryFrom<Unchecked> for Snapshot {
 /// The version of the format. It comes first, so that an unknown one is refused before anything else is read.
 #[derive(Clone, Copy, Serialize, Deserialize)]
 #[serde(try_from = "u32", into = "u32")]
-struct Version;
+pub(crate) struct Version;
 
 impl Version {
     const NUMBER: u32 = 1;
@@ -175,6 +175,38 @@ impl Checksum {
     }
 }
 
+impl Snapshot {
+    /// What keys have spent up to a moment.
+    pub(super) fn of<A: Snapshots>(
+        algorithm: &A,
+        keys: &A::Keys,
+        hasher: &RandomState,
+        moment: Start,
+    ) -> Snapshot {
+        let content = Content {
+            unix: moment.unix(),
+            seeds: hasher.seeds(),
+            probe: probe(hasher),
+            algorithm: algorithm.saved_name().to_owned(),
+            saved: algorithm.save(keys, moment.now()),
+        };
+        let checksum = content.checksum();
+        Snapshot { version: Version, content, checksum }
+    }
+
+    /// What the tags of its keys were made by.
+    #[cfg(feature = "policy")]
+    pub(crate) fn hasher(&self) -> RandomState {
+        RandomState::with_seeds(self.content.seeds)
+    }
+
+    /// Whether the tags of its keys were made by this.
+    #[cfg(feature = "policy")]
+    pub(crate) fn is_hashed_by(&self, hasher: &RandomState) -> bool {
+        self.content.seeds == hasher.seeds()
+    }
+}
+
 impl fmt::Debug for Snapshot {
     /// The seeds stay secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -236,15 +268,6 @@ impl<A: Snapshots> Limiter<A> {
     /// **Keep it secret**: see [`Snapshot`].
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
-        let moment = self.timeline.start();
-        let content = Content {
-            unix: moment.unix(),
-            seeds: self.hasher.seeds(),
-            probe: probe(&self.hasher),
-            algorithm: self.algorithm.saved_name().to_owned(),
-            saved: self.algorithm.save(&self.keys, moment.now()),
-        };
-        let checksum = content.checksum();
-        Snapshot { version: Version, content, checksum }
+        Snapshot::of(&self.algorithm, &self.keys, &self.hasher, self.timeline.start())
     }
 }

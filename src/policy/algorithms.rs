@@ -4,11 +4,23 @@ use super::model::AlgorithmName;
 use crate::algorithm::{FixedWindow, Gcra, LeakyBucket, SlidingLog, SlidingWindow, Succeed, TokenBucket};
 use crate::quota::Quota;
 
+/// What a limit of a policy is made of: it goes on when the limit changes, and where there are snapshots, after a restart.
+#[cfg(feature = "serde")]
+pub(crate) trait InPolicies: Succeed + crate::limiter::Snapshots + 'static {}
+#[cfg(feature = "serde")]
+impl<A: Succeed + crate::limiter::Snapshots + 'static> InPolicies for A {}
+
+/// What a limit of a policy is made of: it goes on when the limit changes.
+#[cfg(not(feature = "serde"))]
+pub(crate) trait InPolicies: Succeed + 'static {}
+#[cfg(not(feature = "serde"))]
+impl<A: Succeed + 'static> InPolicies for A {}
+
 /// What is to be done with an algorithm, whichever it is.
 pub(crate) trait WithAlgorithm {
     type Output;
 
-    fn with<A: Succeed + 'static>(self, algorithm: A) -> Self::Output;
+    fn with<A: InPolicies>(self, algorithm: A) -> Self::Output;
 }
 
 impl AlgorithmName {

@@ -6,6 +6,7 @@ use arc_swap::Guard;
 
 use super::decide::Decision;
 use super::matching::Attributes;
+use super::question::Everything;
 use super::set::PolicySet;
 use super::verdict::{Standing, Verdict};
 use super::version::Version;
@@ -37,7 +38,7 @@ impl Asking<'_> {
     #[inline]
     pub(crate) fn decide(&self, attributes: &Attributes<'_>) -> Decision {
         let mut decision = Decision::new();
-        self.set.decide(&self.version, attributes, &mut decision);
+        self.set.decide(&self.version, attributes, &Everything, &mut decision);
         decision
     }
 

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use super::customers::{LookupSettings, Source};
 use super::lookup::Lookup;
 use super::set::PolicySet;
+#[cfg(feature = "serde")]
+use super::snapshot::PolicySnapshot;
 use crate::clock::Clock;
 use crate::distributed::SharedStore;
 
@@ -21,6 +23,8 @@ pub struct Builder {
     pub(super) lookup: Option<Source>,
     pub(super) lookup_settings: LookupSettings,
     pub(super) backends: BTreeMap<String, SharedStore>,
+    #[cfg(feature = "serde")]
+    pub(super) snapshot: Option<PolicySnapshot>,
 }
 
 impl Builder {
@@ -31,6 +35,8 @@ impl Builder {
             lookup: None,
             lookup_settings: LookupSettings::default(),
             backends: BTreeMap::new(),
+            #[cfg(feature = "serde")]
+            snapshot: None,
         }
     }
 
@@ -104,6 +110,17 @@ impl Builder {
     /// How the lookup is used, if there is one.
     pub fn lookup_settings(self, settings: LookupSettings) -> Builder {
         Builder { lookup_settings: settings, ..self }
+    }
+
+    /// The first policies that are put in force will go on from a snapshot: what keys have spent stays spent, and comes back as if no time but that of
+    /// the clock on the wall had passed (see [`Limiter`'s](crate::Builder::restore)).
+    ///
+    /// A limit is known again by its policy's id and its [name](super::Standing::name). If it tells keys apart as before and counts by the same
+    /// algorithm, it goes on, with another rate or burst too, and a window if that is as long as before. What cannot go on begins anew, and
+    /// the [`Change`](super::Change) says which limits those are. Nothing is left for policies that come later.
+    #[cfg(feature = "serde")]
+    pub fn restore(self, snapshot: PolicySnapshot) -> Builder {
+        Builder { snapshot: Some(snapshot), ..self }
     }
 
     /// A set without policies.

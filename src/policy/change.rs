@@ -43,13 +43,16 @@ pub enum Restart {
     OtherKeys,
     /// It is counted elsewhere: in memory, or by another backend.
     OtherBackend,
-    /// A backend knows limits by their names, and this one is called otherwise than before.
+    /// A backend, or a snapshot, knows limits by their names, and this one is called otherwise than before.
     OtherName,
     /// It is too much faster or slower, or larger, than the one with which its keys began.
     OutOfRange,
+    /// What was saved of it in a snapshot is damaged, or another build hashes keys otherwise.
+    NotRestored,
 }
 
 impl Change {
+    /// None: this version is in force, and stays so.
     pub(super) fn new(version: u64) -> Change {
         Change { version, ..Change::default() }
     }
@@ -109,8 +112,11 @@ impl fmt::Display for Restart {
             Restart::OtherKind => "it counts in another way than any limit there was",
             Restart::OtherKeys => "its scope or max_keys is another",
             Restart::OtherBackend => "it is counted by another backend, or in memory",
-            Restart::OtherName => "its backend knows it by its name, which is another",
+            Restart::OtherName => "what counted it knew it by its name, which is another",
             Restart::OutOfRange => "the change is too large for the keys that are there",
+            Restart::NotRestored => {
+                "what was saved of it is damaged, or was saved by another build that hashes keys otherwise"
+            }
         })
     }
 }

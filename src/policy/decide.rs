@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use ahash::RandomState;
 use smallvec::SmallVec;
 
 use super::in_force::{Instead, PolicyInForce, Word};
@@ -10,11 +9,12 @@ use super::limits::LimitInForce;
 use super::lookup::Customer;
 use super::matching::Seen;
 use super::model::Missing;
+use super::question::Question;
 use super::remote::{RemoteGroup, RemoteLimit, RemoteRates};
 use super::version::Version;
 use crate::clock::{Instant, Now};
 use crate::decision::{Allowed, Denied};
-use crate::limiter::{Asks, Gate, Outcome, Receipt, Refusal, Taking, take_all};
+use crate::limiter::{Asks, Gate, Outcome, RandomState, Receipt, Refusal, Taking, take_all};
 
 /// More limits on one request are rare.
 const FEW: usize = 4;
@@ -100,6 +100,8 @@ pub(crate) struct Decision {
     pub(super) refused: Option<Why>,
     /// Places are to be given back.
     pub(super) holds: bool,
+    /// The caller said what it costs.
+    pub(super) cost_is_told: bool,
     pub(super) more: Option<Box<More>>,
 }
 
@@ -125,11 +127,12 @@ impl Decision {
             enforced: Group { asked: SmallVec::new(), no_room: None },
             refused: None,
             holds: false,
+            cost_is_told: false,
             more: None,
         }
     }
 
-    /// Asks all policies that concern a request, as far as that is decided in memory. To be called once, and then concluded.
+    /// Asks the policies that concern a request, as far as that is decided in memory. To be called once, and then concluded.
     #[inline]
     pub(super) fn ask(
         &mut self,
@@ -137,7 +140,25 @@ impl Decision {
         hasher: &RandomState,
         seen: &Seen<'_, '_>,
         customer: Option<&Customer>,
+        question: &impl Question,
     ) {
+        self.collect(version, hasher, seen, customer, question);
+        if self.refused.is_none() && !self.enforced.take(version, customers(self.more.as_deref())) {
+            self.refused = Some(Why::Limit);
+        }
+    }
+
+    /// The limits that a request is asked to pass. Nothing is taken from them.
+    #[inline]
+    pub(super) fn collect(
+        &mut self,
+        version: &Version,
+        hasher: &RandomState,
+        seen: &Seen<'_, '_>,
+        customer: Option<&Customer>,
+        question: &impl Question,
+    ) {
+        self.cost_is_told = question.tells_cost();
         let mut unlimited_from = i32::MIN;
         for place in &version.candidates(seen) {
             let place = *place;
@@ -148,23 +169,25 @@ impl Decision {
             if policy.policy.priority < unlimited_from {
                 break;
             }
+            if !question.asks(place, policy) {
+                continue;
+            }
             if policy.is_plain && customer.is_none() {
                 self.matched.push(Matched { policy: place, shadow: false, refused: false });
-                let (tag, cost) = (policy.tag(hasher, seen), policy.cost(seen));
+                let (tag, cost) = (policy.tag(hasher, seen), question.cost(policy, seen));
                 self.holds |= self.enforced.add(policy, place, &Rates::Own, tag, cost);
             } else {
-                match self.ask_in_full(policy, place, hasher, seen, customer) {
+                let cost = question.cost(policy, seen);
+                match self.ask_in_full(policy, place, hasher, seen, customer, cost) {
                     Ok(Below::Asked) => {}
-                    Ok(Below::Spared) => unlimited_from = policy.policy.priority,
-                    Err(why) => {
+                    Ok(Below::Spared) if !question.goes_on() => unlimited_from = policy.policy.priority,
+                    Err(why) if !question.goes_on() => {
                         self.refused = Some(why);
                         return;
                     }
+                    _ => {}
                 }
             }
-        }
-        if !self.enforced.take(version, customers(self.more.as_deref())) {
-            self.refused = Some(Why::Limit);
         }
     }
 
@@ -177,6 +200,7 @@ impl Decision {
         hasher: &RandomState,
         seen: &Seen<'_, '_>,
         customer: Option<&Customer>,
+        cost: u64,
     ) -> Result<Below, Why> {
         let shadow = !policy.enforces(seen);
         let instead = policy.instead(seen, customer);
@@ -202,10 +226,10 @@ impl Decision {
             Instead::Unlimited | Instead::Block => Rates::None,
         };
         if policy.remote.is_some() {
-            self.ask_backend(policy, place, seen, shadow, rates);
+            self.ask_backend(policy, place, seen, shadow, rates, cost);
             return Ok(Below::Asked);
         }
-        let (tag, cost) = (policy.tag(hasher, seen), policy.cost(seen));
+        let tag = policy.tag(hasher, seen);
         if shadow {
             let mut group = Group::default();
             self.holds |= group.add(policy, place, &rates, tag, cost);
@@ -224,6 +248,7 @@ impl Decision {
         seen: &Seen<'_, '_>,
         shadow: bool,
         rates: Rates,
+        cost: u64,
     ) {
         let Some(limits) = &policy.remote else { return };
         let rates = match rates {
@@ -231,7 +256,7 @@ impl Decision {
             Rates::Remote(limit) => RemoteRates::Other(limit),
             Rates::Other(_) | Rates::None => RemoteRates::None,
         };
-        let (key, cost) = (limits.key(seen), policy.cost(seen));
+        let key = limits.key(seen);
         let more = self.more();
         if shadow {
             let mut group = RemoteGroup::default();
@@ -358,6 +383,20 @@ impl Group {
                 false
             }
         }
+    }
+
+    /// Whether all limits have room, of which nothing was taken. The first that has none is the one that refuses.
+    pub(super) fn would_pass(&mut self, version: &Version, customers: &[LimitInForce]) -> bool {
+        let mut instant = Instant::default();
+        let refusing = self.asked.iter_mut().find(|asked| {
+            let limit = limit_of(version, customers, asked);
+            limit.is_some_and(|limit| limit.gate().look(&mut instant, asked.tag, asked.cost).is_err())
+        });
+        if let Some(asked) = refusing {
+            asked.fate = Fate::Refused;
+            return false;
+        }
+        true
     }
 
     /// The limits and what became of the request there.

@@ -1,17 +1,17 @@
 //! [`PolicyInForce`]: a policy, compiled, with the limits that count for it.
 
-use std::hash::{Hash, Hasher};
+use std::hash::{BuildHasher, Hash, Hasher};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use ahash::RandomState;
 use siphasher::sip::SipHasher13;
 
 use super::limits::{LimitInForce, PerCallLimits};
 use super::lookup::Customer;
 use super::matching::{Column, CompiledConditions, Seen, Value};
-use super::model::{Amount, Conditions, CostRule, Missing, Percent, Policy};
+use super::model::{AlgorithmName, Amount, Conditions, CostRule, Missing, Percent, Policy};
 use super::remote::{RemoteLimit, RemoteLimits};
+use crate::limiter::RandomState;
 use crate::quota::Quota;
 
 /// A policy of one version.
@@ -181,6 +181,11 @@ impl PolicyInForce {
                 seen.get(column).and_then(|value| value.number()).unwrap_or(*otherwise)
             }
         }
+    }
+
+    /// Whether one of its limits counts by this algorithm.
+    pub(super) fn counts_by(&self, algorithm: AlgorithmName) -> bool {
+        self.word == Word::Limits && self.policy.limits.iter().any(|limit| limit.algorithm == algorithm)
     }
 
     /// Whether the cost is only known when the work is done.

@@ -4,13 +4,15 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use super::algorithms::WithAlgorithm;
+use super::algorithms::{InPolicies, WithAlgorithm};
 use super::model::{AlgorithmName, Policy};
-use crate::algorithm::{PerCall, Start, Succeed};
+use crate::algorithm::{PerCall, Start};
 use crate::build_error::BuildError;
 use crate::clock::Clock;
 use crate::concurrency::KeyedConcurrencyLimit;
 use crate::limiter::{Gate, SharedLimit, Stats};
+#[cfg(feature = "serde")]
+use crate::limiter::{RandomState, Snapshot};
 use crate::quota::Quota;
 
 /// What a limit is told to do.
@@ -41,9 +43,13 @@ pub(super) trait Counting: Gate {
     fn succeed(&self, spec: LimitSpec) -> Result<Arc<dyn Counting>, BuildError>;
 
     fn stats(&self) -> Stats;
+
+    /// What its keys have spent, if that is kept over a restart.
+    #[cfg(feature = "serde")]
+    fn snapshot(&self, hasher: &RandomState) -> Option<Snapshot>;
 }
 
-impl<A: Succeed + 'static> Counting for SharedLimit<A> {
+impl<A: InPolicies> Counting for SharedLimit<A> {
     fn succeed(&self, spec: LimitSpec) -> Result<Arc<dyn Counting>, BuildError> {
         let LimitSpec::Rate { quota, .. } = spec else { return Err(spec.is_of_another_kind()) };
         Ok(SharedLimit::succeed(self, quota)?)
@@ -51,6 +57,11 @@ impl<A: Succeed + 'static> Counting for SharedLimit<A> {
 
     fn stats(&self) -> Stats {
         SharedLimit::stats(self)
+    }
+
+    #[cfg(feature = "serde")]
+    fn snapshot(&self, hasher: &RandomState) -> Option<Snapshot> {
+        Some(SharedLimit::snapshot(self, hasher))
     }
 }
 
@@ -62,6 +73,12 @@ impl Counting for KeyedConcurrencyLimit {
 
     fn stats(&self) -> Stats {
         KeyedConcurrencyLimit::stats(self)
+    }
+
+    /// What was under way has ended with the process.
+    #[cfg(feature = "serde")]
+    fn snapshot(&self, _hasher: &RandomState) -> Option<Snapshot> {
+        None
     }
 }
 
@@ -90,6 +107,20 @@ impl LimitSpec {
             }
             LimitSpec::Rate { algorithm, quota } => algorithm.build(quota, Fresh { max_keys, clock })?,
         };
+        Ok(LimitInForce { name, spec: self, gate: LimitGate::Own(counting), window })
+    }
+
+    /// With what keys had spent in another process.
+    #[cfg(feature = "serde")]
+    pub(super) fn restored(
+        self,
+        name: Arc<str>,
+        max_keys: usize,
+        clock: &Clock,
+        snapshot: Snapshot,
+    ) -> Result<LimitInForce, BuildError> {
+        let LimitSpec::Rate { algorithm, quota } = self else { return self.build(name, max_keys, clock) };
+        let (counting, window) = algorithm.build(quota, Restored { max_keys, clock, snapshot })?;
         Ok(LimitInForce { name, spec: self, gate: LimitGate::Own(counting), window })
     }
 
@@ -140,7 +171,7 @@ struct Begin {
 impl WithAlgorithm for Begin {
     type Output = Result<(), BuildError>;
 
-    fn with<A: Succeed + 'static>(self, mut algorithm: A) -> Result<(), BuildError> {
+    fn with<A: InPolicies>(self, mut algorithm: A) -> Result<(), BuildError> {
         algorithm.begin(Start::default(), self.max_keys)
     }
 }
@@ -154,8 +185,27 @@ struct Fresh<'c> {
 impl WithAlgorithm for Fresh<'_> {
     type Output = Result<(Arc<dyn Counting>, Option<Duration>), BuildError>;
 
-    fn with<A: Succeed + 'static>(self, algorithm: A) -> Self::Output {
+    fn with<A: InPolicies>(self, algorithm: A) -> Self::Output {
         let limit = SharedLimit::new(algorithm, self.max_keys, self.clock.clone())?;
+        let window = limit.refill_time();
+        Ok((Arc::new(limit), window))
+    }
+}
+
+/// A limit with what keys had spent in another process, and its window.
+#[cfg(feature = "serde")]
+struct Restored<'c> {
+    max_keys: usize,
+    clock: &'c Clock,
+    snapshot: Snapshot,
+}
+
+#[cfg(feature = "serde")]
+impl WithAlgorithm for Restored<'_> {
+    type Output = Result<(Arc<dyn Counting>, Option<Duration>), BuildError>;
+
+    fn with<A: InPolicies>(self, algorithm: A) -> Self::Output {
+        let limit = SharedLimit::restored(algorithm, self.max_keys, self.clock.clone(), self.snapshot)?;
         let window = limit.refill_time();
         Ok((Arc::new(limit), window))
     }
@@ -171,6 +221,23 @@ pub(super) struct PerCallLimits {
 impl PerCallLimits {
     pub(super) fn new(max_keys: usize, clock: &Clock) -> PerCallLimits {
         PerCallLimits { keys: OnceLock::new(), max_keys, clock: clock.clone() }
+    }
+
+    /// With what keys had spent in another process.
+    #[cfg(feature = "serde")]
+    pub(super) fn restored(
+        max_keys: usize,
+        clock: &Clock,
+        snapshot: Snapshot,
+    ) -> Result<PerCallLimits, BuildError> {
+        let keys = SharedLimit::restored(PerCall::new(), max_keys, clock.clone(), snapshot)?;
+        Ok(PerCallLimits { keys: keys.into(), ..PerCallLimits::new(max_keys, clock) })
+    }
+
+    /// What the keys have spent, if there ever were any.
+    #[cfg(feature = "serde")]
+    pub(super) fn snapshot(&self, hasher: &RandomState) -> Option<Snapshot> {
+        self.keys.get().map(|keys| keys.snapshot(hasher))
     }
 
     /// The limit of somebody in particular.
@@ -205,6 +272,15 @@ impl LimitInForce {
     /// Whether it counts how many are under way, not how many come.
     pub(super) fn holds(&self) -> bool {
         self.spec.holds()
+    }
+
+    /// What its keys have spent, if that is kept over a restart, and is not kept elsewhere.
+    #[cfg(feature = "serde")]
+    pub(super) fn snapshot(&self, hasher: &RandomState) -> Option<Snapshot> {
+        match &self.gate {
+            LimitGate::Own(counting) => counting.snapshot(hasher),
+            LimitGate::Override(_) => None,
+        }
     }
 
     /// Numbers about its keys.

@@ -10,6 +10,8 @@ use schemars::transform::{RecursiveTransform, Transform as _};
 use schemars::{Schema, schema_for};
 
 use super::file::{self, FLAT, Format, MAX_BYTES, Problem, UnknownFormat};
+#[cfg(feature = "server")]
+use super::model::Policy;
 use super::model::{Limit, Policies};
 use super::validate::validate;
 
@@ -68,6 +70,38 @@ impl Policies {
                 let (problems, omitted) = (read.problems, read.omitted);
                 Err(FileError { file: None, kind: FileErrorKind::Problems { problems, omitted } })
             }
+        }
+    }
+
+    /// Reads one policy, written in JSON as in the list of a file's policies.
+    ///
+    /// # Errors
+    ///
+    /// [`FileError`], as [`parse`](Policies::parse), with lines and fields of this text. That it names others that do not exist is found when it is
+    /// put among them.
+    #[cfg(feature = "server")]
+    pub(crate) fn parse_one(text: &str) -> Result<Policy, FileError> {
+        const BEFORE: &str = r#"{"policy":["#;
+        // By itself it is one value, so that it cannot end the list in which it is read.
+        let is_one = serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
+        let list = if is_one { &format!("{BEFORE}{text}]}}") } else { text };
+        let mut read = file::read::<Policies>(list, Format::Json);
+        if let Some(policies) = &read.value {
+            for invalid in validate(policies, false, None) {
+                read.note(&invalid.path, invalid.message);
+            }
+        }
+        let (mut problems, omitted) = (read.problems, read.omitted);
+        if is_one {
+            let before = u32::try_from(BEFORE.len()).unwrap_or(u32::MAX);
+            for problem in problems.iter_mut().filter(|problem| problem.line == 1) {
+                problem.column = problem.column.saturating_sub(before);
+            }
+        }
+        let policy = read.value.and_then(|mut policies| policies.policy.pop());
+        match policy {
+            Some(policy) if problems.is_empty() => Ok(policy),
+            _ => Err(FileError { file: None, kind: FileErrorKind::Problems { problems, omitted } }),
         }
     }
 

@@ -101,6 +101,8 @@
 //! | to | see |
 //! |---|---|
 //! | read a file, or all that is wrong with it | [`Policies::read`], [`FileError`]; `tollgate check-config FILE` |
+//! | say what a request costs, ask one policy, look without spending, give back, forget | [`PolicySet::query`] |
+//! | keep what was spent over a restart | `PolicySet::snapshot`, `Builder::restore` (feature `serde`) |
 //! | follow a file as it changes | [`PolicySet::watch`] |
 //! | change one policy in code, or take a change back | [`PolicySet::upsert`], [`remove`](PolicySet::remove), [`transition`](PolicySet::transition), [`rollback`](PolicySet::rollback) |
 //! | give single customers a tier or a limit of their own | [`Policy::overrides`], [`Tier`], [`Builder::lookup`] |
@@ -115,6 +117,7 @@ mod asking;
 mod builder;
 mod change;
 mod conclude;
+mod correct;
 mod customers;
 mod decide;
 mod envoy;
@@ -126,26 +129,39 @@ mod load;
 mod lookup;
 mod matching;
 mod model;
+mod peek;
+mod query;
+mod question;
 mod remote;
 mod set;
+#[cfg(feature = "serde")]
+mod snapshot;
 mod validate;
 mod verdict;
 mod version;
 mod watch;
 
 #[cfg(feature = "cli")]
-pub(crate) use algorithms::WithAlgorithm;
+pub(crate) use algorithms::{InPolicies, WithAlgorithm};
 pub use builder::Builder;
 pub use change::{Change, Restart, Restarted};
+pub use correct::QueryError;
 pub use customers::{LookupSettings, LookupStats};
 pub use envoy::{Descriptor, EnvoyError};
 pub use error::PolicyError;
+#[cfg(feature = "server")]
+pub(crate) use file::read as read_text;
 pub use file::{Format, Problem, UnknownFormat};
 pub use load::{FileError, FileErrorKind};
 pub use lookup::{Customer, Lookup, LookupError};
 pub use matching::{Attributes, Value};
 pub use model::*;
+pub use query::Query;
+#[cfg(feature = "server")]
+pub(crate) use remote::shared_rule;
 pub use set::{LimitStats, PolicySet};
+#[cfg(feature = "serde")]
+pub use snapshot::PolicySnapshot;
 pub use validate::Invalid;
 pub use verdict::{PolicyMatch, Reason, Standing, Verdict};
 pub use watch::{PolicyReload, WatchError, Watcher, WatcherBuilder, WatcherStats};

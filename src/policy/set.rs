@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
-use ahash::RandomState;
 use arc_swap::{ArcSwap, Guard};
 use parking_lot::Mutex;
 
@@ -18,10 +17,13 @@ use super::limits::LimitInForce;
 use super::lookup::{Customer, LookupError};
 use super::matching::{Attributes, Seen};
 use super::model::{Policies, Policy, State, Timestamp};
+use super::question::{Everything, Question};
+#[cfg(feature = "serde")]
+use super::snapshot::PolicySnapshot;
 use super::validate::{Invalid, validate};
 use super::verdict::Verdict;
 use super::version::{Making, Version};
-use crate::limiter::Stats;
+use crate::limiter::{RandomState, Stats};
 
 /// Policies in force. It is asked by any number of threads, none of which ever waits for a change.
 ///
@@ -53,6 +55,9 @@ pub struct PolicySet {
 struct History {
     versions: VecDeque<(u64, Arc<Policies>)>,
     newest: u64,
+    /// For the first version.
+    #[cfg(feature = "serde")]
+    snapshot: Option<PolicySnapshot>,
 }
 
 /// Numbers about the keys of a limit, from [`PolicySet::stats`].
@@ -79,12 +84,24 @@ impl PolicySet {
         let lookup = settings.lookup.take();
         let customers =
             lookup.map(|lookup| Customers::new(lookup, settings.lookup_settings, settings.clock.clone()));
+        #[cfg(feature = "serde")]
+        let snapshot = settings.snapshot.take();
+        #[cfg(feature = "serde")]
+        let hasher = snapshot.as_ref().and_then(PolicySnapshot::hasher).unwrap_or_default();
+        #[cfg(not(feature = "serde"))]
+        let hasher = RandomState::new();
+        let history = History {
+            versions: VecDeque::new(),
+            newest: 0,
+            #[cfg(feature = "serde")]
+            snapshot,
+        };
         PolicySet {
             customers,
             current: ArcSwap::from_pointee(Version::empty()),
-            history: Mutex::new(History { versions: VecDeque::new(), newest: 0 }),
+            history: Mutex::new(history),
             settings,
-            hasher: RandomState::new(),
+            hasher,
         }
     }
 
@@ -109,7 +126,7 @@ impl PolicySet {
     #[inline(always)]
     pub fn check(&self, attributes: &Attributes<'_>) -> Verdict {
         Verdict::decided(self.in_force(), |version, decision| {
-            self.decide(version, attributes, decision);
+            self.decide(version, attributes, &Everything, decision);
             decision.conclude_now(version);
         })
     }
@@ -122,8 +139,9 @@ impl PolicySet {
     ///
     /// **Cancel safety**: a future that is dropped gives back all that it has taken.
     pub async fn check_async(&self, attributes: &Attributes<'_>) -> Verdict {
-        let decided =
-            Verdict::decided(self.in_force(), |version, decision| self.decide(version, attributes, decision));
+        let decided = Verdict::decided(self.in_force(), |version, decision| {
+            self.decide(version, attributes, &Everything, decision);
+        });
         decided.concluded().await
     }
 
@@ -156,13 +174,47 @@ impl PolicySet {
     }
 
     #[inline]
-    pub(super) fn decide(&self, version: &Version, attributes: &Attributes<'_>, decision: &mut Decision) {
+    pub(super) fn decide(
+        &self,
+        version: &Version,
+        attributes: &Attributes<'_>,
+        question: &impl Question,
+        decision: &mut Decision,
+    ) {
+        self.seen(version, attributes, |seen, customer| {
+            decision.ask(version, &self.hasher, seen, customer, question);
+        });
+    }
+
+    /// The limits that would be asked. Nothing is taken from them.
+    pub(super) fn collect(
+        &self,
+        version: &Version,
+        attributes: &Attributes<'_>,
+        question: &impl Question,
+        decision: &mut Decision,
+    ) {
+        self.seen(version, attributes, |seen, customer| {
+            decision.collect(version, &self.hasher, seen, customer, question);
+        });
+        // Nothing is held.
+        decision.holds = false;
+    }
+
+    /// A request with all that is known of who asks.
+    #[inline]
+    pub(super) fn seen(
+        &self,
+        version: &Version,
+        attributes: &Attributes<'_>,
+        with: impl FnOnce(&Seen<'_, '_>, Option<&Customer>),
+    ) {
         let known = self.customers.as_ref().and_then(|customers| customers.find(attributes));
         let customer = known.as_ref().and_then(|known| known.customer());
         let tier = customer
             .and_then(Customer::its_tier)
             .or_else(|| if version.asks_for_tiers { version.tier_of(attributes) } else { None });
-        decision.ask(version, &self.hasher, &Seen { attributes, tier }, customer);
+        with(&Seen { attributes, tier }, customer);
     }
 
     /// The version in force: 0 before the first.
@@ -288,6 +340,13 @@ impl PolicySet {
         self.change(|_| Ok(Policies::clone(&policies)), false)
     }
 
+    /// The version in force, which stays so meanwhile.
+    #[cfg(feature = "serde")]
+    pub(super) fn unchanged<R>(&self, with: impl FnOnce(&Version, &RandomState) -> R) -> R {
+        let _history = self.history.lock();
+        with(&self.current.load_full(), &self.hasher)
+    }
+
     /// One after the other; nobody who only checks waits.
     fn change(
         &self,
@@ -307,11 +366,20 @@ impl PolicySet {
         }
         let policies = Arc::new(policies);
         let number = history.newest + 1;
-        let making = Making { clock: &self.settings.clock, stores: &self.settings.backends };
+        let making = Making {
+            clock: &self.settings.clock,
+            stores: &self.settings.backends,
+            #[cfg(feature = "serde")]
+            snapshot: history.snapshot.as_ref(),
+        };
         let next = old.next(number, &policies, making);
         let (version, change) = next.map_err(PolicyError::from)?;
         self.current.store(Arc::new(version));
         history.newest = number;
+        #[cfg(feature = "serde")]
+        {
+            history.snapshot = None;
+        }
         history.versions.push_back((number, policies));
         while history.versions.len() > self.settings.kept_versions.saturating_add(1) {
             history.versions.pop_front();

@@ -244,23 +244,24 @@ impl Verdict {
         enforced.map(|standing| standing.figures.delay()).max().unwrap_or_default()
     }
 
-    /// Charges `actual` tokens to each policy whose cost is that of an attribute, in place of what was charged. Other costs stay. Gives places back, as after
+    /// Charges `actual` tokens to each policy whose cost is that of an attribute, in place of what was charged. Other costs stay; but if a
+    /// [query](super::Query::cost) said the cost, it is charged to all. Gives places back, as after
     /// [`Outcome::Success`].
     pub fn settle(self, actual: u64) {
+        let estimates =
+            |policy: u32| self.decision.cost_is_told || self.version.policies[policy as usize].estimates();
         let more = self.decision.more.as_deref();
         let watched = more.into_iter().flat_map(|more| &more.watched);
         let groups = std::iter::once(&self.decision.enforced).chain(watched);
         for asked in groups.flat_map(Group::iter) {
-            let estimates = self.version.policies[asked.policy as usize].estimates();
             if let (Fate::Taken(_, receipt), Some(limit)) =
                 (asked.fate, self.decision.limit(&self.version, asked))
-                && estimates
+                && estimates(asked.policy)
                 && !limit.holds()
             {
                 limit.gate().settle(asked.tag, asked.cost, actual, receipt);
             }
         }
-        let estimates = |policy: u32| self.version.policies[policy as usize].estimates();
         for group in
             more.into_iter().flat_map(|more| std::iter::once(&more.remote).chain(&more.remote_watched))
         {

@@ -9,6 +9,8 @@ use super::limits::{LimitInForce, LimitSpec, PerCallLimits, specs};
 use super::matching::{Attributes, CompiledConditions, Index, Places, Seen};
 use super::model::{Conditions, CostRule, Policies, Policy, State, Tier};
 use super::remote::RemoteLimits;
+#[cfg(feature = "serde")]
+use super::snapshot::PolicySnapshot;
 use crate::build_error::BuildError;
 use crate::clock::Clock;
 use crate::distributed::SharedStore;
@@ -50,6 +52,56 @@ pub(super) struct Making<'m> {
     pub(super) clock: &'m Clock,
     /// The backends, by their names.
     pub(super) stores: &'m BTreeMap<String, SharedStore>,
+    /// What was spent in another process.
+    #[cfg(feature = "serde")]
+    pub(super) snapshot: Option<&'m PolicySnapshot>,
+}
+
+impl Making<'_> {
+    /// The limit of a policy, with no keys yet, or those of another process.
+    fn build(
+        self,
+        policy: &Policy,
+        name: Arc<str>,
+        spec: LimitSpec,
+        max_keys: usize,
+        change: &mut Change,
+    ) -> Result<LimitInForce, BuildError> {
+        #[cfg(feature = "serde")]
+        if let Some(saved) = self.snapshot.and_then(|snapshot| snapshot.find(policy, &name, spec, change)) {
+            if let Ok(limit) = spec.restored(Arc::clone(&name), max_keys, self.clock, saved) {
+                return Ok(limit);
+            }
+            change.restarted(&policy.id, Some(&name), Restart::NotRestored);
+        }
+        #[cfg(not(feature = "serde"))]
+        let _ = (policy, change);
+        spec.build(name, max_keys, self.clock)
+    }
+
+    /// A policy is counted elsewhere: what was spent in another process is of no use.
+    fn leave(self, policy: &Policy, change: &mut Change) {
+        #[cfg(feature = "serde")]
+        if self.snapshot.is_some_and(|snapshot| snapshot.knows(policy)) {
+            change.restarted(&policy.id, None, Restart::OtherBackend);
+        }
+        #[cfg(not(feature = "serde"))]
+        let _ = (policy, change);
+    }
+
+    /// Those of a policy who have a limit of their own.
+    fn per_call(self, policy: &Policy, max_keys: usize, change: &mut Change) -> PerCallLimits {
+        #[cfg(feature = "serde")]
+        if let Some(saved) = self.snapshot.and_then(|snapshot| snapshot.find_overrides(policy)) {
+            if let Ok(limits) = PerCallLimits::restored(max_keys, self.clock, saved) {
+                return limits;
+            }
+            change.restarted(&policy.id, None, Restart::NotRestored);
+        }
+        #[cfg(not(feature = "serde"))]
+        let _ = (policy, change);
+        PerCallLimits::new(max_keys, self.clock)
+    }
 }
 
 /// A limit to be: a new one, or one that is there already and goes on as this.
@@ -72,6 +124,14 @@ impl Version {
             asks_for_tiers: false,
             kept: HashMap::new(),
         }
+    }
+
+    /// The policies that keep what keys have spent, in the order of their ids.
+    #[cfg(feature = "serde")]
+    pub(super) fn kept(&self) -> impl Iterator<Item = &PolicyInForce> {
+        let by_id: BTreeMap<&str, &PolicyInForce> =
+            self.kept.iter().map(|(id, policy)| (id.as_str(), &**policy)).collect();
+        by_id.into_values()
     }
 
     /// The version that follows, of valid policies. Nothing has changed if it cannot be made.
@@ -186,7 +246,7 @@ fn plan(
     making: Making<'_>,
     change: &mut Change,
 ) -> Result<Planned, Unbuilt> {
-    let Making { clock, stores } = making;
+    let Making { clock, stores, .. } = making;
     let max_keys = policy.max_keys.unwrap_or(DEFAULT_MAX_KEYS);
     let store = policy.backend.as_ref().and_then(|name| stores.get(name));
     let same_place = old.filter(|old| old.policy.backend == policy.backend);
@@ -201,15 +261,16 @@ fn plan(
     }
     let per_call = match same_keys {
         Some(old) => Arc::clone(&old.per_call),
-        None => Arc::new(PerCallLimits::new(max_keys, clock)),
+        None => Arc::new(making.per_call(policy, max_keys, change)),
     };
     if let Some(store) = store {
+        making.leave(policy, change);
         let old = same_keys.and_then(|old| old.remote.as_ref());
         let remote = RemoteLimits::new(policy, store, clock, old, change).map_err(Unbuilt::Remote)?;
         return Ok(Planned { limits: Vec::new(), per_call, remote: Some(remote) });
     }
     let old = same_keys.map(|old| &*old.limits);
-    let limits = plan_limits(policy, old, max_keys, clock, change)?;
+    let limits = plan_limits(policy, old, max_keys, making, change)?;
     Ok(Planned { limits, per_call, remote: None })
 }
 
@@ -218,7 +279,7 @@ fn plan_limits(
     policy: &Policy,
     old: Option<&[LimitInForce]>,
     max_keys: usize,
-    clock: &Clock,
+    making: Making<'_>,
     change: &mut Change,
 ) -> Result<Vec<Plan>, Unbuilt> {
     let mut left: Vec<&LimitInForce> = old.unwrap_or_default().iter().collect();
@@ -239,7 +300,8 @@ fn plan_limits(
             if old.is_some() {
                 change.restarted(&policy.id, Some(&name), Restart::OtherKind);
             }
-            *plan = Some(Plan::Ready(spec.build(name, max_keys, clock).map_err(Unbuilt::Limit)?));
+            let limit = making.build(policy, name, spec, max_keys, change);
+            *plan = Some(Plan::Ready(limit.map_err(Unbuilt::Limit)?));
         }
     }
     Ok(plans.into_iter().flatten().collect())

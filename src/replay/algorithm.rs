@@ -4,8 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::key_table::KeyId;
-use crate::algorithm::Succeed;
-use crate::policy::{AlgorithmName, WithAlgorithm};
+use crate::policy::{AlgorithmName, InPolicies, WithAlgorithm};
 use crate::{Allowed, BuildError, Clock, Denied, Engine, Limiter, Quota};
 
 const ALL: [AlgorithmName; 6] = [
@@ -43,7 +42,7 @@ struct Boxed {
 impl WithAlgorithm for Boxed {
     type Output = Result<Box<dyn AnyLimiter>, BuildError>;
 
-    fn with<A: Succeed + 'static>(self, algorithm: A) -> Self::Output {
+    fn with<A: InPolicies>(self, algorithm: A) -> Self::Output {
         Ok(Box::new(Limiter::builder(algorithm).max_keys(self.max_keys).clock(self.clock).build()?))
     }
 }

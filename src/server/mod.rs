@@ -7,4 +7,19 @@
 
 mod activity;
 mod caller;
+mod counting;
+mod error;
+mod operate;
+mod routes;
+#[expect(clippy::module_inception, reason = "it is what the module is about")]
+mod server;
 mod service;
+mod settings;
+mod told;
+
+pub use error::ServerError;
+pub use server::{Running, Server};
+pub use settings::{
+    BackendSettings, CallerSettings, ConnectionLimits, Secret, Settings, SettingsError, ShutdownSettings,
+    SnapshotSettings, TlsSettings,
+};

@@ -2,6 +2,8 @@
 
 mod check_config;
 mod replay;
+#[cfg(feature = "server")]
+mod serve;
 
 use std::error::Error;
 use std::io::{self, BufWriter, ErrorKind, Write};
@@ -21,12 +23,16 @@ struct Cli {
 enum Command {
     Replay(Box<replay::ReplayArgs>),
     CheckConfig(check_config::CheckConfigArgs),
+    #[cfg(feature = "server")]
+    Serve(Box<serve::ServeArgs>),
 }
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Replay(args) => replay::run(*args),
         Command::CheckConfig(args) => check_config::run(&args),
+        #[cfg(feature = "server")]
+        Command::Serve(args) => serve::run(*args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

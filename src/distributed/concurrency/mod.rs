@@ -100,6 +100,13 @@ impl GlobalConcurrencyLimit {
         self.inner.counted(self.inner.acquire_alone(key.as_ref(), &subject))
     }
 
+    /// Whether a place of `key` is free. Takes none. At most one round trip, within the budget; where the store cannot be asked it is as the failure
+    /// policy has it.
+    #[cfg(feature = "policy")]
+    pub(crate) async fn look(&self, key: &[u8]) -> GlobalDecision {
+        self.inner.look(key).await
+    }
+
     /// What it has decided, and who did.
     #[must_use]
     pub fn stats(&self) -> GlobalStats {
@@ -155,6 +162,19 @@ impl Inner {
                 }
                 self.acquire_alone(key, &place.subject)
             }
+        }
+    }
+
+    #[cfg(feature = "policy")]
+    async fn look(&self, key: &[u8]) -> GlobalDecision {
+        let subject = self.subjects.of(key);
+        let deadline = (tokio::time::Instant::now() + self.budget).into_std();
+        match self.store.ask(Operation::Peek(subject.clone()), deadline).await {
+            Ok(Reply::Standing(standing)) => {
+                GlobalDecision::new(standing.remaining > 0, Source::Remote, self.places, standing)
+            }
+            // A place that is given back at once.
+            _ => self.acquire_alone(key, &subject).map_or_else(|refused| refused, |(_, decision)| decision),
         }
     }
 

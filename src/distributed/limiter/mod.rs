@@ -10,6 +10,8 @@ mod debts;
 mod failing;
 mod group;
 mod leases;
+#[cfg(feature = "policy")]
+mod look;
 mod report;
 mod stats;
 mod subjects;

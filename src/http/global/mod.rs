@@ -83,7 +83,7 @@ impl Checked<Global> {
 }
 
 /// Whether nobody counted: neither the store, nor this node its share.
-pub(super) fn is_uncounted(source: distributed::Source) -> bool {
+pub(crate) fn is_uncounted(source: distributed::Source) -> bool {
     matches!(source, distributed::Source::FailOpen | distributed::Source::FailClosed)
 }
 

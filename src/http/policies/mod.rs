@@ -3,7 +3,7 @@
 mod asking;
 mod attributes;
 mod delayed;
-mod reports;
+pub(crate) mod reports;
 mod told;
 mod values;
 

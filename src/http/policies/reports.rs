@@ -6,12 +6,12 @@ use crate::http::{LimitReport, Unit, global};
 use crate::policy::{Reason, Standing, Verdict};
 
 /// Where a request stands that passes.
-pub(super) fn of_pass(verdict: &Verdict) -> Vec<LimitReport> {
+pub(crate) fn of_pass(verdict: &Verdict) -> Vec<LimitReport> {
     enforced(verdict).map(|standing| report(&standing)).collect()
 }
 
 /// Where a request stands that does not pass: at least one report refuses.
-pub(super) fn of_refusal(verdict: &Verdict) -> Vec<LimitReport> {
+pub(crate) fn of_refusal(verdict: &Verdict) -> Vec<LimitReport> {
     let mut reports = of_pass(verdict);
     if !matches!(verdict.reason(), Some(Reason::LimitReached | Reason::BackendFailed)) {
         reports.extend(verdict.policy().map(nothing_passes));

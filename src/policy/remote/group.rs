@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use super::super::correct::QueryError;
 use super::limit::{Counting, RemoteLimit};
 use super::limits::RemoteLimits;
-use super::question::{AskedThere, PlaceQuestion, RateQuestion, ask_rates, ask_rates_now};
+use super::question::{AskedThere, Correcting, PlaceQuestion, RateQuestion, ask_rates, ask_rates_now};
 use super::together;
 use crate::distributed::{BoxFuture, GlobalDecision, Source};
 
@@ -130,4 +131,46 @@ pub(in crate::policy) async fn ask_all(enforced: &mut RemoteGroup, watched: &mut
         }));
     }
     together::all(questions).await
+}
+
+/// Asks these where each limit stands, all at the same time.
+pub(in crate::policy) async fn look_all(groups: impl Iterator<Item = &mut RemoteGroup>) {
+    let mut questions: Vec<BoxFuture<'_, bool>> = Vec::new();
+    for group in groups {
+        for rate in &mut group.rates {
+            questions.push(Box::pin(async move {
+                rate.look().await;
+                true
+            }));
+        }
+        for place in &mut group.places {
+            questions.push(Box::pin(async move {
+                place.look().await;
+                true
+            }));
+        }
+    }
+    together::all(questions).await;
+}
+
+/// Gives back or forgets what was spent at all rates, at the same time. Says how many those were.
+///
+/// # Errors
+///
+/// The first in order; all are tried.
+pub(in crate::policy) async fn correct_all(
+    groups: impl Iterator<Item = &RemoteGroup>,
+    correcting: Correcting,
+) -> Result<usize, QueryError> {
+    let rates: Vec<&RateQuestion> = groups.flat_map(|group| &group.rates).collect();
+    let mut changed: Vec<Result<(), QueryError>> = rates.iter().map(|_| Ok(())).collect();
+    let mut questions: Vec<BoxFuture<'_, bool>> = Vec::new();
+    for (rate, changed) in rates.iter().zip(&mut changed) {
+        questions.push(Box::pin(async move {
+            *changed = rate.change(correcting).await;
+            true
+        }));
+    }
+    together::all(questions).await;
+    changed.into_iter().collect::<Result<(), QueryError>>().map(|()| rates.len())
 }

@@ -8,8 +8,10 @@ mod question;
 mod rule;
 mod together;
 
-pub(super) use group::{RemoteGroup, RemoteRates, ask_all};
+pub(super) use group::{RemoteGroup, RemoteRates, ask_all, correct_all, look_all};
 pub(super) use limit::RemoteLimit;
 pub(super) use limits::{RemoteLimits, store_names};
-pub(super) use question::AskedThere;
+pub(super) use question::{AskedThere, Correcting};
 pub(super) use rule::rule;
+#[cfg(feature = "server")]
+pub(crate) use rule::shared_rule;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::super::correct::QueryError;
 use super::limit::RemoteLimit;
 use crate::distributed::{
     CheckedAll, Correction, GlobalConcurrencyLimit, GlobalDecision, GlobalLimiter, GlobalPermit, On,
@@ -52,6 +53,13 @@ enum PlaceAnswer {
     Held(GlobalPermit),
 }
 
+/// What becomes of what was spent under a key.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::policy) enum Correcting {
+    GiveBack(u64),
+    Forget,
+}
+
 /// Asks about all of these rates together.
 pub(super) async fn ask_rates(rates: &mut [RateQuestion]) -> bool {
     let limits: Vec<On<'_>> = rates.iter().map(RateQuestion::on).collect();
@@ -94,6 +102,20 @@ impl RateQuestion {
         }
     }
 
+    /// Where it stands. Nothing is spent.
+    pub(super) async fn look(&mut self) {
+        self.answer = Answer::Told(self.limiter.look(&self.asked.key, self.asked.cost).await);
+    }
+
+    /// Gives back or forgets what was spent under the key.
+    pub(super) async fn change(&self, correcting: Correcting) -> Result<(), QueryError> {
+        let changed = match correcting {
+            Correcting::GiveBack(tokens) => self.limiter.refund(&self.asked.key, tokens).await,
+            Correcting::Forget => self.limiter.reset(&self.asked.key).await,
+        };
+        changed.map_err(|error| QueryError { limit: self.asked.limit.name.to_string(), error })
+    }
+
     /// Makes what was spent so much, in the background.
     pub(super) fn correct(&self, actual: u64) {
         if let Answer::Spent { decision, unasked } = self.answer {
@@ -124,6 +146,11 @@ impl PlaceQuestion {
     pub(super) fn ask_now(&mut self) -> bool {
         let acquired = self.limit.acquire_now(&self.asked.key);
         self.hear(acquired)
+    }
+
+    /// How many are free. None is taken.
+    pub(super) async fn look(&mut self) {
+        self.answer = PlaceAnswer::Told(self.limit.look(&self.asked.key).await);
     }
 
     fn hear(&mut self, acquired: Result<GlobalPermit, GlobalDecision>) -> bool {

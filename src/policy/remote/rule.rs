@@ -5,10 +5,22 @@ use std::time::Duration;
 use super::super::limits::LimitSpec;
 use super::super::model::AlgorithmName;
 use crate::distributed::Rule;
+#[cfg(feature = "server")]
+use crate::quota::Quota;
 
 /// How long a place of a concurrency limit is held without a word of its node: a node that has died keeps others out no longer, and one that
 /// lives has renewed it several times by then.
 const HOLD: Duration = Duration::from_secs(60);
+
+/// The rule by which a store counts by this algorithm.
+///
+/// # Errors
+///
+/// Which field is wrong, and what to change.
+#[cfg(feature = "server")]
+pub(crate) fn shared_rule(algorithm: AlgorithmName, quota: Quota) -> Result<Rule, (&'static str, String)> {
+    rule(LimitSpec::new(algorithm, quota))
+}
 
 /// The rule by which a store counts a limit.
 ///

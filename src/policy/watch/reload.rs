@@ -139,7 +139,12 @@ impl Reloader {
                 Err(FileError { file: Some(self.file.clone()), kind: FileErrorKind::Io(error) })
             }
         };
-        self.set.apply(policies.map_err(WatchError::File)?).map_err(WatchError::Policies)
+        let policies = policies.map_err(WatchError::File)?;
+        if self.set.version() > 0 && *self.set.policies() == policies {
+            // As when this program has written to the file what it has put in force.
+            return Ok(Change::new(self.set.version()));
+        }
+        self.set.apply(policies).map_err(WatchError::Policies)
     }
 
     fn tell_applied(&self, change: &Change) {

@@ -1,0 +1,218 @@
+//! [`Counting`]: what was decided so far, by policy: for Prometheus, and for the dashboard.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arc_swap::ArcSwap;
+use metrics::{describe_gauge, gauge, with_local_recorder};
+use metrics_exporter_prometheus::{
+    BuildError, Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder,
+};
+use parking_lot::Mutex;
+
+use super::operate::State;
+use super::service::{NamedBackend, Service};
+use crate::limiter::RandomState;
+use crate::observe::{Decided, MetricsObserver, Observer};
+use crate::policy::{PolicyReload, PolicySet};
+
+/// Under this name limits are counted that come with the request.
+pub(crate) const CALLER: &str = "caller";
+
+const STATE: &str = "tollgate_state";
+const BUILD: &str = "tollgate_build_info";
+const TRACKED_KEYS: &str = "tollgate_tracked_keys";
+
+/// In memory a decision takes a microsecond, by a backend a millisecond, and no request waits longer than 10 seconds.
+const BUCKETS: [f64; 14] =
+    [1e-7, 2.5e-7, 5e-7, 1e-6, 1e-5, 1e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2, 1e-1, 1.0];
+
+/// What was decided so far, by policy.
+pub(crate) struct Counting {
+    /// Its own, and not the program's: several services may run in one.
+    recorder: PrometheusRecorder,
+    exported: PrometheusHandle,
+    named: ArcSwap<Named>,
+    /// One at a time makes handles for other policies.
+    renaming: Mutex<()>,
+}
+
+/// Where the decisions of the policies of a version are counted.
+struct Named {
+    version: Option<u64>,
+    observer: MetricsObserver,
+    counts: HashMap<Arc<str>, Arc<Counts>, RandomState>,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    admitted: AtomicU64,
+    refused: AtomicU64,
+}
+
+/// What a policy has admitted and refused so far.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Sample {
+    pub(crate) policy: Arc<str>,
+    pub(crate) admitted: u64,
+    pub(crate) refused: u64,
+}
+
+impl Counting {
+    /// # Errors
+    ///
+    /// Only for buckets that make no sense.
+    pub(crate) fn new() -> Result<Counting, BuildError> {
+        let durations = Matcher::Suffix("_duration_seconds".to_owned());
+        let recorder = PrometheusBuilder::new().set_buckets_for_metric(durations, &BUCKETS)?.build_recorder();
+        let named = with_local_recorder(&recorder, || Named {
+            version: None,
+            observer: MetricsObserver::new([CALLER]),
+            counts: HashMap::default(),
+        });
+        Ok(Counting {
+            exported: recorder.handle(),
+            recorder,
+            named: ArcSwap::from_pointee(named),
+            renaming: Mutex::default(),
+        })
+    }
+
+    /// Runs what registers metrics, so that they are registered here.
+    pub(crate) fn register<T>(&self, registers: impl FnOnce() -> T) -> T {
+        with_local_recorder(&self.recorder, registers)
+    }
+
+    /// Tells somebody who counts. Policies that are new since the last time get counters of their own.
+    pub(crate) fn with<T>(
+        &self,
+        policies: &PolicySet,
+        backends: &BTreeMap<String, NamedBackend>,
+        tell: impl FnOnce(&dyn Observer) -> T,
+    ) -> T {
+        let mut named = self.named.load();
+        if named.version != Some(policies.version()) {
+            drop(named);
+            self.rename(policies, backends);
+            named = self.named.load();
+        }
+        tell(&**named)
+    }
+
+    fn rename(&self, policies: &PolicySet, backends: &BTreeMap<String, NamedBackend>) {
+        let _one_at_a_time = self.renaming.lock();
+        let old = self.named.load();
+        // In this order: if it changes in between it is done again.
+        let version = policies.version();
+        if old.version == Some(version) {
+            return;
+        }
+        let in_force = policies.policies();
+        let names: Vec<Arc<str>> =
+            in_force.policy.iter().map(|policy| policy.id.as_str()).chain([CALLER]).map(Arc::from).collect();
+        let counts = names
+            .iter()
+            .map(|name| (Arc::clone(name), old.counts.get(name).cloned().unwrap_or_default()))
+            .collect();
+        let observer = self.register(|| {
+            let observer = MetricsObserver::new(names);
+            backends.iter().fold(observer, |observer, (name, backend)| {
+                observer.watch_store(name.clone(), &backend.store)
+            })
+        });
+        self.named.store(Arc::new(Named { version: Some(version), observer, counts }));
+    }
+
+    /// What was admitted and refused so far, by policy.
+    pub(crate) fn samples(
+        &self,
+        policies: &PolicySet,
+        backends: &BTreeMap<String, NamedBackend>,
+    ) -> Vec<Sample> {
+        self.with(policies, backends, |_| ());
+        let named = self.named.load();
+        let sample = |(policy, counts): (&Arc<str>, &Arc<Counts>)| Sample {
+            policy: Arc::clone(policy),
+            admitted: counts.admitted.load(Ordering::Relaxed),
+            refused: counts.refused.load(Ordering::Relaxed),
+        };
+        let mut samples: Vec<_> = named.counts.iter().map(sample).collect();
+        samples.sort_by(|one, other| one.policy.cmp(&other.policy));
+        samples
+    }
+
+    /// Everything as Prometheus reads it.
+    pub(crate) fn render(&self, service: &Service) -> String {
+        self.with(&service.policies, &service.backends, |_| ());
+        self.register(|| {
+            self.named.load().observer.refresh();
+            note_state(service);
+            note_keys(&service.policies);
+        });
+        self.exported.render()
+    }
+
+    /// Puts what was recorded into its buckets, which otherwise grows until somebody asks. To be called every few seconds.
+    pub(crate) fn tidy(&self) {
+        self.exported.run_upkeep();
+    }
+}
+
+fn note_state(service: &Service) {
+    describe_gauge!(STATE, "1 for the state in which the service is.");
+    describe_gauge!(BUILD, "1, with the version.");
+    let now = service.health.report(&service.backends).state;
+    for state in State::ALL {
+        gauge!(STATE, "state" => state.as_str()).set(if state == now { 1.0 } else { 0.0 });
+    }
+    gauge!(BUILD, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+}
+
+/// Limits come and go with the policies, so they are looked at anew each time.
+fn note_keys(policies: &PolicySet) {
+    describe_gauge!(TRACKED_KEYS, "Keys that are not full.");
+    let mut keys: BTreeMap<String, usize> = BTreeMap::new();
+    for limit in policies.stats() {
+        *keys.entry(limit.policy).or_default() += limit.stats.keys;
+    }
+    for (policy, keys) in keys {
+        #[expect(clippy::cast_precision_loss, reason = "gauges are floating-point numbers")]
+        gauge!(TRACKED_KEYS, "policy" => policy).set(keys as f64);
+    }
+}
+
+impl Observer for Named {
+    fn decided(&self, decision: &Decided<'_>) {
+        self.observer.decided(decision);
+        if let Some(counts) = self.counts.get(decision.policy) {
+            let count = if decision.outcome.goes_on() { &counts.admitted } else { &counts.refused };
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn failed(&self, policy: &str, kind: &'static str) {
+        self.observer.failed(policy, kind);
+    }
+}
+
+impl Observer for Counting {
+    fn policies_reloaded(&self, reload: &PolicyReload<'_>) {
+        self.register(|| self.named.load().observer.policies_reloaded(reload));
+        match reload.outcome {
+            Ok(change) => {
+                tracing::info!(file = %reload.file.display(), version = change.version, "policies applied")
+            }
+            Err(error) => {
+                tracing::error!(file = %reload.file.display(), "policies not applied, the old ones stay in force: {error}")
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Counting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Counting").finish_non_exhaustive()
+    }
+}

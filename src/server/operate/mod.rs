@@ -1,0 +1,18 @@
+//! Running the service: listeners and their limits, who may do what, how it is and how it ends.
+
+mod auth;
+mod backends;
+mod connections;
+mod front;
+mod health;
+mod http;
+mod pulse;
+mod tls;
+
+pub(crate) use auth::guard;
+pub(super) use backends::connect;
+pub(super) use connections::{Connections, Listening};
+pub(super) use front::Front;
+pub(crate) use health::{BackendHealth, Health, HealthReport, State};
+pub(super) use http::Http;
+pub(super) use tls::acceptor;

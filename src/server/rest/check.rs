@@ -1,0 +1,75 @@
+//! `POST /check` and `POST /check/batch`: limits that come with the request.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+
+use super::answer::{self, BatchAnswer, CheckAnswer};
+use super::bodies::{self, Question};
+use super::json::{self, Json};
+use super::problem::Problem;
+use crate::server::caller::{Answer, Ask, CallerError};
+use crate::server::service::Service;
+
+/// The longest key, written in escapes of six bytes, and the other fields.
+const LONGEST_CHECK: usize = 64 << 10;
+/// Room for the most keys at 400 bytes each.
+const LONGEST_BATCH: usize = 4 << 20;
+
+/// `POST /check`
+pub(super) async fn one(State(service): State<Arc<Service>>, body: Body) -> Result<Response, Problem> {
+    let body = json::bytes(body, LONGEST_CHECK).await?;
+    let check = bodies::check(&body)?;
+    let question = check.question(|field| format!("/{field}"))?;
+    let answer = service.check_caller(question.key.as_bytes(), question.limit, question.cost).await;
+    let answer = answer.map_err(|error| refused(&error, &question, |field| format!("/{field}")))?;
+    Ok(told(&question, &answer))
+}
+
+fn told(question: &Question<'_>, answer: &Answer) -> Response {
+    let report = answer::report(question, answer);
+    let status = match (answer.allowed, report.failed()) {
+        (true, _) => StatusCode::OK,
+        (false, false) => StatusCode::TOO_MANY_REQUESTS,
+        // It is not the client that asks for too much.
+        (false, true) => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    let mut response = (status, Json(CheckAnswer::from(answer))).into_response();
+    answer::write_fields(&[report], !answer.allowed, response.headers_mut());
+    response
+}
+
+/// `POST /check/batch`
+pub(super) async fn batch(State(service): State<Arc<Service>>, body: Body) -> Result<Json<BatchAnswer>, Problem> {
+    let body = json::bytes(body, LONGEST_BATCH).await?;
+    let batch = bodies::batch(&body)?;
+    let questions = batch.questions()?;
+    let asks: Vec<_> = questions.iter().map(|asked| Ask { key: asked.key.as_bytes(), limit: asked.limit, cost: asked.cost }).collect();
+    let mut answers = Vec::with_capacity(asks.len());
+    service.check_callers(&asks, &mut answers).await;
+    let mut results = Vec::with_capacity(answers.len());
+    for (place, (question, answer)) in questions.iter().zip(&answers).enumerate() {
+        let at = |field: &str| batch.pointer(place, field);
+        results.push(answer.as_ref().map(CheckAnswer::from).map_err(|error| refused(error, question, at))?);
+    }
+    let allowed = results.iter().filter(|answer| answer.allowed).count();
+    Ok(Json(BatchAnswer { allowed, refused: results.len() - allowed, results }))
+}
+
+/// A limit that was not asked.
+fn refused(error: &CallerError, question: &Question<'_>, at: impl Fn(&str) -> String) -> Problem {
+    match error {
+        CallerError::Off => Problem::new(StatusCode::FORBIDDEN, error.to_string()),
+        CallerError::Field { field, message } => {
+            let field = question.name_of(field);
+            Problem::unfit(at(field), format!("{field}: {message}"))
+        }
+        // Limits and keys that are not used are forgotten within seconds.
+        CallerError::TooManyLimits { .. } | CallerError::TooManyKeys { .. } | CallerError::Backend { .. } => {
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()).retry_after(1)
+        }
+    }
+}

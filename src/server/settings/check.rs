@@ -1,0 +1,88 @@
+//! Whether settings make sense together.
+
+use std::fs;
+
+use super::{Secret, Settings, SettingsError};
+
+/// hyper needs as much to read a head at all.
+const LEAST_HEAD_BYTES: usize = 8 << 10;
+/// A token that could be guessed guards nothing: sixteen characters of base64 are 96 bits.
+const LEAST_TOKEN: usize = 16;
+
+impl Settings {
+    /// Finds what is wrong without starting anything: that values make sense, also together.
+    ///
+    /// # Errors
+    ///
+    /// [`SettingsError`] names the field, and says what to change.
+    pub fn check(&self) -> Result<(), SettingsError> {
+        let token = self.the_token()?;
+        if !self.listen.ip().is_loopback() && token.is_none() {
+            return Err(SettingsError::value(
+                "listen",
+                format!(
+                    "{} can be reached from other machines, and there is no token to keep strangers from changing limits: make \
+                     one with `openssl rand -hex 24 > token` and give it with --token-file, or listen on 127.0.0.1",
+                    self.listen
+                ),
+            ));
+        }
+        for (name, backend) in &self.backends {
+            backend.builder().map_err(|(field, message)| {
+                SettingsError::value(format!("backends.{name}.{field}"), message)
+            })?;
+        }
+        if let Some(backend) = &self.callers.backend
+            && !self.backends.contains_key(backend)
+        {
+            return Err(SettingsError::value(
+                "callers.backend",
+                format!("there is no backend {backend:?}: add [backends.{backend}]"),
+            ));
+        }
+        if self.limits.head_bytes < LEAST_HEAD_BYTES {
+            let message =
+                format!("{} is too little: use at least {LEAST_HEAD_BYTES}", self.limits.head_bytes);
+            return Err(SettingsError::value("limits.head_bytes", message));
+        }
+        let counts = [
+            ("limits.connections", self.limits.connections),
+            ("limits.body_bytes", self.limits.body_bytes),
+            ("limits.batch_bytes", self.limits.batch_bytes),
+            ("callers.max_keys", self.callers.max_keys),
+            ("callers.max_limits", self.callers.max_limits),
+        ];
+        match counts.into_iter().find(|(_, count)| *count == 0) {
+            Some((field, _)) => Err(SettingsError::value(field, "is 0: use at least 1")),
+            None => Ok(()),
+        }
+    }
+
+    /// The bearer token, from wherever it is.
+    pub(crate) fn the_token(&self) -> Result<Option<Secret>, SettingsError> {
+        let (field, token) = match (&self.token, &self.token_file) {
+            (Some(_), Some(_)) => {
+                return Err(SettingsError::value(
+                    "token",
+                    "is given besides token_file: leave one of them out",
+                ));
+            }
+            (Some(token), None) => ("token", token.clone()),
+            (None, Some(file)) => {
+                let text = fs::read_to_string(file).map_err(|error| {
+                    SettingsError::value("token_file", format!("{} cannot be read: {error}", file.display()))
+                })?;
+                ("token_file", Secret::new(text.trim()))
+            }
+            (None, None) => return Ok(None),
+        };
+        let text = token.text();
+        if text.len() < LEAST_TOKEN || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            let message = format!(
+                "a token is {LEAST_TOKEN} or more visible ASCII characters without blanks: make one with `openssl rand -hex 24`"
+            );
+            return Err(SettingsError::value(field, message));
+        }
+        Ok(Some(token))
+    }
+}

@@ -1,0 +1,74 @@
+//! What observers are told of a verdict.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::distributed::Source;
+use crate::observe::{Decided, DecisionOutcome, Observer};
+use crate::policy::{Attributes, PolicyMatch, Reason, Scope, Standing, Verdict};
+
+/// Tells of each policy that came to something: of a request that passes all that were asked, of one that does not those that refused.
+pub(crate) fn of(verdict: &Verdict, attributes: &Attributes<'_>, took: Duration, observer: &dyn Observer) {
+    if verdict.reason() == Some(Reason::MissingKey)
+        && let Some(policy) = verdict.policy()
+    {
+        observer.failed(policy, "no_key");
+    }
+    for matched in verdict.policies() {
+        let Some(outcome) = outcome(verdict, &matched) else { continue };
+        let policy = matched.policy();
+        let key = KeyOf { scope: &policy.scope, attributes };
+        let decided = Decided::new(&policy.id, outcome).with_took(took);
+        observer.decided(&decided.with_key(&key));
+    }
+}
+
+/// What a policy came to; `None` if it did not get to decide, because another refused.
+fn outcome(verdict: &Verdict, matched: &PolicyMatch<'_>) -> Option<DecisionOutcome> {
+    let id = matched.policy().id.as_str();
+    let own = || verdict.limits().filter(|standing| standing.policy() == id);
+    if verdict.is_allowed() {
+        let refuses = matched.is_shadow() && matched.refuses();
+        return Some(if own().any(|standing| standing.refuses() == refuses && is_uncounted(&standing)) {
+            DecisionOutcome::ErrorAllowed
+        } else if refuses {
+            DecisionOutcome::ShadowDenied
+        } else {
+            DecisionOutcome::Allowed
+        });
+    }
+    let by_limit = matches!(verdict.reason(), Some(Reason::LimitReached | Reason::BackendFailed));
+    let refusing = || own().filter(|standing| standing.refuses() && !standing.is_shadow());
+    if verdict.policy() != Some(id) && !(by_limit && refusing().next().is_some()) {
+        return None;
+    }
+    let failed = refusing().next().is_some() && refusing().all(|standing| is_uncounted(&standing));
+    Some(if failed { DecisionOutcome::ErrorDenied } else { DecisionOutcome::Denied })
+}
+
+/// Whether the limit's backend could not be asked, and nobody counted.
+fn is_uncounted(standing: &Standing<'_>) -> bool {
+    matches!(standing.source(), Some(Source::FailOpen | Source::FailClosed))
+}
+
+/// What a request is counted under, as `alice` or `alice issue`. It shows no secrets.
+pub(crate) struct KeyOf<'k, 'a> {
+    pub(crate) scope: &'k Scope,
+    pub(crate) attributes: &'k Attributes<'a>,
+}
+
+impl fmt::Display for KeyOf<'_, '_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.scope.is_global() {
+            return f.write_str("all");
+        }
+        for (place, name) in self.scope.attributes().enumerate() {
+            f.write_str(if place == 0 { "" } else { " " })?;
+            match self.attributes.get(name) {
+                Some(value) => value.in_scope().fmt(f)?,
+                None => f.write_str("-")?,
+            }
+        }
+        Ok(())
+    }
+}

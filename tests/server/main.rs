@@ -1,0 +1,10 @@
+//! `tollgate serve`, from outside: the real program, asked by clients that we did not write.
+#![cfg(feature = "server")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+mod curl;
+mod node;
+mod operation;
+#[allow(dead_code, reason = "other tests use all of it")]
+#[path = "../redis/servers/mod.rs"]
+mod servers;
