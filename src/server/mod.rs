@@ -9,6 +9,7 @@ mod activity;
 mod caller;
 mod counting;
 mod error;
+mod grpc;
 mod operate;
 mod routes;
 #[expect(clippy::module_inception, reason = "it is what the module is about")]
@@ -20,6 +21,6 @@ mod told;
 pub use error::ServerError;
 pub use server::{Running, Server};
 pub use settings::{
-    BackendSettings, CallerSettings, ConnectionLimits, Secret, Settings, SettingsError, ShutdownSettings,
-    SnapshotSettings, TlsSettings,
+    BackendSettings, CallerSettings, ConnectionLimits, GrpcSettings, Secret, Settings, SettingsError,
+    ShutdownSettings, SnapshotSettings, TlsSettings,
 };

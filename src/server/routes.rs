@@ -5,10 +5,10 @@ use std::sync::Arc;
 use axum::Router;
 use axum::routing::get;
 
+use super::grpc;
 use super::service::Service;
 
 /// All routes.
 pub(super) fn all(service: &Arc<Service>) -> Router {
-    let _ = service;
-    Router::new().route("/ping", get(|| async { "pong" }))
+    Router::new().route("/ping", get(|| async { "pong" })).merge(grpc::routes(service))
 }

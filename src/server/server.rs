@@ -107,6 +107,17 @@ async fn service(settings: Settings) -> Result<Service, ServerError> {
     }
     Ok(Service {
         token: settings.the_token()?,
+        callers: settings
+            .callers
+            .enabled
+            .then(|| {
+                super::caller::CallerLimits::in_memory(
+                    super::caller::Bounds::default(),
+                    crate::Clock::default(),
+                )
+                .ok()
+            })
+            .flatten(),
         policies,
         backends,
         health: Health::default(),

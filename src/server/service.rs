@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use super::activity::Activity;
-use super::caller::{Answer, CallerError, CallerLimit};
+use super::caller::{Answer, CallerError, CallerLimit, CallerLimits};
 use super::counting::{Counting, Sample};
 use super::operate::Health;
 use super::settings::{Secret, Settings};
@@ -21,6 +21,8 @@ pub(crate) struct Service {
     /// What the configuration API asks for; anybody may use it if there is none, and then only this machine can reach it.
     pub(crate) token: Option<Secret>,
     pub(crate) policies: Arc<PolicySet>,
+    /// Limits that come with the request, unless they are switched off.
+    pub(crate) callers: Option<CallerLimits>,
     pub(crate) backends: BTreeMap<String, NamedBackend>,
     pub(crate) health: Health,
     pub(crate) activity: Activity,
@@ -59,12 +61,17 @@ impl Service {
         limit: CallerLimit,
         cost: u64,
     ) -> Result<Answer, CallerError> {
-        self.check_caller_now(key, limit, cost)
+        self.callers.as_ref().ok_or(CallerError::Off)?.check(key, limit, cost).await
     }
 
     /// The same without ever waiting: it decides by what this node knows.
-    pub(crate) fn check_caller_now(&self, _: &[u8], _: CallerLimit, _: u64) -> Result<Answer, CallerError> {
-        Err(CallerError::Off)
+    pub(crate) fn check_caller_now(
+        &self,
+        key: &[u8],
+        limit: CallerLimit,
+        cost: u64,
+    ) -> Result<Answer, CallerError> {
+        self.callers.as_ref().ok_or(CallerError::Off)?.check_now(key, limit, cost)
     }
 
     /// What was admitted and refused so far by each policy, and under [`CALLER`](super::counting::CALLER); it only grows.

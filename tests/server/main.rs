@@ -3,6 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod curl;
+mod grpc_check;
+mod grpc_clients;
+mod grpc_envoy;
+mod grpc_generated;
+mod grpc_reserve;
+mod grpc_services;
 mod node;
 mod operation;
 #[allow(dead_code, reason = "other tests use all of it")]

@@ -5,6 +5,7 @@ mod check;
 mod duration;
 mod error;
 mod file;
+mod grpc;
 mod secret;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ use serde::Deserialize;
 
 pub use backend::BackendSettings;
 pub use error::SettingsError;
+pub use grpc::GrpcSettings;
 pub use secret::Secret;
 
 /// What the service is told before it starts: what a settings file holds, each field under its name.
@@ -56,6 +58,8 @@ pub struct Settings {
     pub backends: BTreeMap<String, BackendSettings>,
     /// Limits that come with the request.
     pub callers: CallerSettings,
+    /// What gRPC clients may take up, and what Envoy is told.
+    pub grpc: GrpcSettings,
     /// Bounds on what clients may take up.
     pub limits: ConnectionLimits,
     /// What is counted in memory survives a restart.
@@ -201,6 +205,7 @@ impl Default for Settings {
             tls: None,
             backends: BTreeMap::new(),
             callers: CallerSettings::default(),
+            grpc: GrpcSettings::default(),
             limits: ConnectionLimits::default(),
             snapshot: SnapshotSettings::default(),
             shutdown: ShutdownSettings::default(),
