@@ -131,6 +131,8 @@ class Service(unittest.TestCase):
             wanted |= {SERIES.sub("", name) for name in re.findall(r"\btollgate_[a-z_]+", path.read_text())}
         wanted -= {"tollgate_"}
         self.assertLessEqual(wanted, exported, f"not exported: {wanted - exported}")
+        if promtool := os.environ.get("PROMTOOL"):
+            subprocess.run([promtool, "check", "metrics"], input=states, text=True, check=True, timeout=60)
         # And by their labels' values.
         text = (DEPLOY / "prometheus/alerts.yaml").read_text() + (DEPLOY / "grafana/dashboard.json").read_text()
         for state in re.findall(r'state=\\?"([a-z]+)', text):
