@@ -225,7 +225,7 @@ impl Running {
     }
 
     fn take_resp(&mut self, listening: Listening, tls: Option<TlsAcceptor>) {
-        let (service, stop) = (Arc::clone(&self.service), self.stop.clone());
+        let (service, stop) = (Arc::clone(&self.service), self.service.stop.clone());
         let hand_on = move |stream: TcpStream, place| {
             let (service, tls, stop) = (Arc::clone(&service), tls.clone(), stop.clone());
             tokio::spawn(async move {
@@ -240,7 +240,7 @@ impl Running {
                 }
             });
         };
-        self.tasks.push(tokio::spawn(listening.take(self.connections.clone(), self.stop.clone(), hand_on)));
+        self.tasks.push(tokio::spawn(listening.take(self.connections.clone(), self.service.stop.clone(), hand_on)));
     }
 
     /// What is done every now and then.
