@@ -203,3 +203,69 @@ fn the_scope_of_a_query_is_that_of_its_policy() {
     }
     assert_eq!(left(&set.check(&Attributes::new().user("cid"))), [("all", 2), ("each", 2)]);
 }
+
+/// It compiles.
+#[test]
+fn whatever_is_asked_can_be_awaited_in_a_task_that_moves() {
+    fn moves<T: Send>(_: &T) {}
+    let (set, ann) = (PolicySet::new(), Attributes::new().user("ann"));
+    let query = set.query(&ann);
+    moves(&query.check_async());
+    moves(&query.peek());
+    moves(&query.refund(1));
+    moves(&query.reset());
+    moves(&set.check_together(&[query]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn several_requests_that_are_one_all_pass_or_none_is_charged() {
+    let (set, _faults) = both();
+    let (ann, bob) = (Attributes::new().user("ann"), Attributes::new().user("bob"));
+    let together = set.check_together(&[set.query(&ann).cost(2), set.query(&bob)]).await;
+    assert!(together.iter().all(Verdict::is_allowed));
+    assert_eq!(
+        (left(&together[0]), left(&together[1])),
+        (vec![("near", 8), ("far", 18)], vec![("near", 9), ("far", 19)])
+    );
+    for too_much in [10, 20] {
+        let only = if too_much == 10 { "near" } else { "far" };
+        let refused = set.query(&bob).cost(too_much).only_policy(only);
+        let together = set.check_together(&[set.query(&ann), refused, set.query(&ann)]).await;
+        let allowed: Vec<bool> = together.iter().map(Verdict::is_allowed).collect();
+        assert_eq!(allowed, [true, false, true]);
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        assert_eq!(left(&set.query(&ann).peek().await), [("near", 8), ("far", 18)]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_policy_of_one_request_replaces_those_of_the_others() {
+    let (store, _faults) = store();
+    let mut policies = Vec::new();
+    for (id, api) in [("one", "one"), ("two", "two"), ("three", "three")] {
+        let mut policy = near(id, "10/min");
+        policy.matches = Conditions::new().with("api", [api]);
+        policies.push(policy);
+    }
+    policies[0].replaces = vec!["two".to_owned()];
+    let set = node(&store, policies);
+    let requests = ["one", "two", "three"].map(|api| Attributes::new().user("ann").api(api));
+    let queries: Vec<_> = requests.iter().map(|request| set.query(request)).collect();
+    let together = set.check_together(&queries).await;
+    let asked: Vec<_> = together.iter().map(left).collect();
+    assert_eq!(asked, [vec![("one", 9)], vec![], vec![("three", 9)]]);
+    assert_eq!(left(&set.check_together(&queries[1..]).await[0]), [("two", 9)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn dropped_before_the_backend_answers_it_gives_back_what_memory_had_spent() {
+    let (store, faults) = store();
+    let set = node(&store, vec![near("near", "10/min"), far("far", "20/min")]);
+    let ann = Attributes::new().user("ann");
+    faults.delay(Duration::from_millis(5), Duration::ZERO);
+    let both = [set.query(&ann), set.query(&ann).only_policy("near")];
+    let dropped = tokio::time::timeout(Duration::from_millis(1), set.check_together(&both)).await;
+    assert!(dropped.is_err());
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(left(&set.query(&ann).peek().await), [("near", 10), ("far", 20)]);
+}

@@ -134,14 +134,14 @@ fn where_there_is_no_room_for_a_key_nobody_is_forgotten() {
         let keys: Vec<String> = (0..20_000).map(|key| format!("key-{key}")).collect();
         let ask = |key: &String| callers.check_now(key.as_bytes(), limit, 2);
         let known: Vec<&String> = keys.iter().filter(|key| ask(key).is_ok()).collect();
-        assert!((1_000..4_000).contains(&known.len()), "{algorithm}: {}", known.len());
+        assert!((700..4_000).contains(&known.len()), "{algorithm}: {}", known.len());
         assert!(known.iter().all(|key| !ask(key).unwrap().allowed), "{algorithm}");
         assert!(keys.iter().any(|key| ask(key) == Err(CallerError::TooManyKeys { most: 1_000 })));
     }
 }
 
 #[test]
-fn all_limits_together_have_room_for_no_more_keys_than_they_may() {
+fn all_limits_together_have_room_for_their_keys_and_a_few_pages_each() {
     let (callers, _hand) = in_memory(Bounds { max_limits: 100, max_keys: 20_000, ..Bounds::default() });
     let mut known = 0;
     for count in 1..=100 {
@@ -151,8 +151,8 @@ fn all_limits_together_have_room_for_no_more_keys_than_they_may() {
         assert!(room >= 100, "each has some: {room}");
         known += room;
     }
-    // A table surely holds what it was made for; chance, and 4 pages of 256 at the least, let some hold more.
-    assert!(known < 2 * 20_000 + 100 * 1_024, "{known}");
+    // A table has pages of 256 keys: one for each hundred that it surely holds, and some more.
+    assert!(known <= 256 * (20_000 / 100 + 100 * 5), "{known}");
 }
 
 #[tokio::test]
