@@ -20,6 +20,8 @@ mod settings;
 mod told;
 
 pub use error::ServerError;
+#[doc(hidden)]
+pub use rest::machinery;
 pub use server::{Running, Server};
 pub use settings::{
     BackendSettings, CallerSettings, ConnectionLimits, Secret, Settings, SettingsError, ShutdownSettings,

@@ -189,9 +189,12 @@ pub(super) async fn rollback(
 
 async fn policy_in(headers: &HeaderMap, body: Body) -> Result<Policy, Problem> {
     json::must_be_json(headers)?;
-    let body = json::bytes(body, LONGEST_POLICY).await?;
-    let text = json::utf_8(&body)?;
-    Policies::parse_one(text).map_err(|error| Problem::in_body(error.problems().to_vec()))
+    policy(&json::bytes(body, LONGEST_POLICY).await?)
+}
+
+/// Reads a policy, and all that is wrong with it by itself.
+pub(super) fn policy(body: &[u8]) -> Result<Policy, Problem> {
+    Policies::parse_one(json::utf_8(body)?).map_err(|error| Problem::in_body(error.problems().to_vec()))
 }
 
 async fn body_in<T: DeserializeOwned>(headers: &HeaderMap, body: Body) -> Result<T, Problem> {

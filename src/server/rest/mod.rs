@@ -11,6 +11,7 @@ mod health;
 mod json;
 mod limit_fields;
 mod limits;
+pub mod machinery;
 mod problem;
 
 use std::sync::Arc;
