@@ -1,5 +1,6 @@
 //! Policies from files and texts, and back.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -8,7 +9,9 @@ use std::str::Utf8Error;
 
 use schemars::transform::{RecursiveTransform, Transform as _};
 use schemars::{Schema, schema_for};
+use serde::de::IgnoredAny;
 
+use super::EnvoyError;
 use super::file::{self, FLAT, Format, MAX_BYTES, Problem, UnknownFormat};
 #[cfg(feature = "server")]
 use super::model::Policy;
@@ -83,7 +86,7 @@ impl Policies {
     pub(crate) fn parse_one(text: &str) -> Result<Policy, FileError> {
         const BEFORE: &str = r#"{"policy":["#;
         // By itself it is one value, so that it cannot end the list in which it is read.
-        let is_one = serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
+        let is_one = serde_json::from_str::<IgnoredAny>(text).is_ok();
         let list = if is_one { &format!("{BEFORE}{text}]}}") } else { text };
         let mut read = file::read::<Policies>(list, Format::Json);
         if let Some(policies) = &read.value {
@@ -105,7 +108,8 @@ impl Policies {
         }
     }
 
-    /// Reads a file, whose name says how it is written: it ends in `.toml`, `.json`, `.yaml` or `.yml`.
+    /// Reads a file, whose name says how it is written: it ends in `.toml`, `.json`, `.yaml` or `.yml`. One in YAML that has a `domain` or `descriptors` at its top
+    /// is a configuration of Envoy's rate limit service, and read [as such](Policies::from_envoy).
     ///
     /// # Errors
     ///
@@ -172,7 +176,18 @@ pub(super) fn parse_file(path: &Path, bytes: &[u8]) -> Result<Policies, FileErro
     let error = |kind| FileError { file: Some(path.to_owned()), kind };
     let format = Format::of_path(path).map_err(|unknown| error(FileErrorKind::Format(unknown)))?;
     let text = std::str::from_utf8(bytes).map_err(|wrong| error(not_utf_8(bytes, wrong)))?;
+    if is_envoy(text, format) {
+        let problems =
+            |wrong: EnvoyError| FileErrorKind::Problems { problems: wrong.problems, omitted: wrong.omitted };
+        return Policies::from_envoy(text).map_err(|wrong| error(problems(wrong)));
+    }
     Policies::parse(text, format).map_err(|failed| error(failed.kind))
+}
+
+/// Whether a file is a configuration of Envoy's rate limit service. None of policies has these at its top.
+pub(crate) fn is_envoy(text: &str, format: Format) -> bool {
+    let top = || file::read::<BTreeMap<String, IgnoredAny>>(text, format).value.unwrap_or_default();
+    format == Format::Yaml && top().keys().any(|key| key == "domain" || key == "descriptors")
 }
 
 impl FileError {

@@ -8,9 +8,12 @@
 mod activity;
 mod caller;
 mod counting;
+mod dashboard;
 mod error;
+pub(crate) mod grpc;
 mod operate;
 mod policy_file;
+mod resp;
 mod rest;
 mod routes;
 #[expect(clippy::module_inception, reason = "it is what the module is about")]
@@ -22,8 +25,11 @@ mod told;
 pub use error::ServerError;
 #[doc(hidden)]
 pub use rest::machinery;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub use resp::resp_answers;
 pub use server::{Running, Server};
 pub use settings::{
-    BackendSettings, CallerSettings, ConnectionLimits, Secret, Settings, SettingsError, ShutdownSettings,
-    SnapshotSettings, TlsSettings,
+    BackendSettings, CallerSettings, ConnectionLimits, GrpcSettings, Secret, Settings, SettingsError,
+    ShutdownSettings, SnapshotSettings, TlsSettings,
 };

@@ -59,6 +59,7 @@ impl Service {
         self.counting.with(&self.policies, &self.backends, |observer| {
             told::of(verdict, attributes, took, observer);
         });
+        told::note(verdict, attributes, &self.activity);
     }
 
     /// Asks a limit that came with the request.
@@ -97,7 +98,7 @@ impl Service {
         let (begun, already) = (Instant::now(), answers.len());
         callers.check_many(asks, answers).await;
         let asked = asks.iter().map(|ask| ask.key).zip(&answers[already..]);
-        let _ = (asked, begun);
+        self.counting.note_callers(asked, begun.elapsed(), &self.activity);
         Ok(())
     }
 
@@ -111,7 +112,7 @@ impl Service {
     }
 
     fn note_caller(&self, key: &[u8], answer: &Result<Answer, CallerError>, took: Duration) {
-        let _ = (key, answer, took);
+        self.counting.note_callers([(key, answer)], took, &self.activity);
     }
 
     /// What was admitted and refused so far by each policy, and under [`CALLER`](super::counting::CALLER); it only grows.
