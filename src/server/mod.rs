@@ -23,11 +23,11 @@ mod settings;
 mod told;
 
 pub use error::ServerError;
-#[doc(hidden)]
-pub use rest::machinery;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub use resp::resp_answers;
+#[doc(hidden)]
+pub use rest::machinery;
 pub use server::{Running, Server};
 pub use settings::{
     BackendSettings, CallerSettings, ConnectionLimits, GrpcSettings, Secret, Settings, SettingsError,

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use http::header::{ETAG, IF_MATCH, LOCATION};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use schemars::JsonSchema;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
 
 use super::json::{self, Json};
@@ -212,7 +212,13 @@ async fn policy_in(headers: &HeaderMap, body: Body) -> Result<Policy, Problem> {
 
 /// Reads a policy, and all that is wrong with it by itself.
 pub(super) fn policy(body: &[u8]) -> Result<Policy, Problem> {
-    Policies::parse_one(json::utf_8(body)?).map_err(|error| Problem::in_body(error.problems().to_vec()))
+    let text = json::utf_8(body)?;
+    Policies::parse_one(text).map_err(|error| {
+        // What is JSON and makes no policy: what it says is wrong, whether that shows in a type or in a text.
+        let is_json = serde_json::from_str::<IgnoredAny>(text).is_ok();
+        let status = if is_json { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::BAD_REQUEST };
+        Problem::of(status, error.problems().iter().cloned().map(Wrong::from).collect())
+    })
 }
 
 async fn body_in<T: DeserializeOwned>(headers: &HeaderMap, body: Body) -> Result<T, Problem> {

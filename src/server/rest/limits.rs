@@ -70,9 +70,11 @@ struct LimitAnswer {
     retry_after: Option<f64>,
     /// Whether it counts how many are under way at once, not how many come.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schemars(default)]
     concurrency: bool,
     /// Whether it only watches.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schemars(default)]
     shadow: bool,
     /// Who decided, if a backend counts.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -9,7 +9,8 @@ use super::problem::Problem;
 ///
 /// The problem.
 pub fn read_check(body: &[u8]) -> Result<usize, String> {
-    let read = || bodies::check(body)?.question(|field| format!("/{field}")).map(|question| question.key.len());
+    let read =
+        || bodies::check(body)?.question(|field| format!("/{field}")).map(|question| question.key.len());
     read().map_err(told)
 }
 

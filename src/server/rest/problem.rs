@@ -30,6 +30,7 @@ pub(crate) struct Problem {
     field: Option<String>,
     /// All that is wrong, where that is more than one thing, or its place in the body is known.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(default)]
     errors: Vec<Wrong>,
     #[serde(skip)]
     headers: Vec<(HeaderName, HeaderValue)>,
