@@ -63,11 +63,7 @@ fn all_that_is_wrong_with_a_policy_is_told_at_once_and_nothing_changes() {
     fields.sort_unstable();
     assert_eq!(fields, ["/brust", "/id", "/limit", "/shadow"]);
     assert!(problem["errors"][0]["line"] == 1 && problem["errors"][0]["column"].as_u64() > Some(0));
-    assert!(
-        problem.to_string().contains("did you mean \\\\\\\"burst\\\\\\\"")
-            || problem.to_string().contains("did you mean"),
-        "{problem}"
-    );
+    assert!(problem.to_string().contains("did you mean"), "{problem}");
 
     let unfit =
         node.post(ALL, &json!({ "id": "b", "limit": "1/s", "backend": "redis", "replaces": ["nobody"] }));
