@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::header::{ETAG, IF_MATCH, LOCATION};
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::json::{self, Json};
 use super::limits::no_policy;
 use super::problem::{Problem, Wrong, pointer};
+use super::segment::Segment;
 use crate::digest::digest;
 use crate::policy::{self, Change, Invalid, Policies, Policy, PolicyError, PolicySet, Tier};
 use crate::server::policy_file::{self, ChangeError};
@@ -104,7 +105,7 @@ pub(super) async fn list(State(service): State<Arc<Service>>) -> Response {
 /// `GET /api/config/rate-limits/{policyID}`
 pub(super) async fn get(
     State(service): State<Arc<Service>>,
-    Path(id): Path<String>,
+    Segment(id): Segment,
 ) -> Result<Response, Problem> {
     let policies = service.policies.policies();
     let policy = find(&policies, &id).ok_or_else(|| no_policy(&id))?;
@@ -136,7 +137,7 @@ pub(super) async fn add(
 /// `PUT /api/config/rate-limits/{policyID}`
 pub(super) async fn put(
     State(service): State<Arc<Service>>,
-    Path(id): Path<String>,
+    Segment(id): Segment,
     headers: HeaderMap,
     body: Body,
 ) -> Result<(StatusCode, Json<ChangeAnswer>), Problem> {
@@ -157,7 +158,7 @@ pub(super) async fn put(
 /// `DELETE /api/config/rate-limits/{policyID}`
 pub(super) async fn delete(
     State(service): State<Arc<Service>>,
-    Path(id): Path<String>,
+    Segment(id): Segment,
     headers: HeaderMap,
 ) -> Result<Json<ChangeAnswer>, Problem> {
     let removed = id.clone();
@@ -170,7 +171,7 @@ pub(super) async fn delete(
 /// `POST /api/config/rate-limits/{policyID}/state`
 pub(super) async fn transition(
     State(service): State<Arc<Service>>,
-    Path(id): Path<String>,
+    Segment(id): Segment,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<ChangeAnswer>, Problem> {
@@ -217,7 +218,7 @@ pub(super) fn policy(body: &[u8]) -> Result<Policy, Problem> {
         // What is JSON and makes no policy: what it says is wrong, whether that shows in a type or in a text.
         let is_json = serde_json::from_str::<IgnoredAny>(text).is_ok();
         let status = if is_json { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::BAD_REQUEST };
-        Problem::of(status, error.problems().iter().cloned().map(Wrong::from).collect())
+        Problem::of(status, error.problems().iter().map(|problem| Wrong::of(problem, text)).collect())
     })
 }
 

@@ -12,7 +12,9 @@ mod json;
 mod limit_fields;
 mod limits;
 pub mod machinery;
+mod place;
 mod problem;
+mod segment;
 
 use std::sync::Arc;
 
