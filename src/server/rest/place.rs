@@ -43,7 +43,7 @@ mod tests {
         assert_eq!(field(1, 9).as_deref(), Some("/key"));
         assert_eq!(field(2, 2).as_deref(), Some("/rate"));
         assert_eq!(field(2, 11).as_deref(), Some("/rate"));
-        assert_eq!(field(2, 24).as_deref(), Some("/cost"));
+        assert_eq!(field(2, 22).as_deref(), Some("/cost"));
         assert_eq!((field(1, 1), field(9, 9), field(0, 0)), (None, None, None));
         assert_eq!(field_at("{\"checks\": [{\"rate\": 1.5}]}", 1, 22), None);
     }
