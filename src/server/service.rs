@@ -88,16 +88,18 @@ impl Service {
         answer
     }
 
-    /// The same of many keys. Appends an answer for each, in their order.
-    pub(crate) async fn check_callers(&self, asks: &[Ask<'_>], answers: &mut Vec<Result<Answer, CallerError>>) {
-        let Some(callers) = &self.callers else {
-            answers.extend(asks.iter().map(|_| Err(CallerError::Off)));
-            return;
-        };
+    /// The same of many keys. Appends an answer for each, in their order; nothing if such limits are switched off.
+    pub(crate) async fn check_callers(
+        &self,
+        asks: &[Ask<'_>],
+        answers: &mut Vec<Result<Answer, CallerError>>,
+    ) -> Result<(), CallerError> {
+        let callers = self.callers()?;
         let (begun, already) = (Instant::now(), answers.len());
         callers.check_many(asks, answers).await;
         let asked = asks.iter().map(|ask| ask.key).zip(&answers[already..]);
         self.counting.note_callers(asked, begun.elapsed(), &self.activity);
+        Ok(())
     }
 
     /// Whether nothing is ever waited for: [`check_caller_now`](Service::check_caller_now) is then all there is.

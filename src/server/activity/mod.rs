@@ -162,7 +162,8 @@ mod tests {
 
         let mut of_ann = activity.of_user("ann");
         of_ann.sort_by(|one, other| one.api.cmp(&other.api));
-        let counts: Vec<_> = of_ann.iter().map(|seen| (seen.api.as_deref(), seen.requests, seen.blocked)).collect();
+        let counts: Vec<_> =
+            of_ann.iter().map(|seen| (seen.api.as_deref(), seen.requests, seen.blocked)).collect();
         assert_eq!(counts, [(Some("cards"), 2, 1), (Some("loans"), 1, 0)]);
         assert_eq!(activity.of_all().len(), 3, "one about nobody is only counted");
         assert_eq!(activity.totals(), Totals { requests: 5, blocked: 2 });

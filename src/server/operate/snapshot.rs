@@ -43,7 +43,9 @@ pub(crate) async fn write(service: &Arc<Service>) -> Result<(), ServerError> {
     let Some(file) = service.settings.snapshot.file.clone() else { return Ok(()) };
     let service = Arc::clone(service);
     let writing = tokio::task::spawn_blocking(move || write_now(&service, &file));
-    writing.await.unwrap_or_else(|_| Err(wrong(Path::new(""), "the snapshot was not written: there was a panic".into())))
+    writing.await.unwrap_or_else(|_| {
+        Err(wrong(Path::new(""), "the snapshot was not written: there was a panic".into()))
+    })
 }
 
 fn write_now(service: &Service, file: &PathBuf) -> Result<(), ServerError> {

@@ -116,7 +116,8 @@ pub struct CallerSettings {
 
 impl CallerSettings {
     pub(crate) fn bounds(&self) -> Bounds {
-        let &CallerSettings { max_rate, max_window, max_burst, max_keys, max_limits, max_key_bytes, .. } = self;
+        let &CallerSettings { max_rate, max_window, max_burst, max_keys, max_limits, max_key_bytes, .. } =
+            self;
         Bounds { max_rate, max_window, max_burst, max_keys, max_limits, longest_key: max_key_bytes }
     }
 }
