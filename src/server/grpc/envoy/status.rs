@@ -37,6 +37,14 @@ pub(super) struct Told {
     unavailable: bool,
 }
 
+/// What policies said that were to charge a descriptor.
+#[derive(Debug)]
+pub(super) struct Charged {
+    pub(super) verdict: Verdict,
+    /// Whether they did.
+    pub(super) spent: bool,
+}
+
 /// Who said so.
 #[derive(Debug)]
 enum Said {
@@ -55,8 +63,8 @@ enum Spent {
 
 impl Told {
     /// What policies say that were asked for it.
-    pub(super) fn of_verdict(verdict: Verdict) -> Told {
-        let spent = if verdict.is_allowed() { Spent::ByPolicies } else { Spent::Nothing };
+    pub(super) fn of_verdict(Charged { verdict, spent }: Charged) -> Told {
+        let spent = if spent { Spent::ByPolicies } else { Spent::Nothing };
         Told { spent, ..Told::of_look(verdict) }
     }
 
