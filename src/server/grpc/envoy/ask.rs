@@ -77,7 +77,11 @@ impl<'r> Ask<'r> {
     }
 
     /// What policies are to charge, if they are to.
-    pub(super) fn charge<'q>(&self, service: &'q Service, attributes: &'q Attributes<'q>) -> Option<Query<'q>> {
+    pub(super) fn charge<'q>(
+        &self,
+        service: &'q Service,
+        attributes: &'q Attributes<'q>,
+    ) -> Option<Query<'q>> {
         match self.hits {
             Hits::Spend(hits) if self.limit.is_none() => Some(service.policies.query(attributes).cost(hits)),
             _ => None,
@@ -95,7 +99,9 @@ impl<'r> Ask<'r> {
             (Some(limit), _) if limit.requests_per_unit == 0 => Ok(Told::blocked(limit)),
             (Some(limit), _) => self.by_limit(service, limit).await,
             (None, Some(charged)) => {
-                if matches!(self.hits, Hits::Spend(2..)) && charged.verdict.reason() == Some(Reason::LimitReached) {
+                if matches!(self.hits, Hits::Spend(2..))
+                    && charged.verdict.reason() == Some(Reason::LimitReached)
+                {
                     spend_rest(service.policies.query(attributes), &charged.verdict).await;
                 }
                 Ok(Told::of_verdict(charged))
