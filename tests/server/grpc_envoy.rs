@@ -14,6 +14,7 @@ use tonic::transport::Channel;
 
 use crate::grpc_clients::{connect, wrong_field};
 use crate::node::Node;
+use crate::servers::free_port;
 
 /// As envoyproxy/ratelimit reads it.
 const CONFIGURATION: &str = "
@@ -40,6 +41,21 @@ descriptors:
     rate_limit: { unit: month, requests_per_unit: 100, name: sale, replaces: [{ name: per-user }] }
 ";
 
+/// In Tollgate's own format.
+const POLICIES: &str = r#"
+[[policy]]
+id = "closed"
+match = { "envoy.1.closed" = "*" }
+limit = "100/day"
+backend = "redis"
+on_failure = "closed"
+
+[[policy]]
+id = "once"
+match = { "envoy.1.once" = "*" }
+limit = "1/day"
+"#;
+
 /// Nobody tests when one ends.
 const MONTH: i32 = 5;
 
@@ -51,12 +67,14 @@ struct Envoy {
 
 impl Envoy {
     async fn start(settings: &str) -> Envoy {
+        Envoy::with(CONFIGURATION, "ratelimit.yaml", settings).await
+    }
+
+    async fn with(policies: &str, file: &str, settings: &str) -> Envoy {
         let builder = Node::builder();
-        builder.file("ratelimit.yaml", CONFIGURATION);
-        let settings = builder.file(
-            "tollgate.toml",
-            &format!("listen = \"127.0.0.1:0\"\npolicies = \"ratelimit.yaml\"\n{settings}"),
-        );
+        builder.file(file, policies);
+        let settings = format!("listen = \"127.0.0.1:0\"\npolicies = \"{file}\"\n{settings}");
+        let settings = builder.file("tollgate.toml", &settings);
         let node = builder.flags(&["--config", settings.to_str().unwrap()]).start();
         Envoy { client: RateLimitServiceClient::new(connect(&node).await), _node: node }
     }
@@ -239,6 +257,32 @@ async fn a_request_that_makes_no_sense_names_the_field_and_charges_nothing() {
         assert_eq!(wrong_field(&envoy.try_ask(request).await.unwrap_err()), field);
     }
     assert_eq!(envoy.one(ann()).await.limit_remaining, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_closed_policy_whose_backend_is_away_leaves_it_to_envoy_unless_another_is_over() {
+    let nobody = free_port();
+    let settings = format!(
+        "[backends.redis]\nurl = \"redis://127.0.0.1:{nobody}\"\n[grpc]\nenvoy_headers = []\n",
+    );
+    let mut envoy = Envoy::with(POLICIES, "policies.toml", &settings).await;
+    let closed = || entries(&[("closed", "x")]);
+    let status = envoy.try_ask(about(vec![closed(), entries(&[("once", "x")])])).await.unwrap_err();
+    assert_eq!(status.code(), tonic::Code::Unavailable, "{status:?}");
+    let once = envoy.one(entries(&[("once", "x")])).await;
+    assert_eq!((once.code(), once.limit_remaining), (Code::Ok, 0), "it was not charged before");
+    let over = envoy.ask(vec![closed(), entries(&[("once", "x")])]).await;
+    assert_eq!(over.overall_code(), Code::OverLimit);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn limits_that_come_with_a_descriptor_can_be_switched_off() {
+    let mut envoy = Envoy::start("[callers]\nenabled = false").await;
+    let limit = Some(RateLimitOverride { requests_per_unit: 1, unit: MONTH });
+    let limited = RateLimitDescriptor { limit, ..entries(&[("user", "ann")]) };
+    let status = envoy.try_ask(about(vec![entries(&[("user", "ann")]), limited])).await.unwrap_err();
+    assert_eq!(status.code(), tonic::Code::FailedPrecondition, "{status:?}");
+    assert_eq!(envoy.one(entries(&[("user", "ann")])).await.limit_remaining, 2, "nothing was charged");
 }
 
 fn about(descriptors: Vec<RateLimitDescriptor>) -> RateLimitRequest {

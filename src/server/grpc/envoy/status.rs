@@ -47,6 +47,7 @@ pub(super) struct Charged {
 
 /// Who said so.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly all are the large one")]
 enum Said {
     Nobody,
     Policies(Verdict),
