@@ -11,7 +11,7 @@ use super::generated::tollgate::v1::{
     Algorithm, CheckRequest, CheckResponse, KeySubject, Limit, RequestSubject,
 };
 use crate::policy::{AlgorithmName, Attributes, Verdict};
-use crate::quota::Quota;
+use crate::quota::{Quota, QuotaError};
 use crate::server::caller::CallerLimit;
 use crate::server::service::Service;
 
@@ -109,8 +109,10 @@ fn caller_limit(limit: &Limit) -> Result<CallerLimit, Failure> {
             "is negative, or no duration: give more than nothing",
         ));
     };
-    let quota = Quota::new(limit.count, period)
-        .map_err(|error| Failure::field("key.limit.period", error.to_string()))?;
+    let quota = Quota::new(limit.count, period).map_err(|error| {
+        let field = if matches!(error, QuotaError::Rate { .. }) { "count" } else { "period" };
+        Failure::field(format!("key.limit.{field}"), error.to_string())
+    })?;
     let quota = match limit.burst {
         Some(_) if !algorithm.has_burst() => {
             let message = format!("{algorithm} has none: leave it out");

@@ -37,8 +37,17 @@ pub(super) struct Told {
     unavailable: bool,
 }
 
+/// What policies said that were to charge a descriptor.
+#[derive(Debug)]
+pub(super) struct Charged {
+    pub(super) verdict: Verdict,
+    /// Whether they did.
+    pub(super) spent: bool,
+}
+
 /// Who said so.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly all are the large one")]
 enum Said {
     Nobody,
     Policies(Verdict),
@@ -55,8 +64,8 @@ enum Spent {
 
 impl Told {
     /// What policies say that were asked for it.
-    pub(super) fn of_verdict(verdict: Verdict) -> Told {
-        let spent = if verdict.is_allowed() { Spent::ByPolicies } else { Spent::Nothing };
+    pub(super) fn of_verdict(Charged { verdict, spent }: Charged) -> Told {
+        let spent = if spent { Spent::ByPolicies } else { Spent::Nothing };
         Told { spent, ..Told::of_look(verdict) }
     }
 
