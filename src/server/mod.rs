@@ -11,7 +11,9 @@ mod counting;
 mod error;
 pub(crate) mod grpc;
 mod operate;
+mod policy_file;
 mod resp;
+mod rest;
 mod routes;
 #[expect(clippy::module_inception, reason = "it is what the module is about")]
 mod server;
