@@ -8,6 +8,7 @@
 mod activity;
 mod caller;
 mod counting;
+mod dashboard;
 mod error;
 pub(crate) mod grpc;
 mod operate;

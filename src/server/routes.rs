@@ -7,7 +7,9 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE, IF_MATCH};
 use http::{HeaderValue, Method};
 use tower_http::cors::{AllowOrigin, Any, CorsLayer};
 
-use super::{grpc, rest};
+use super::dashboard;
+use super::grpc;
+use super::rest;
 use super::service::Service;
 
 /// What allows all pages.
@@ -15,7 +17,10 @@ const ALL: &str = "*";
 
 /// All routes.
 pub(super) fn all(service: &Arc<Service>) -> Router {
-    let routes = rest::router(Arc::clone(service)).merge(grpc::routes(service)).fallback(rest::not_found);
+    let routes = rest::router(Arc::clone(service))
+        .merge(grpc::routes(service))
+        .merge(dashboard::router(service))
+        .fallback(rest::not_found);
     match &*service.settings.cors {
         [] => routes,
         origins => routes.layer(cors(origins)),

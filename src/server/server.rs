@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
-use tokio::time::{interval, sleep, timeout};
+use tokio::time::{interval, sleep};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
@@ -15,7 +15,7 @@ use super::activity::Activity;
 use super::caller::{Backend, CallerLimits, CallerSnapshot};
 use super::counting::Counting;
 use super::error::ServerError;
-use super::operate::{self, Connections, Front, Health, Http, Listening, snapshot};
+use super::operate::{self, ConnectionPlace, Connections, Front, Health, Http, Listening, Stream, snapshot};
 use super::policy_file::PolicyFile;
 use super::routes;
 use super::service::{NamedBackend, Service};
@@ -23,8 +23,6 @@ use super::settings::{CallerSettings, Settings, SettingsError};
 use crate::clock::Clock;
 use crate::policy::{PolicySet, Watcher};
 
-/// Longer than a handshake across the world takes, and not so long that it pays to begin one and leave it.
-const HANDSHAKE: Duration = Duration::from_secs(10);
 /// How often metrics are put into their buckets, and backends are looked at: outages of that length are seen.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -83,8 +81,8 @@ impl Server {
             service,
         };
         tracing::info!(address = %running.http_address, tls = tls.is_some(), "listening for HTTP and gRPC");
-        if let (Some(resp), Some(address)) = (resp, running.resp_address) {
-            tracing::info!(%address, tls = tls.is_some(), "listening for RESP");
+        if let Some(resp) = resp {
+            tracing::info!(address = %resp.address(), tls = tls.is_some(), "listening for RESP");
             running.take_resp(resp, tls.clone());
         }
         running.take_http(http, tls);
@@ -203,48 +201,37 @@ impl Running {
         let limits = &self.service.settings.limits;
         let http = Http::new(Front::new(routes::all(&self.service), limits), limits);
         let stop = self.service.stop.clone();
-        let hand_on = move |stream: TcpStream, place| {
-            let (http, tls, stop) = (http.clone(), tls.clone(), stop.clone());
-            tokio::spawn(async move {
-                let _place = place;
-                match tls {
-                    None => http.serve(stream, &stop).await,
-                    Some(tls) => {
-                        if let Ok(Ok(stream)) = timeout(HANDSHAKE, tls.accept(stream)).await {
-                            http.serve(stream, &stop).await;
-                        }
-                    }
-                }
-            });
-        };
-        self.tasks.push(tokio::spawn(listening.take(
-            self.connections.clone(),
-            self.service.stop.clone(),
-            hand_on,
-        )));
+        self.take(listening, tls, move |stream| {
+            let (http, stop) = (http.clone(), stop.clone());
+            async move { http.serve(stream, &stop).await }
+        });
     }
 
     fn take_resp(&mut self, listening: Listening, tls: Option<TlsAcceptor>) {
-        let (service, stop) = (Arc::clone(&self.service), self.service.stop.clone());
-        let hand_on = move |stream: TcpStream, place| {
-            let (service, tls, stop) = (Arc::clone(&service), tls.clone(), stop.clone());
+        let service = Arc::clone(&self.service);
+        self.take(listening, tls, move |stream| {
+            operate::serve_resp(stream, Arc::clone(&service), service.stop.clone())
+        });
+    }
+
+    /// Takes connections, each served by a task of its own.
+    fn take<F: Future<Output = ()> + Send + 'static>(
+        &mut self,
+        listening: Listening,
+        tls: Option<TlsAcceptor>,
+        serve: impl Fn(Stream) -> F + Clone + Send + 'static,
+    ) {
+        let hand_on = move |connection: TcpStream, place: ConnectionPlace| {
+            let (tls, serve) = (tls.clone(), serve.clone());
             tokio::spawn(async move {
                 let _place = place;
-                match tls {
-                    None => operate::serve_resp(stream, service, stop).await,
-                    Some(tls) => {
-                        if let Ok(Ok(stream)) = timeout(HANDSHAKE, tls.accept(stream)).await {
-                            operate::serve_resp(stream, service, stop).await;
-                        }
-                    }
+                if let Some(stream) = operate::stream(connection, tls.as_ref()).await {
+                    serve(stream).await;
                 }
             });
         };
-        self.tasks.push(tokio::spawn(listening.take(
-            self.connections.clone(),
-            self.service.stop.clone(),
-            hand_on,
-        )));
+        let taking = listening.take(self.connections.clone(), self.service.stop.clone(), hand_on);
+        self.tasks.push(tokio::spawn(taking));
     }
 
     /// What is done every now and then.

@@ -12,7 +12,10 @@ mod lookups;
 #[path = "../model/mod.rs"]
 mod model;
 mod model_set;
+mod queries;
 mod reloads_observed;
+#[cfg(feature = "serde")]
+mod restarts;
 mod schema;
 mod traps;
 mod versions;

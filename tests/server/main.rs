@@ -3,7 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod bad_input;
+mod browser;
 mod curl;
+mod dashboard;
+mod events;
 mod grpc_check;
 mod grpc_clients;
 mod grpc_envoy;
