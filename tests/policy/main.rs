@@ -6,6 +6,7 @@ mod backends;
 mod backends_changed;
 mod backends_model;
 mod decisions;
+mod envoy;
 mod files;
 mod golden;
 mod lookups;
