@@ -74,7 +74,8 @@ pub(crate) fn run(service: &Service, turn: Duration) -> Outcome<Speed> {
         }
         Contender::Throttlecrab => {
             let plenty = i32::try_from(PLENTY)?;
-            let throttle = Throttle { key, max_burst: plenty, count_per_period: plenty, period: 1, quantity: 1 };
+            let throttle =
+                Throttle { key, max_burst: plenty, count_per_period: plenty, period: 1, quantity: 1 };
             ask(service, "/throttlecrab.RateLimiter/Throttle", throttle, turn)
         }
     }

@@ -40,8 +40,9 @@ impl Load {
                 wrk(&format!("http://{}/check", service.http), &body, CONNECTIONS, turn)
             }
             (Load::Http, Contender::Throttlecrab) => {
-                let body =
-                    format!(r#"{{"key":"user:1","max_burst":{PLENTY},"count_per_period":{PLENTY},"period":1}}"#);
+                let body = format!(
+                    r#"{{"key":"user:1","max_burst":{PLENTY},"count_per_period":{PLENTY},"period":1}}"#
+                );
                 wrk(&format!("http://{}/throttle", service.http), &body, CONNECTIONS, turn)
             }
             (Load::Batch, Contender::Tollgate) => {
@@ -66,7 +67,16 @@ fn wrk(url: &str, body: &str, connections: usize, turn: Duration) -> Outcome<Spe
     let file = tempfile::NamedTempFile::with_suffix(".lua")?;
     std::fs::write(file.path(), script)?;
     let output = Command::new("wrk")
-        .args(["--latency", "-t", "1", "-c", &connections.to_string(), "-d", &format!("{}s", turn.as_secs()), "-s"])
+        .args([
+            "--latency",
+            "-t",
+            "1",
+            "-c",
+            &connections.to_string(),
+            "-d",
+            &format!("{}s", turn.as_secs()),
+            "-s",
+        ])
         .arg(file.path())
         .arg(url)
         .output()

@@ -34,8 +34,19 @@ fn main() -> Outcome<()> {
     let rounds = options.rounds(ROUNDS).measured;
     let turn = if options.quick { QUICK_TURN } else { TURN };
     let mut report = Report::default();
-    report.line(&format!("serve: {}; {rounds} interleaved rounds of {turn:?}; the loader shares the cores", machine()));
-    report.head(&["work", "tollgate", "99% within", "throttlecrab", "99% within", "tollgate / throttlecrab", "goal"]);
+    report.line(&format!(
+        "serve: {}; {rounds} interleaved rounds of {turn:?}; the loader shares the cores",
+        machine()
+    ));
+    report.head(&[
+        "work",
+        "tollgate",
+        "99% within",
+        "throttlecrab",
+        "99% within",
+        "tollgate / throttlecrab",
+        "goal",
+    ]);
     let rows = [
         ("HTTP, 32 connections", Load::Http, "1.2x"),
         ("gRPC, 32 connections", Load::Grpc, "1.2x"),

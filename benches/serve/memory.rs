@@ -19,7 +19,13 @@ pub(crate) fn table(report: &mut Report, keys: usize) -> Outcome<()> {
             Ok([first, last]) => {
                 let each = last.saturating_sub(first) / keys as u64;
                 let goal = if contender == Contender::Tollgate { "100 MB" } else { "" };
-                report.row(&[name, megabytes(first), megabytes(last), format!("{each} bytes"), goal.to_owned()]);
+                report.row(&[
+                    name,
+                    megabytes(first),
+                    megabytes(last),
+                    format!("{each} bytes"),
+                    goal.to_owned(),
+                ]);
             }
             Err(missing) => report.row(&[name, missing.to_string()]),
         }
@@ -47,7 +53,11 @@ fn measure(contender: Contender, keys: usize) -> Outcome<[u64; 2]> {
         let expected = numbers.len();
         for number in numbers {
             let key = format!("user:{number:012}");
-            write!(sent, "*5\r\n${}\r\n{command}\r\n$17\r\n{key}\r\n$1\r\n9\r\n$2\r\n10\r\n$5\r\n86400\r\n", command.len())?;
+            write!(
+                sent,
+                "*5\r\n${}\r\n{command}\r\n$17\r\n{key}\r\n$1\r\n9\r\n$2\r\n10\r\n$5\r\n86400\r\n",
+                command.len()
+            )?;
         }
         // Sent in full before anything is read: the service holds some, and the kernel the rest.
         let mut writing = stream.try_clone()?;

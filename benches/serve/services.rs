@@ -32,11 +32,20 @@ impl Service {
         let (mut command, grpc) = match contender {
             Contender::Tollgate => {
                 let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
-                command.args(["serve", "--log", "error", "--listen", &http.to_string(), "--resp", &resp.to_string()]);
+                command.args([
+                    "serve",
+                    "--log",
+                    "error",
+                    "--listen",
+                    &http.to_string(),
+                    "--resp",
+                    &resp.to_string(),
+                ]);
                 (command, http)
             }
             Contender::Throttlecrab => {
-                let program = std::env::var("THROTTLECRAB_SERVER").unwrap_or_else(|_| "throttlecrab-server".to_owned());
+                let program =
+                    std::env::var("THROTTLECRAB_SERVER").unwrap_or_else(|_| "throttlecrab-server".to_owned());
                 let mut command = Command::new(program);
                 command.args(["--log-level", "error"]);
                 for (protocol, address) in [("http", http), ("redis", resp), ("grpc", grpc)] {
