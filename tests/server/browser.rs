@@ -36,10 +36,13 @@ struct Driver {
 impl Driver {
     fn start() -> Driver {
         let program = program("TOLLGATE_CHROMEDRIVER", "chromedriver");
-        let started = Command::new(&program).arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
+        let started =
+            Command::new(&program).arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
         let mut child = started.unwrap_or_else(|error| panic!("{program}: {error}: {MISSING}"));
         let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
-        let port = |line: String| line.split_once("started successfully on port ")?.1.trim_end_matches('.').parse().ok();
+        let port = |line: String| {
+            line.split_once("started successfully on port ")?.1.trim_end_matches('.').parse().ok()
+        };
         let port = lines.into_iter().find_map(port).expect("chromedriver says where it listens");
         Driver { child, port }
     }
@@ -49,7 +52,8 @@ impl Drop for Driver {
     fn drop(&mut self) {
         // It ends its browsers; killed, it would leave them behind.
         if let Ok(mut stream) = TcpStream::connect(("127.0.0.1", self.port)) {
-            let asked = stream.write_all(b"GET /shutdown HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+            let asked =
+                stream.write_all(b"GET /shutdown HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
             drop(asked.and_then(|()| stream.read_to_end(&mut Vec::new())));
         } else {
             drop(self.child.kill());
@@ -147,7 +151,8 @@ impl Browser {
 
     /// Types on the keyboard, whatever has the focus.
     pub(crate) async fn types(&self, text: &str) {
-        let press = |keys: KeyActions, value| keys.then(KeyAction::Down { value }).then(KeyAction::Up { value });
+        let press =
+            |keys: KeyActions, value| keys.then(KeyAction::Down { value }).then(KeyAction::Up { value });
         let keys = text.chars().fold(KeyActions::new("keyboard".to_owned()), press);
         self.client.perform_actions(keys).await.unwrap();
     }
@@ -189,9 +194,13 @@ impl Browser {
     /// The addresses that were asked since this was last asked.
     pub(crate) async fn requests(&self) -> Vec<String> {
         let entries = self.log("performance").await;
-        let messages = entries.iter().map(|entry| serde_json::from_str::<Value>(entry["message"].as_str().unwrap()).unwrap());
+        let messages = entries
+            .iter()
+            .map(|entry| serde_json::from_str::<Value>(entry["message"].as_str().unwrap()).unwrap());
         let requests = messages.filter(|entry| entry["message"]["method"] == "Network.requestWillBeSent");
-        requests.map(|entry| entry["message"]["params"]["request"]["url"].as_str().unwrap().to_owned()).collect()
+        requests
+            .map(|entry| entry["message"]["params"]["request"]["url"].as_str().unwrap().to_owned())
+            .collect()
     }
 
     async fn log(&self, kind: &str) -> Vec<Value> {

@@ -85,7 +85,12 @@ impl Feed {
         let mut latest = self.latest.clone();
         // The first sample is told at once.
         latest.mark_changed();
-        let client = Client { latest, version: None, waiting: VecDeque::from([event("history", &history)]), _place: place };
+        let client = Client {
+            latest,
+            version: None,
+            waiting: VecDeque::from([event("history", &history)]),
+            _place: place,
+        };
         Some(stream::unfold(client, Client::next))
     }
 }

@@ -42,7 +42,10 @@ async fn events(State(feed): State<Arc<Feed>>) -> Response {
         }
         None => Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,
-            format!("{} dashboards are open, as many as this service feeds: close one, or wait", Feed::MOST_CLIENTS),
+            format!(
+                "{} dashboards are open, as many as this service feeds: close one, or wait",
+                Feed::MOST_CLIENTS
+            ),
         )
         .into_response(),
     }

@@ -56,7 +56,15 @@ mod tests {
 
     #[test]
     fn nothing_in_the_page_takes_data_for_markup() {
-        let ways = ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function", "setHTML"];
+        let ways = [
+            "innerHTML",
+            "outerHTML",
+            "insertAdjacentHTML",
+            "document.write",
+            "eval(",
+            "new Function",
+            "setHTML",
+        ];
         for way in ways {
             assert!(!SCRIPT.contains(way), "{way}");
         }

@@ -42,7 +42,8 @@ impl Traffic {
             (admitted + sample.admitted, refused + sample.refused)
         });
         let names = shown.policy.iter().take(MOST_POLICIES).map(|policy| policy.id.as_str()).chain([CALLER]);
-        let by_name = |name: &str| samples.binary_search_by(|sample: &Sample| (*sample.policy).cmp(name)).ok();
+        let by_name =
+            |name: &str| samples.binary_search_by(|sample: &Sample| (*sample.policy).cmp(name)).ok();
         let traffic = names
             .filter_map(|name| samples.get(by_name(name)?))
             .map(|sample| Counted(Arc::clone(&sample.policy), sample.admitted, sample.refused))
