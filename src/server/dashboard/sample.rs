@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::policy::{BackendMode, Limit, Policies, Policy, State};
 use crate::server::counting::{CALLER, Sample};
@@ -21,8 +21,18 @@ pub(super) struct Traffic {
     pub(super) at: u64,
     /// Of all policies: admitted, refused.
     total: (u64, u64),
-    /// Of the policies that are shown: name, admitted, refused.
-    traffic: Vec<(Arc<str>, u64, u64)>,
+    /// Of the policies that are shown.
+    traffic: Vec<Counted>,
+}
+
+/// Name, admitted, refused.
+#[derive(Clone, Debug)]
+struct Counted(Arc<str>, u64, u64);
+
+impl Serialize for Counted {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        (&*self.0, self.1, self.2).serialize(serializer)
+    }
 }
 
 impl Traffic {
@@ -36,7 +46,7 @@ impl Traffic {
             |name: &str| samples.binary_search_by(|sample: &Sample| (*sample.policy).cmp(name)).ok();
         let traffic = names
             .filter_map(|name| samples.get(by_name(name)?))
-            .map(|sample| (Arc::clone(&sample.policy), sample.admitted, sample.refused))
+            .map(|sample| Counted(Arc::clone(&sample.policy), sample.admitted, sample.refused))
             .collect();
         Traffic { at, total, traffic }
     }
