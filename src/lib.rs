@@ -77,6 +77,9 @@ mod limiter;
 pub mod observe;
 #[cfg(feature = "policy")]
 pub mod policy;
+#[cfg(feature = "server")]
+#[doc(hidden)]
+pub mod probe;
 mod quota;
 mod random;
 #[cfg(feature = "redis")]

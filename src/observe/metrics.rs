@@ -6,6 +6,8 @@ mod shared;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
+#[cfg(feature = "server")]
+use std::time::Duration;
 #[cfg(feature = "policy")]
 use std::time::UNIX_EPOCH;
 
@@ -167,6 +169,14 @@ impl MetricsObserver {
         for refresh in &self.shared {
             refresh();
         }
+    }
+
+    /// The same decision of so many, which took so long together.
+    #[cfg(feature = "server")]
+    pub(crate) fn decided_many(&self, policy: &str, outcome: DecisionOutcome, count: u64, took: Duration) {
+        let handles = self.handles(policy);
+        handles.decisions(outcome).increment(count);
+        handles.duration.record(took);
     }
 
     fn handles(&self, policy: &str) -> &PolicyHandles {

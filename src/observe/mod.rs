@@ -130,6 +130,16 @@ pub enum DecisionOutcome {
 }
 
 impl DecisionOutcome {
+    /// All there are, in their order.
+    #[cfg(feature = "server")]
+    pub(crate) const ALL: [DecisionOutcome; 5] = [
+        DecisionOutcome::Allowed,
+        DecisionOutcome::Denied,
+        DecisionOutcome::ShadowDenied,
+        DecisionOutcome::ErrorAllowed,
+        DecisionOutcome::ErrorDenied,
+    ];
+
     /// A word for it, fit to be a label: `allowed`, `denied`, `shadow_denied`, `error_allowed` or `error_denied`.
     #[must_use]
     pub fn as_str(self) -> &'static str {

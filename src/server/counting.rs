@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use metrics::{describe_gauge, gauge, with_local_recorder};
@@ -12,10 +13,14 @@ use metrics_exporter_prometheus::{
 };
 use parking_lot::Mutex;
 
+use super::activity::Activity;
+use super::caller::{Answer, CallerError};
 use super::operate::State;
 use super::service::{NamedBackend, Service};
+use super::told::CallerKey;
+use crate::distributed::Source;
 use crate::limiter::RandomState;
-use crate::observe::{Decided, MetricsObserver, Observer};
+use crate::observe::{Decided, DecisionOutcome, MetricsObserver, Observer};
 use crate::policy::{PolicyReload, PolicySet};
 
 /// Under this name limits are counted that come with the request.
@@ -32,7 +37,7 @@ const BUCKETS: [f64; 14] =
 /// What was decided so far, by policy.
 pub(crate) struct Counting {
     /// Its own, and not the program's: several services may run in one.
-    recorder: PrometheusRecorder,
+    recorder: Arc<PrometheusRecorder>,
     exported: PrometheusHandle,
     named: ArcSwap<Named>,
     /// One at a time makes handles for other policies.
@@ -42,7 +47,9 @@ pub(crate) struct Counting {
 /// Where the decisions of the policies of a version are counted.
 struct Named {
     version: Option<u64>,
+    recorder: Arc<PrometheusRecorder>,
     observer: MetricsObserver,
+    callers: Arc<Counts>,
     counts: HashMap<Arc<str>, Arc<Counts>, RandomState>,
 }
 
@@ -50,6 +57,15 @@ struct Named {
 struct Counts {
     admitted: AtomicU64,
     refused: AtomicU64,
+}
+
+impl Counts {
+    fn add(&self, admitted: u64, refused: u64) {
+        self.admitted.fetch_add(admitted, Ordering::Relaxed);
+        if refused > 0 {
+            self.refused.fetch_add(refused, Ordering::Relaxed);
+        }
+    }
 }
 
 /// What a policy has admitted and refused so far.
@@ -67,9 +83,12 @@ impl Counting {
     pub(crate) fn new() -> Result<Counting, BuildError> {
         let durations = Matcher::Suffix("_duration_seconds".to_owned());
         let recorder = PrometheusBuilder::new().set_buckets_for_metric(durations, &BUCKETS)?.build_recorder();
+        let recorder = Arc::new(recorder);
         let named = with_local_recorder(&recorder, || Named {
             version: None,
+            recorder: Arc::clone(&recorder),
             observer: MetricsObserver::new([CALLER]),
+            callers: Arc::default(),
             counts: HashMap::default(),
         });
         Ok(Counting {
@@ -112,17 +131,51 @@ impl Counting {
         let in_force = policies.policies();
         let names: Vec<Arc<str>> =
             in_force.policy.iter().map(|policy| policy.id.as_str()).chain([CALLER]).map(Arc::from).collect();
-        let counts = names
+        let callers = Arc::clone(&old.callers);
+        let mut counts: HashMap<_, _, _> = names
             .iter()
             .map(|name| (Arc::clone(name), old.counts.get(name).cloned().unwrap_or_default()))
             .collect();
+        counts.insert(CALLER.into(), Arc::clone(&callers));
         let observer = self.register(|| {
             let observer = MetricsObserver::new(names);
             backends.iter().fold(observer, |observer, (name, backend)| {
                 observer.watch_store(name.clone(), &backend.store)
             })
         });
-        self.named.store(Arc::new(Named { version: Some(version), observer, counts }));
+        self.named.store(Arc::new(Named {
+            version: Some(version),
+            recorder: Arc::clone(&self.recorder),
+            observer,
+            callers,
+            counts,
+        }));
+    }
+
+    /// Counts what was decided under limits that came with a request, all of it in one go.
+    pub(crate) fn note_callers<'a>(
+        &self,
+        asked: impl IntoIterator<Item = (&'a [u8], &'a Result<Answer, CallerError>)>,
+        took: Duration,
+        activity: &Activity,
+    ) {
+        let mut counts = [0; DecisionOutcome::ALL.len()];
+        for (key, answer) in asked {
+            let Some(outcome) = outcome(answer) else { continue };
+            counts[outcome as usize] += 1;
+            if !outcome.goes_on() {
+                activity.note_refused(CALLER, &CallerKey(key));
+            }
+        }
+        let named = self.named.load();
+        let decided = DecisionOutcome::ALL.into_iter().zip(counts).filter(|(_, count)| *count > 0);
+        let (mut admitted, mut refused) = (0, 0);
+        for (outcome, count) in decided {
+            named.observer.decided_many(CALLER, outcome, count, took);
+            *(if outcome.goes_on() { &mut admitted } else { &mut refused }) += count;
+        }
+        named.callers.add(admitted, refused);
+        activity.note_many(admitted + refused, refused);
     }
 
     /// What was admitted and refused so far, by policy.
@@ -187,17 +240,32 @@ impl Observer for Named {
     fn decided(&self, decision: &Decided<'_>) {
         self.observer.decided(decision);
         if let Some(counts) = self.counts.get(decision.policy) {
-            let count = if decision.outcome.goes_on() { &counts.admitted } else { &counts.refused };
-            count.fetch_add(1, Ordering::Relaxed);
+            let goes_on = u64::from(decision.outcome.goes_on());
+            counts.add(goes_on, 1 - goes_on);
         }
     }
 
     fn failed(&self, policy: &str, kind: &'static str) {
-        self.observer.failed(policy, kind);
+        with_local_recorder(&self.recorder, || self.observer.failed(policy, kind));
     }
 }
 
+/// What a limit that came with a request came to; `None` if it could not be asked.
+fn outcome(answer: &Result<Answer, CallerError>) -> Option<DecisionOutcome> {
+    let answer = answer.as_ref().ok()?;
+    Some(match (answer.allowed, answer.source) {
+        (true, Some(Source::FailOpen)) => DecisionOutcome::ErrorAllowed,
+        (true, _) => DecisionOutcome::Allowed,
+        (false, Some(Source::FailClosed)) => DecisionOutcome::ErrorDenied,
+        (false, _) => DecisionOutcome::Denied,
+    })
+}
+
 impl Observer for Counting {
+    fn failed(&self, policy: &str, kind: &'static str) {
+        self.named.load().failed(policy, kind);
+    }
+
     fn policies_reloaded(&self, reload: &PolicyReload<'_>) {
         self.register(|| self.named.load().observer.policies_reloaded(reload));
         match reload.outcome {

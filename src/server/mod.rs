@@ -8,9 +8,13 @@
 mod activity;
 mod caller;
 mod counting;
+mod dashboard;
 mod error;
-mod grpc;
+pub(crate) mod grpc;
 mod operate;
+mod policy_file;
+mod resp;
+mod rest;
 mod routes;
 #[expect(clippy::module_inception, reason = "it is what the module is about")]
 mod server;
@@ -19,6 +23,9 @@ mod settings;
 mod told;
 
 pub use error::ServerError;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub use resp::resp_answers;
 pub use server::{Running, Server};
 pub use settings::{
     BackendSettings, CallerSettings, ConnectionLimits, GrpcSettings, Secret, Settings, SettingsError,

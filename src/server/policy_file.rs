@@ -11,7 +11,8 @@ use tempfile::{Builder, NamedTempFile};
 use crate::policy::{Change, FileError, Format, Policies, PolicyError, PolicySet};
 
 /// What stands before policies in TOML, which has comments.
-const HEADING: &str = "# Written by tollgate when the policies were changed over HTTP, which keeps no comments.\n\n";
+const HEADING: &str =
+    "# Written by tollgate when the policies were changed over HTTP, which keeps no comments.\n\n";
 
 /// The file that holds the policies, if there is one: whoever changes them changes them here, one after the other.
 ///
@@ -103,7 +104,10 @@ impl Replacing {
         }
         let target = fs::canonicalize(path).map_err(unwritable)?;
         // Hidden, and with another ending: nobody who reads all policy files of a directory takes it for one.
-        let new = Builder::new().prefix(".tollgate-").suffix(".tmp").tempfile_in(target.parent().unwrap_or(&target));
+        let new = Builder::new()
+            .prefix(".tollgate-")
+            .suffix(".tmp")
+            .tempfile_in(target.parent().unwrap_or(&target));
         let new = new.map_err(unwritable)?;
         let permissions = fs::metadata(&target).map_err(unwritable)?.permissions();
         if permissions.readonly() {
@@ -135,9 +139,9 @@ impl Replacing {
 /// Policies as a file has them.
 fn text_of(policies: &Policies, format: Format) -> Result<String, String> {
     match format {
-        Format::Toml => {
-            toml::to_string(policies).map(|text| format!("{HEADING}{text}")).map_err(|error| error.to_string())
-        }
+        Format::Toml => toml::to_string(policies)
+            .map(|text| format!("{HEADING}{text}"))
+            .map_err(|error| error.to_string()),
         // JSON is YAML, too.
         Format::Json | Format::Yaml => serde_json::to_string_pretty(policies)
             .map(|text| format!("{text}\n"))
@@ -155,14 +159,19 @@ impl<E: fmt::Display> fmt::Display for ChangeError<E> {
                 path.display()
             ),
             ChangeError::Conflict { why: Some(why), .. } => {
-                write!(f, "the file of policies is not as it was put in force, and must be put right first: {why}")
+                write!(
+                    f,
+                    "the file of policies is not as it was put in force, and must be put right first: {why}"
+                )
             }
             ChangeError::Unwritable { path, error } if is_read_only(error) => write!(
                 f,
                 "{} cannot be replaced ({error}): change it where it comes from (as a ConfigMap), or put it in a directory that tollgate may write to",
                 path.display()
             ),
-            ChangeError::Unwritable { path, error } => write!(f, "{} cannot be replaced: {error}", path.display()),
+            ChangeError::Unwritable { path, error } => {
+                write!(f, "{} cannot be replaced: {error}", path.display())
+            }
             ChangeError::Unwritten { path, message } => {
                 write!(f, "{} cannot hold these policies in its format: {message}", path.display())
             }
@@ -203,7 +212,9 @@ mod tests {
     #[test]
     fn a_change_is_read_back_from_the_file_whatever_its_format() {
         let json = serde_json::to_string(&Policies::parse(ONE, Format::Toml).unwrap()).unwrap();
-        for (name, text) in [("p.toml", ONE), ("p.json", &json), ("p.yaml", "policy:\n- id: a\n  limit: 5/min\n")] {
+        for (name, text) in
+            [("p.toml", ONE), ("p.json", &json), ("p.yaml", "policy:\n- id: a\n  limit: 5/min\n")]
+        {
             let (directory, path, set, file) = begin(name, text);
             add(&file, &set, "b").unwrap();
             assert_eq!(Policies::read(&path).unwrap(), *set.policies(), "{name}");

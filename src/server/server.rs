@@ -1,26 +1,28 @@
 //! [`Server`]: the service, from its start to its end.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
-use tokio::time::{interval, sleep, timeout};
+use tokio::time::{interval, sleep};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use super::activity::Activity;
+use super::caller::{Backend, CallerLimits, CallerSnapshot};
 use super::counting::Counting;
 use super::error::ServerError;
-use super::operate::{self, Connections, Front, Health, Http, Listening};
+use super::operate::{self, ConnectionPlace, Connections, Front, Health, Http, Listening, Stream, snapshot};
+use super::policy_file::PolicyFile;
 use super::routes;
-use super::service::Service;
-use super::settings::Settings;
+use super::service::{NamedBackend, Service};
+use super::settings::{CallerSettings, Settings, SettingsError};
+use crate::clock::Clock;
 use crate::policy::{PolicySet, Watcher};
 
-/// Longer than a handshake across the world takes, and not so long that it pays to begin one and leave it.
-const HANDSHAKE: Duration = Duration::from_secs(10);
 /// How often metrics are put into their buckets, and backends are looked at: outages of that length are seen.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -50,8 +52,6 @@ pub struct Running {
     http_address: SocketAddr,
     resp_address: Option<SocketAddr>,
     connections: Connections,
-    /// No more connections are taken.
-    stop: CancellationToken,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -77,11 +77,14 @@ impl Server {
             http_address: http.address(),
             resp_address: resp.as_ref().map(Listening::address),
             connections: Connections::at_most(settings.limits.connections),
-            stop: CancellationToken::new(),
             tasks: Vec::new(),
             service,
         };
         tracing::info!(address = %running.http_address, tls = tls.is_some(), "listening for HTTP and gRPC");
+        if let Some(resp) = resp {
+            tracing::info!(address = %resp.address(), tls = tls.is_some(), "listening for RESP");
+            running.take_resp(resp, tls.clone());
+        }
         running.take_http(http, tls);
         running.look_after();
         running.service.health.serves();
@@ -94,38 +97,69 @@ impl Server {
 async fn service(settings: Settings) -> Result<Service, ServerError> {
     let counting = Arc::new(Counting::new().map_err(|error| ServerError::Metrics(error.to_string()))?);
     let backends = operate::connect(&settings.backends, &counting).await?;
-    let builder = backends
-        .iter()
-        .fold(PolicySet::builder(), |builder, (name, backend)| builder.backend(name, &backend.store));
-    let policies = Arc::new(builder.build());
-    let watcher = OnceLock::new();
-    if let Some(file) = &settings.policies {
-        let watching = Watcher::builder(file).observer(Arc::clone(&counting) as _);
-        #[cfg(unix)]
-        let watching = watching.on_sighup();
-        let _ = watcher.set(watching.start(&policies).map_err(ServerError::Policies)?);
+    let saved = settings.snapshot.file.as_deref().map(snapshot::read).transpose()?.flatten();
+    let (saved_policies, saved_callers) = saved.map(|saved| (saved.policies, saved.callers)).unzip();
+    let callers = callers(&settings.callers, &backends, &counting, saved_callers.flatten())?;
+    let mut builder = PolicySet::builder();
+    for (name, backend) in &backends {
+        builder = builder.backend(name, &backend.store);
     }
-    Ok(Service {
+    if let Some(saved) = saved_policies {
+        builder = builder.restore(saved);
+    }
+    let service = Service {
         token: settings.the_token()?,
-        callers: settings
-            .callers
-            .enabled
-            .then(|| {
-                super::caller::CallerLimits::in_memory(
-                    super::caller::Bounds::default(),
-                    crate::Clock::default(),
-                )
-                .ok()
-            })
-            .flatten(),
-        policies,
+        policies: Arc::new(builder.build()),
+        policy_file: settings.policies.as_ref().map_or_else(PolicyFile::none, PolicyFile::at),
+        callers,
         backends,
         health: Health::default(),
         activity: Activity::default(),
         counting,
-        watcher,
+        watcher: OnceLock::new(),
+        started: Instant::now(),
+        stop: CancellationToken::new(),
         settings,
-    })
+    };
+    if let Some(file) = &service.settings.policies {
+        let watching = Watcher::builder(file).observer(Arc::clone(&service.counting) as _);
+        #[cfg(unix)]
+        let watching = watching.on_sighup();
+        let watcher = watching.start(&service.policies).map_err(ServerError::Policies)?;
+        // It is set only here.
+        let _ = service.watcher.set(watcher);
+    }
+    Ok(service)
+}
+
+/// Limits that come with the request, where the settings say that they are counted.
+fn callers(
+    settings: &CallerSettings,
+    backends: &BTreeMap<String, NamedBackend>,
+    counting: &Arc<Counting>,
+    saved: Option<CallerSnapshot>,
+) -> Result<Option<CallerLimits>, ServerError> {
+    if !settings.enabled {
+        return Ok(None);
+    }
+    let (bounds, clock) = (settings.bounds(), Clock::default());
+    if let Some(backend) = settings.backend.as_ref().and_then(|name| backends.get(name)) {
+        let backend = Backend { observer: Some(Arc::clone(counting) as _), ..Backend::new(&backend.store) };
+        return Ok(Some(CallerLimits::at_backend(bounds, backend, clock)));
+    }
+    let limits = match saved {
+        None => CallerLimits::in_memory(bounds, clock),
+        Some(saved) => CallerLimits::restored(bounds, clock, saved).map(|(limits, lost)| {
+            if lost > 0 {
+                tracing::warn!(
+                    limits = lost,
+                    "limits of callers begin anew: the snapshot has what cannot go on"
+                );
+            }
+            limits
+        }),
+    };
+    limits.map(Some).map_err(|error| SettingsError::value("callers.max_keys", error.to_string()).into())
 }
 
 async fn listen(address: SocketAddr) -> Result<Listening, ServerError> {
@@ -156,36 +190,55 @@ impl Running {
         tracing::info!("shutting down");
         self.service.health.drains();
         sleep(shutdown.delay).await;
-        self.stop.cancel();
+        self.service.stop.cancel();
         if !self.connections.end_within(shutdown.grace).await {
             tracing::warn!("connections closed: they took longer than shutdown.grace");
         }
-        Ok(())
+        snapshot::write(&self.service).await
     }
 
     fn take_http(&mut self, listening: Listening, tls: Option<TlsAcceptor>) {
         let limits = &self.service.settings.limits;
         let http = Http::new(Front::new(routes::all(&self.service), limits), limits);
-        let stop = self.stop.clone();
-        let hand_on = move |stream: TcpStream, place| {
-            let (http, tls, stop) = (http.clone(), tls.clone(), stop.clone());
+        let stop = self.service.stop.clone();
+        self.take(listening, tls, move |stream| {
+            let (http, stop) = (http.clone(), stop.clone());
+            async move { http.serve(stream, &stop).await }
+        });
+    }
+
+    fn take_resp(&mut self, listening: Listening, tls: Option<TlsAcceptor>) {
+        let service = Arc::clone(&self.service);
+        self.take(listening, tls, move |stream| {
+            operate::serve_resp(stream, Arc::clone(&service), service.stop.clone())
+        });
+    }
+
+    /// Takes connections, each served by a task of its own.
+    fn take<F: Future<Output = ()> + Send + 'static>(
+        &mut self,
+        listening: Listening,
+        tls: Option<TlsAcceptor>,
+        serve: impl Fn(Stream) -> F + Clone + Send + 'static,
+    ) {
+        let hand_on = move |connection: TcpStream, place: ConnectionPlace| {
+            let (tls, serve) = (tls.clone(), serve.clone());
             tokio::spawn(async move {
                 let _place = place;
-                match tls {
-                    None => http.serve(stream, &stop).await,
-                    Some(tls) => {
-                        if let Ok(Ok(stream)) = timeout(HANDSHAKE, tls.accept(stream)).await {
-                            http.serve(stream, &stop).await;
-                        }
-                    }
+                if let Some(stream) = operate::stream(connection, tls.as_ref()).await {
+                    serve(stream).await;
                 }
             });
         };
-        self.tasks.push(tokio::spawn(listening.take(self.connections.clone(), self.stop.clone(), hand_on)));
+        let taking = listening.take(self.connections.clone(), self.service.stop.clone(), hand_on);
+        self.tasks.push(tokio::spawn(taking));
     }
 
     /// What is done every now and then.
     fn look_after(&mut self) {
+        if self.service.settings.snapshot.file.is_some() {
+            self.tasks.push(tokio::spawn(save_every_now_and_then(Arc::clone(&self.service))));
+        }
         let service = Arc::clone(&self.service);
         self.tasks.push(tokio::spawn(async move {
             let mut ticks = interval(LOOK_EVERY);
@@ -198,9 +251,19 @@ impl Running {
     }
 }
 
+async fn save_every_now_and_then(service: Arc<Service>) {
+    let every = service.settings.snapshot.every;
+    loop {
+        sleep(every).await;
+        if let Err(error) = snapshot::write(&service).await {
+            tracing::error!("{error}");
+        }
+    }
+}
+
 impl Drop for Running {
     fn drop(&mut self) {
-        self.stop.cancel();
+        self.service.stop.cancel();
         self.tasks.iter().for_each(JoinHandle::abort);
     }
 }

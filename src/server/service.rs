@@ -4,14 +4,17 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use tokio_util::sync::CancellationToken;
+
 use super::activity::Activity;
-use super::caller::{Answer, CallerError, CallerLimit, CallerLimits};
+use super::caller::{Answer, Ask, CallerError, CallerLimit, CallerLimits};
 use super::counting::{Counting, Sample};
 use super::operate::Health;
+use super::policy_file::PolicyFile;
 use super::settings::{Secret, Settings};
 use super::told;
 use crate::distributed::SharedStore;
-use crate::policy::{Attributes, PolicySet, Verdict, Watcher};
+use crate::policy::{Attributes, PolicySet, Query, Verdict, Watcher};
 use crate::redis::RedisBackend;
 
 /// What all fronts share.
@@ -21,7 +24,8 @@ pub(crate) struct Service {
     /// What the configuration API asks for; anybody may use it if there is none, and then only this machine can reach it.
     pub(crate) token: Option<Secret>,
     pub(crate) policies: Arc<PolicySet>,
-    /// Limits that come with the request, unless they are switched off.
+    pub(crate) policy_file: PolicyFile,
+    /// Limits that come with the request; `None` if they are switched off.
     pub(crate) callers: Option<CallerLimits>,
     pub(crate) backends: BTreeMap<String, NamedBackend>,
     pub(crate) health: Health,
@@ -29,6 +33,9 @@ pub(crate) struct Service {
     pub(crate) counting: Arc<Counting>,
     /// Follows the file of policies, if there is one.
     pub(crate) watcher: OnceLock<Watcher>,
+    pub(crate) started: Instant,
+    /// Cancelled when the service ends: streams that would never end by themselves end then.
+    pub(crate) stop: CancellationToken,
 }
 
 /// A backend and what can be told of it.
@@ -39,10 +46,10 @@ pub(crate) struct NamedBackend {
 }
 
 impl Service {
-    /// Asks all policies about a request.
-    pub(crate) async fn check(&self, attributes: &Attributes<'_>) -> Verdict {
+    /// Asks the policies about a request. The attributes are those of the query.
+    pub(crate) async fn check(&self, query: Query<'_>, attributes: &Attributes<'_>) -> Verdict {
         let begun = Instant::now();
-        let verdict = self.policies.check_async(attributes).await;
+        let verdict = query.check_async().await;
         self.note(&verdict, attributes, begun.elapsed());
         verdict
     }
@@ -52,6 +59,7 @@ impl Service {
         self.counting.with(&self.policies, &self.backends, |observer| {
             told::of(verdict, attributes, took, observer);
         });
+        told::note(verdict, attributes, &self.activity);
     }
 
     /// Asks a limit that came with the request.
@@ -61,7 +69,10 @@ impl Service {
         limit: CallerLimit,
         cost: u64,
     ) -> Result<Answer, CallerError> {
-        self.callers.as_ref().ok_or(CallerError::Off)?.check(key, limit, cost).await
+        let begun = Instant::now();
+        let answer = self.callers()?.check(key, limit, cost).await;
+        self.note_caller(key, &answer, begun.elapsed());
+        answer
     }
 
     /// The same without ever waiting: it decides by what this node knows.
@@ -71,7 +82,37 @@ impl Service {
         limit: CallerLimit,
         cost: u64,
     ) -> Result<Answer, CallerError> {
-        self.callers.as_ref().ok_or(CallerError::Off)?.check_now(key, limit, cost)
+        let begun = Instant::now();
+        let answer = self.callers()?.check_now(key, limit, cost);
+        self.note_caller(key, &answer, begun.elapsed());
+        answer
+    }
+
+    /// The same of many keys. Appends an answer for each, in their order; nothing if such limits are switched off.
+    pub(crate) async fn check_callers(
+        &self,
+        asks: &[Ask<'_>],
+        answers: &mut Vec<Result<Answer, CallerError>>,
+    ) -> Result<(), CallerError> {
+        let callers = self.callers()?;
+        let (begun, already) = (Instant::now(), answers.len());
+        callers.check_many(asks, answers).await;
+        let asked = asks.iter().map(|ask| ask.key).zip(&answers[already..]);
+        self.counting.note_callers(asked, begun.elapsed(), &self.activity);
+        Ok(())
+    }
+
+    /// Whether nothing is ever waited for: [`check_caller_now`](Service::check_caller_now) is then all there is.
+    pub(crate) fn callers_answer_at_once(&self) -> bool {
+        self.callers.as_ref().is_none_or(CallerLimits::is_in_memory)
+    }
+
+    fn callers(&self) -> Result<&CallerLimits, CallerError> {
+        self.callers.as_ref().ok_or(CallerError::Off)
+    }
+
+    fn note_caller(&self, key: &[u8], answer: &Result<Answer, CallerError>, took: Duration) {
+        self.counting.note_callers([(key, answer)], took, &self.activity);
     }
 
     /// What was admitted and refused so far by each policy, and under [`CALLER`](super::counting::CALLER); it only grows.

@@ -3,9 +3,10 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::activity::{Activity, Noted};
 use crate::distributed::Source;
 use crate::observe::{Decided, DecisionOutcome, Observer};
-use crate::policy::{Attributes, PolicyMatch, Reason, Scope, Standing, Verdict};
+use crate::policy::{Attributes, PolicyMatch, Reason, Scope, Standing, Value, Verdict};
 
 /// Tells of each policy that came to something: of a request that passes all that were asked, of one that does not those that refused.
 pub(crate) fn of(verdict: &Verdict, attributes: &Attributes<'_>, took: Duration, observer: &dyn Observer) {
@@ -21,6 +22,21 @@ pub(crate) fn of(verdict: &Verdict, attributes: &Attributes<'_>, took: Duration,
         let decided = Decided::new(&policy.id, outcome).with_took(took);
         observer.decided(&decided.with_key(&key));
     }
+}
+
+/// Remembers who asked, and of a request that is refused by whom.
+pub(crate) fn note(verdict: &Verdict, attributes: &Attributes<'_>, activity: &Activity) {
+    let text = |name| match attributes.get(name) {
+        Some(Value::Text(text)) => Some(text),
+        _ => None,
+    };
+    let allowed = verdict.is_allowed();
+    let policy = if allowed { None } else { verdict.policy() };
+    let refusing = policy.and_then(|id| verdict.policies().find(|matched| matched.policy().id == id));
+    let global = Scope::default();
+    let scope = refusing.map_or(&global, |matched| &matched.policy().scope);
+    let key = KeyOf { scope, attributes };
+    activity.note(Noted { user: text("user"), api: text("api"), policy, key: &key, allowed });
 }
 
 /// What a policy came to; `None` if it did not get to decide, because another refused.
@@ -52,9 +68,9 @@ fn is_uncounted(standing: &Standing<'_>) -> bool {
 }
 
 /// What a request is counted under, as `alice` or `alice issue`. It shows no secrets.
-pub(crate) struct KeyOf<'k, 'a> {
-    pub(crate) scope: &'k Scope,
-    pub(crate) attributes: &'k Attributes<'a>,
+struct KeyOf<'k, 'a> {
+    scope: &'k Scope,
+    attributes: &'k Attributes<'a>,
 }
 
 impl fmt::Display for KeyOf<'_, '_> {
@@ -70,5 +86,17 @@ impl fmt::Display for KeyOf<'_, '_> {
             }
         }
         Ok(())
+    }
+}
+
+/// A key that came with its limit, as it is shown.
+pub(crate) struct CallerKey<'k>(pub(crate) &'k [u8]);
+
+impl fmt::Display for CallerKey<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match std::str::from_utf8(self.0) {
+            Ok(text) => f.write_str(text),
+            Err(_) => self.0.escape_ascii().fmt(f),
+        }
     }
 }

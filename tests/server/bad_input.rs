@@ -50,7 +50,12 @@ fn a_body_that_is_wrong_is_refused_with_its_field_and_its_place() {
         (r#"{"key":"a","rate":1}"#, 422, Some("/interval"), "missing"),
         (r#"{"key":"a"}"#, 422, Some("/rate"), "no limit"),
         (r#"{"key":"a","rate":1,"interval":1,"capacity":5}"#, 422, Some("/capacity"), "one limit"),
-        (r#"{"key":"a","algorithm":"leaky","capacity":5,"refill_rate":1}"#, 400, Some("/algorithm"), "leaky_bucket"),
+        (
+            r#"{"key":"a","algorithm":"leaky","capacity":5,"refill_rate":1}"#,
+            400,
+            Some("/algorithm"),
+            "leaky_bucket",
+        ),
         (r#"{"key":"a","capacity":5,"refill_rate":-1}"#, 422, Some("/refill_rate"), "-1"),
         (r#"{"key":"a","limit":5,"window":60}"#, 422, Some("/algorithm"), "fixed_window"),
         (&long, 422, Some("/key"), "5000 bytes"),
@@ -129,7 +134,8 @@ fn a_wrong_method_is_405_and_says_which_are_right() {
 fn too_many_keys_and_bodies_without_end_are_refused() {
     let node = Node::start(&[]);
     let keys: Vec<String> = (0..10_001).map(|key| format!("\"{key}\"")).collect();
-    let answer = post(&node, "/check/batch", &format!(r#"{{"keys":[{}],"rate":1,"interval":1}}"#, keys.join(",")));
+    let answer =
+        post(&node, "/check/batch", &format!(r#"{{"keys":[{}],"rate":1,"interval":1}}"#, keys.join(",")));
     assert_eq!((answer.status, &answer.problem()["field"]), (422, &Value::from("/keys")));
     for (body, field) in [
         (r#"{"keys":["a",""],"rate":1,"interval":1}"#, Some("/keys/1")),
@@ -162,7 +168,9 @@ fn requests_of_any_bytes_get_an_answer_or_an_end_and_the_service_goes_on() {
         stream.shutdown(std::net::Shutdown::Write).unwrap();
         let mut answer = Vec::new();
         let ended = stream.read_to_end(&mut answer);
-        assert!(ended.is_ok() || ended.is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionReset));
+        assert!(
+            ended.is_ok() || ended.is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionReset)
+        );
         let answer = String::from_utf8_lossy(&answer);
         assert!(!answer.starts_with("HTTP/1.1 2") && !answer.starts_with("HTTP/1.1 5"), "{answer}");
         assert_eq!(node.get("/ping").status, 200);

@@ -2,7 +2,11 @@
 #![cfg(feature = "server")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+mod bad_input;
+mod browser;
 mod curl;
+mod dashboard;
+mod events;
 mod grpc_check;
 mod grpc_clients;
 mod grpc_envoy;
@@ -10,7 +14,15 @@ mod grpc_generated;
 mod grpc_reserve;
 mod grpc_services;
 mod node;
+mod openapi;
 mod operation;
+mod probe;
+mod resp;
+mod rest_check;
+mod rest_config;
+mod rest_health;
+mod rest_policies;
+mod schemathesis;
 #[allow(dead_code, reason = "other tests use all of it")]
 #[path = "../redis/servers/mod.rs"]
 mod servers;

@@ -56,7 +56,8 @@ fn every_operation_is_there_and_no_method_is_that_it_does_not_name() {
 fn what_reveals_or_changes_something_is_said_to_need_the_token() {
     let document = Node::start(&[]).get("/openapi.json").json();
     for (path, operations) in document["paths"].as_object().unwrap() {
-        let guarded = path.starts_with("/api/config") || path.starts_with("/api/metrics") || path.ends_with("/reset");
+        let guarded =
+            path.starts_with("/api/config") || path.starts_with("/api/metrics") || path.ends_with("/reset");
         for operation in operations.as_object().unwrap().values() {
             assert_eq!(operation.get("security").is_some(), guarded, "{path}");
         }

@@ -12,7 +12,10 @@ fn a_limit_in_the_body_admits_its_burst_and_then_says_when() {
         let answer = node.post("/check", &check);
         assert_eq!((answer.status, answer.field("content-type")), (200, Some("application/json")));
         let body = answer.json();
-        assert_eq!((&body["allowed"], &body["limit"], &body["remaining"]), (&json!(true), &json!(2), &json!(left)));
+        assert_eq!(
+            (&body["allowed"], &body["limit"], &body["remaining"]),
+            (&json!(true), &json!(2), &json!(left))
+        );
         assert_eq!(body["retry_after"], json!(0.0));
     }
     let refused = node.post("/check", &check);
@@ -31,13 +34,19 @@ fn header_fields_are_those_of_the_middleware() {
     let allowed = node.post("/check", &check);
     assert_eq!(allowed.field("ratelimit-policy"), Some(r#""caller";q=2;w=120"#));
     assert_eq!(allowed.field("ratelimit"), Some(r#""caller";r=1;t=60"#));
-    assert_eq!((allowed.field("x-ratelimit-limit"), allowed.field("x-ratelimit-remaining")), (Some("2"), Some("1")));
+    assert_eq!(
+        (allowed.field("x-ratelimit-limit"), allowed.field("x-ratelimit-remaining")),
+        (Some("2"), Some("1"))
+    );
     assert_eq!((allowed.field("x-ratelimit-reset"), allowed.field("retry-after")), (Some("60"), None));
     assert_eq!(allowed.field("cache-control"), Some("no-store"));
     node.post("/check", &check);
     let refused = node.post("/check", &check);
     assert_eq!(refused.status, 429);
-    assert_eq!((refused.field("retry-after"), refused.field("ratelimit")), (Some("60"), Some(r#""caller";r=0;t=60"#)));
+    assert_eq!(
+        (refused.field("retry-after"), refused.field("ratelimit")),
+        (Some("60"), Some(r#""caller";r=0;t=60"#))
+    );
 }
 
 #[test]
@@ -62,12 +71,16 @@ fn all_shapes_and_algorithms_admit_the_same_burst() {
 #[test]
 fn a_cost_is_spent_at_once_zero_only_looks_and_one_above_the_limit_never_fits() {
     let node = Node::start(&[]);
-    let check = |cost: u64| node.post("/check", &json!({ "key": "ann", "rate": 10, "interval": 3600, "cost": cost }));
+    let check =
+        |cost: u64| node.post("/check", &json!({ "key": "ann", "rate": 10, "interval": 3600, "cost": cost }));
     assert_eq!(check(7).json()["remaining"], 3);
     assert_eq!((check(0).status, &check(0).json()["remaining"]), (200, &json!(3)));
     assert_eq!(check(4).status, 429);
     let never = check(11);
-    assert_eq!((never.status, &never.json()["retry_after"], never.field("retry-after")), (429, &Value::Null, None));
+    assert_eq!(
+        (never.status, &never.json()["retry_after"], never.field("retry-after")),
+        (429, &Value::Null, None)
+    );
     assert_eq!(check(u64::MAX).status, 429);
     assert_eq!(check(3).status, 200);
 }
@@ -79,7 +92,12 @@ fn many_keys_are_checked_at_once_in_their_order() {
     let answer = node.post("/check/batch", &compact);
     assert_eq!(answer.status, 200);
     let allowed = |body: &Value| -> Vec<bool> {
-        body["results"].as_array().unwrap().iter().map(|result| result["allowed"].as_bool().unwrap()).collect()
+        body["results"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|result| result["allowed"].as_bool().unwrap())
+            .collect()
     };
     let body = answer.json();
     assert_eq!(allowed(&body), [true, true, true, false]);

@@ -36,7 +36,10 @@ fn policies_are_added_changed_and_removed_at_once_and_in_the_file() {
     assert_eq!([check(), check()], [200, 429]);
 
     let changed = node.send("PUT", &one("b"), &policy("b", "3/h"));
-    assert_eq!((changed.status, &changed.json()["changed"], &changed.json()["restarted"]), (200, &json!(["b"]), &json!([])));
+    assert_eq!(
+        (changed.status, &changed.json()["changed"], &changed.json()["restarted"]),
+        (200, &json!(["b"]), &json!([]))
+    );
     assert_eq!([check(), check(), check()], [200, 200, 429], "what was spent counts");
     assert_eq!(file(&node)[1]["limits"][0]["limit"], "3/h");
     assert_eq!(node.get(&one("b")).json()["limits"][0]["limit"], "3/h");
@@ -50,22 +53,36 @@ fn policies_are_added_changed_and_removed_at_once_and_in_the_file() {
 #[test]
 fn all_that_is_wrong_with_a_policy_is_told_at_once_and_nothing_changes() {
     let node = Node::with_policies(POLICIES);
-    let wrong = json!({ "id": "b c", "scope": "user", "limit": "5/fortnight", "brust": 3, "shadow": "maybe" });
+    let wrong =
+        json!({ "id": "b c", "scope": "user", "limit": "5/fortnight", "brust": 3, "shadow": "maybe" });
     let answer = node.post(ALL, &wrong);
     let problem = answer.problem();
     assert_eq!(answer.status, 400);
-    let mut fields: Vec<_> = problem["errors"].as_array().unwrap().iter().map(|error| error["field"].as_str().unwrap()).collect();
+    let mut fields: Vec<_> =
+        problem["errors"].as_array().unwrap().iter().map(|error| error["field"].as_str().unwrap()).collect();
     fields.sort_unstable();
     assert_eq!(fields, ["/brust", "/id", "/limit", "/shadow"]);
     assert!(problem["errors"][0]["line"] == 1 && problem["errors"][0]["column"].as_u64() > Some(0));
-    assert!(problem.to_string().contains("did you mean \\\\\\\"burst\\\\\\\"") || problem.to_string().contains("did you mean"), "{problem}");
+    assert!(
+        problem.to_string().contains("did you mean \\\\\\\"burst\\\\\\\"")
+            || problem.to_string().contains("did you mean"),
+        "{problem}"
+    );
 
-    let unfit = node.post(ALL, &json!({ "id": "b", "limit": "1/s", "backend": "redis", "replaces": ["nobody"] }));
+    let unfit =
+        node.post(ALL, &json!({ "id": "b", "limit": "1/s", "backend": "redis", "replaces": ["nobody"] }));
     assert_eq!(unfit.status, 422);
     let problem = unfit.problem();
-    let fields: Vec<_> = problem["errors"].as_array().unwrap().iter().map(|error| error["field"].as_str().unwrap()).collect();
+    let fields: Vec<_> =
+        problem["errors"].as_array().unwrap().iter().map(|error| error["field"].as_str().unwrap()).collect();
     assert!(fields.contains(&"/backend") && fields.contains(&"/replaces/0"), "{problem}");
-    assert_eq!((fs::read_to_string(node.path("policies.toml")).unwrap().as_str(), node.get(ALL).json()["version"].as_u64()), (POLICIES, Some(1)));
+    assert_eq!(
+        (
+            fs::read_to_string(node.path("policies.toml")).unwrap().as_str(),
+            node.get(ALL).json()["version"].as_u64()
+        ),
+        (POLICIES, Some(1))
+    );
 }
 
 #[test]
@@ -105,7 +122,8 @@ fn a_change_of_what_somebody_else_has_changed_is_refused() {
     let node = Node::with_policies(POLICIES);
     let put = |tag: &str, limit: &str| -> Answer {
         let (tag, body) = (format!("If-Match: {tag}"), policy("a", limit).to_string());
-        let arguments = ["-X", "PUT", "-H", &tag, "-H", "Content-Type: application/json", "--data-binary", &body];
+        let arguments =
+            ["-X", "PUT", "-H", &tag, "-H", "Content-Type: application/json", "--data-binary", &body];
         curl(arguments.into_iter().chain([node.url(&one("a")).as_str()]))
     };
     let seen = node.get(&one("a"));
@@ -124,7 +142,8 @@ fn two_who_add_policies_at_once_both_succeed() {
     std::thread::scope(|scope| {
         for number in 0..8 {
             let node = &node;
-            scope.spawn(move || assert_eq!(node.post(ALL, &policy(&format!("p{number}"), "1/s")).status, 201));
+            scope
+                .spawn(move || assert_eq!(node.post(ALL, &policy(&format!("p{number}"), "1/s")).status, 201));
         }
     });
     assert_eq!(file(&node).len(), 9);
@@ -199,13 +218,23 @@ fn changes_must_be_said_to_be_json_so_that_no_foreign_page_can_make_them() {
 fn configuration_activity_and_resets_ask_for_the_token() {
     let builder = Node::builder();
     let file = builder.file("policies.toml", POLICIES);
-    let node = builder.flags(&["--policies", file.to_str().unwrap(), "--token", "a secret of sixteen bytes or more"]).start();
-    for path in [ALL, "/api/config/versions", "/api/metrics/rate-limits", "/api/metrics/top", "/api/metrics/rate-limits/ann"] {
+    let node = builder
+        .flags(&["--policies", file.to_str().unwrap(), "--token", "a secret of sixteen bytes or more"])
+        .start();
+    for path in [
+        ALL,
+        "/api/config/versions",
+        "/api/metrics/rate-limits",
+        "/api/metrics/top",
+        "/api/metrics/rate-limits/ann",
+    ] {
         assert_eq!(node.get(path).status, 401, "{path}");
     }
     assert_eq!(node.post("/api/rate-limit/reset?userID=ann", &json!({})).status, 401);
     assert_eq!(node.post(ALL, &policy("b", "1/h")).status, 401);
-    let with_token = |path: &str| curl(["-H", "Authorization: Bearer a secret of sixteen bytes or more", &node.url(path)]).status;
+    let with_token = |path: &str| {
+        curl(["-H", "Authorization: Bearer a secret of sixteen bytes or more", &node.url(path)]).status
+    };
     assert_eq!(with_token(ALL), 200);
     for path in ["/ping", "/health", "/metrics", "/openapi.json", "/api/rate-limit/check?userID=ann"] {
         assert_eq!(node.get(path).status, 200, "{path}");

@@ -51,7 +51,13 @@ fn a_parser_that_we_did_not_write_reads_the_metrics() {
             *decisions.entry((label("policy"), label("outcome"))).or_insert(0.0) += count;
         }
     }
-    let count = |policy: &str, outcome: &str| decisions.get(&(policy.to_owned(), outcome.to_owned())).copied();
+    let count =
+        |policy: &str, outcome: &str| decisions.get(&(policy.to_owned(), outcome.to_owned())).copied();
     assert_eq!((count("a", "allowed"), count("a", "denied")), (Some(1.0), Some(2.0)), "{}", answer.body);
-    assert_eq!((count("caller", "allowed"), count("caller", "denied")), (Some(1.0), Some(1.0)), "{}", answer.body);
+    assert_eq!(
+        (count("caller", "allowed"), count("caller", "denied")),
+        (Some(1.0), Some(1.0)),
+        "{}",
+        answer.body
+    );
 }

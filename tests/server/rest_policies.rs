@@ -30,19 +30,26 @@ fn a_request_passes_all_policies_that_concern_it_and_is_told_where_it_stands() {
     let answer = node.get("/api/rate-limit/check?userID=ann&api=cards");
     assert_eq!((answer.status, answer.field("cache-control")), (200, Some("no-store")));
     let body = answer.json();
-    assert_eq!((&body["allowed"], &body["remaining"], &body["policyID"]), (&json!(true), &json!(1), &json!("issue-cards")));
+    assert_eq!(
+        (&body["allowed"], &body["remaining"], &body["policyID"]),
+        (&json!(true), &json!(1), &json!("issue-cards"))
+    );
     assert_eq!(body["retryAfter"], 0.0);
     let time: jiff::Timestamp = body["resetTime"].as_str().unwrap().parse().unwrap();
     let reset = time.duration_since(jiff::Timestamp::now()).as_secs();
     assert!((1_700..=1_800).contains(&reset), "{reset}");
-    let names: Vec<_> = body["limits"].as_array().unwrap().iter().map(|limit| limit["name"].clone()).collect();
+    let names: Vec<_> =
+        body["limits"].as_array().unwrap().iter().map(|limit| limit["name"].clone()).collect();
     assert_eq!(names, ["issue-cards/1", "issue-cards/2"]);
     assert!(answer.field("ratelimit-policy").unwrap().contains("issue-cards/2"));
 
     node.get("/api/rate-limit/check?userID=ann&api=cards");
     let refused = node.get("/api/rate-limit/check?userID=ann&api=cards");
     let body = refused.json();
-    assert_eq!((refused.status, &body["allowed"], &body["reason"]), (429, &json!(false), &json!("limit_reached")));
+    assert_eq!(
+        (refused.status, &body["allowed"], &body["reason"]),
+        (429, &json!(false), &json!("limit_reached"))
+    );
     let wait = body["retryAfter"].as_f64().unwrap();
     assert!(wait > 1_700.0 && wait <= 1_800.0, "{wait}");
     assert_eq!(refused.field("retry-after").map(|wait| wait.parse::<f64>().unwrap()), Some(wait.ceil()));
@@ -70,10 +77,16 @@ fn any_attribute_can_be_given_and_a_block_is_said_to_be_one() {
     let node = Node::with_policies(POLICIES);
     let blocked = node.get("/api/rate-limit/check?tier=gold&attr.region=eu");
     let body = blocked.json();
-    assert_eq!((blocked.status, &body["reason"], &body["policyID"]), (429, &json!("blocked"), &json!("gold-only")));
+    assert_eq!(
+        (blocked.status, &body["reason"], &body["policyID"]),
+        (429, &json!("blocked"), &json!("gold-only"))
+    );
     assert_eq!((&body["retryAfter"], blocked.field("retry-after")), (&Value::Null, None));
     let nothing = node.get("/api/rate-limit/check?tier=gold").json();
-    assert_eq!((&nothing["allowed"], &nothing["remaining"], &nothing["policyID"]), (&json!(true), &Value::Null, &Value::Null));
+    assert_eq!(
+        (&nothing["allowed"], &nothing["remaining"], &nothing["policyID"]),
+        (&json!(true), &Value::Null, &Value::Null)
+    );
 }
 
 #[test]
@@ -112,7 +125,10 @@ fn who_asks_and_who_is_refused_is_told() {
     let all = node.get("/api/metrics/rate-limits").json();
     assert_eq!((&all["requests"], &all["blocked"], &all["remembered"]), (&json!(7), &json!(3), &json!(3)));
     let cards = all["users"].as_array().unwrap().iter().find(|user| user["api"] == "cards").unwrap();
-    assert_eq!((&cards["userID"], &cards["requests"], &cards["blocked"]), (&json!("ann"), &json!(5), &json!(3)));
+    assert_eq!(
+        (&cards["userID"], &cards["requests"], &cards["blocked"]),
+        (&json!("ann"), &json!(5), &json!(3))
+    );
     assert!(cards["lastSeen"].as_str().unwrap().parse::<jiff::Timestamp>().is_ok());
 
     let ann = node.get("/api/metrics/rate-limits/ann").json();
@@ -121,5 +137,8 @@ fn who_asks_and_who_is_refused_is_told() {
 
     let top = node.get("/api/metrics/top?limit=1").json();
     assert_eq!(top["counted"], 3);
-    assert_eq!(top["top"], json!([{ "policyID": "issue-cards", "key": "ann", "refused": 3, "atMostTooManyBy": 0 }]));
+    assert_eq!(
+        top["top"],
+        json!([{ "policyID": "issue-cards", "key": "ann", "refused": 3, "atMostTooManyBy": 0 }])
+    );
 }

@@ -1,6 +1,8 @@
 //! The command `tollgate`.
 
 mod check_config;
+#[cfg(feature = "server")]
+mod probe;
 mod replay;
 #[cfg(feature = "server")]
 mod serve;
@@ -25,6 +27,8 @@ enum Command {
     CheckConfig(check_config::CheckConfigArgs),
     #[cfg(feature = "server")]
     Serve(Box<serve::ServeArgs>),
+    #[cfg(feature = "server")]
+    Probe(Box<probe::ProbeArgs>),
 }
 
 fn main() -> ExitCode {
@@ -33,6 +37,11 @@ fn main() -> ExitCode {
         Command::CheckConfig(args) => check_config::run(&args),
         #[cfg(feature = "server")]
         Command::Serve(args) => serve::run(*args),
+        #[cfg(feature = "server")]
+        Command::Probe(args) => match probe::run(*args) {
+            Ok(false) => return ExitCode::FAILURE,
+            done => done.map(drop),
+        },
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

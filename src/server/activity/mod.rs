@@ -76,9 +76,13 @@ impl Activity {
             self.seen(AskerRef::new(noted.user, noted.api)).note(now(), noted.allowed);
         }
         if !noted.allowed {
-            let policy = noted.policy.unwrap_or_default();
-            self.refused.decided(&Decided::new(policy, DecisionOutcome::Denied).with_key(&noted.key));
+            self.note_refused(noted.policy.unwrap_or_default(), noted.key);
         }
+    }
+
+    /// Remembers who was refused, and by which policy. The decision itself is counted by [`note_many`](Activity::note_many).
+    pub(crate) fn note_refused(&self, policy: &str, key: &dyn fmt::Display) {
+        self.refused.decided(&Decided::new(policy, DecisionOutcome::Denied).with_key(&key));
     }
 
     /// Remembers how many decisions there were, not about whom.
@@ -158,7 +162,8 @@ mod tests {
 
         let mut of_ann = activity.of_user("ann");
         of_ann.sort_by(|one, other| one.api.cmp(&other.api));
-        let counts: Vec<_> = of_ann.iter().map(|seen| (seen.api.as_deref(), seen.requests, seen.blocked)).collect();
+        let counts: Vec<_> =
+            of_ann.iter().map(|seen| (seen.api.as_deref(), seen.requests, seen.blocked)).collect();
         assert_eq!(counts, [(Some("cards"), 2, 1), (Some("loans"), 1, 0)]);
         assert_eq!(activity.of_all().len(), 3, "one about nobody is only counted");
         assert_eq!(activity.totals(), Totals { requests: 5, blocked: 2 });

@@ -1,23 +1,27 @@
 //! [`guard`]: who may use the configuration API.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
-use axum::response::Response;
-use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use axum::response::{IntoResponse, Response};
+use http::header::{AUTHORIZATION, HOST, WWW_AUTHENTICATE};
+use http::uri::Authority;
 use http::{HeaderValue, StatusCode};
 
-use super::front::problem;
+use crate::server::rest::Problem;
 use crate::server::service::Service;
 
 const SCHEME: &[u8] = b"bearer ";
 
-/// Middleware for routes that change or reveal configuration or keys: lets those through who have the token, or all if there is none.
+/// Middleware for routes that change or reveal configuration or keys: lets those through who have the token. If there is none, those on this machine.
 ///
 /// `router.route_layer(axum::middleware::from_fn_with_state(service, guard))`
 pub(crate) async fn guard(State(service): State<Arc<Service>>, request: Request, next: Next) -> Response {
-    let Some(token) = &service.token else { return next.run(request).await };
+    let Some(token) = &service.token else {
+        return if is_local(&request) { next.run(request).await } else { misdirected() };
+    };
     let given = request.headers().get(AUTHORIZATION).and_then(bearer);
     let (challenge, detail) = match given {
         Some(given) if token.is(given) => return next.run(request).await,
@@ -30,13 +34,27 @@ pub(crate) async fn guard(State(service): State<Arc<Service>>, request: Request,
             "send the service's token in the field: Authorization: Bearer TOKEN",
         ),
     };
-    let mut response = problem(StatusCode::UNAUTHORIZED, detail);
-    response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
-    response
+    Problem::new(StatusCode::UNAUTHORIZED, detail)
+        .header(WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
+        .into_response()
 }
 
 /// The token of a field; the scheme's name is in capitals or not.
 fn bearer(field: &HeaderValue) -> Option<&[u8]> {
     let (scheme, token) = field.as_bytes().split_at_checked(SCHEME.len())?;
     scheme.eq_ignore_ascii_case(SCHEME).then(|| token.trim_ascii())
+}
+
+/// Whether the client means this machine by the name that it called. Otherwise it may be a browser with a stranger's page, whose name was made to lead here.
+fn is_local(request: &Request) -> bool {
+    let field = request.headers().get(HOST).and_then(|host| host.to_str().ok()?.parse::<Authority>().ok());
+    let Some(authority) = request.uri().authority().cloned().or(field) else { return false };
+    let host = authority.host();
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    host.eq_ignore_ascii_case("localhost") || address.parse::<IpAddr>().is_ok()
+}
+
+fn misdirected() -> Response {
+    let detail = "the service has no token, so it takes this only under the name localhost or an IP address: give it a token";
+    Problem::new(StatusCode::MISDIRECTED_REQUEST, detail).into_response()
 }

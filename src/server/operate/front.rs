@@ -15,6 +15,7 @@ use hyper::body::Incoming;
 use tokio::time::timeout;
 use tower_service::Service as _;
 
+use crate::server::rest::Problem;
 use crate::server::settings::ConnectionLimits;
 
 /// Its bodies may be larger than others'.
@@ -43,7 +44,7 @@ impl Front {
             request.map(Body::new)
         } else if length(request.headers()).is_some_and(|length| length > most as u64) {
             let detail = format!("the body may have {most} bytes");
-            return Ok(problem(StatusCode::PAYLOAD_TOO_LARGE, &detail));
+            return Ok(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail).into_response());
         } else {
             request.map(|body| Body::new(Limited::new(body, most)))
         };
@@ -51,14 +52,13 @@ impl Front {
         Ok(match answered.await {
             Ok(Ok(Ok(response))) => response,
             Ok(Err(_)) => {
-                problem(StatusCode::REQUEST_TIMEOUT, "the request took too long to arrive, or to be answered")
+                let detail = "the request took too long to arrive, or to be answered";
+                Problem::new(StatusCode::REQUEST_TIMEOUT, detail).into_response()
             }
             Err(_) => {
                 tracing::error!("a request could not be answered: there was a panic");
-                problem(
-                    StatusCode::INTERNAL_SERVER_ERROR,
-                    "the service has a bug that this request met: please report it",
-                )
+                let detail = "the service has a bug that this request met: please report it";
+                Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail).into_response()
             }
         })
     }
@@ -70,15 +70,4 @@ fn is_grpc(headers: &HeaderMap) -> bool {
 
 fn length(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
-}
-
-/// An answer as in RFC 9457.
-pub(super) fn problem(status: StatusCode, detail: &str) -> Response {
-    let body = serde_json::json!({
-        "type": "about:blank",
-        "title": status.canonical_reason(),
-        "status": status.as_u16(),
-        "detail": detail,
-    });
-    (status, [(CONTENT_TYPE, "application/problem+json")], body.to_string()).into_response()
 }

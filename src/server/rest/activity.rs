@@ -104,22 +104,32 @@ pub(super) struct TopKey {
 }
 
 /// `GET /api/metrics/rate-limits`
-pub(super) async fn all(State(service): State<Arc<Service>>, uri: Uri) -> Result<Json<ActivityAnswer>, Problem> {
+pub(super) async fn all(
+    State(service): State<Arc<Service>>,
+    uri: Uri,
+) -> Result<Json<ActivityAnswer>, Problem> {
     let limit = limit(&uri)?;
     let totals = service.activity.totals();
     let askers = service.activity.of_all();
     let remembered = askers.len();
-    let user = |mut asker: AskerActivity| UserActivity { user_id: asker.user.take(), of: ApiActivity::from(asker) };
+    let user =
+        |mut asker: AskerActivity| UserActivity { user_id: asker.user.take(), of: ApiActivity::from(asker) };
     let users = askers.into_iter().take(limit).map(user).collect();
     Ok(Json(ActivityAnswer { requests: totals.requests, blocked: totals.blocked, remembered, users }))
 }
 
 /// `GET /api/metrics/rate-limits/{userID}`
-pub(super) async fn of_user(State(service): State<Arc<Service>>, Path(user): Path<String>) -> Result<Json<OneUserAnswer>, Problem> {
+pub(super) async fn of_user(
+    State(service): State<Arc<Service>>,
+    Path(user): Path<String>,
+) -> Result<Json<OneUserAnswer>, Problem> {
     let apis = service.activity.of_user(&user);
     let Some(last) = apis.first() else {
         let shown: String = user.chars().take(70).collect();
-        return Err(Problem::new(StatusCode::NOT_FOUND, format!("nothing is known of user {shown:?}: who never asked, or long ago, is not remembered")));
+        return Err(Problem::new(
+            StatusCode::NOT_FOUND,
+            format!("nothing is known of user {shown:?}: who never asked, or long ago, is not remembered"),
+        ));
     };
     Ok(Json(OneUserAnswer {
         last_seen: rfc_3339(last.last_seen),
@@ -145,7 +155,8 @@ fn limit(uri: &Uri) -> Result<usize, Problem> {
         return Err(unknown(name, "limit"));
     }
     let Some(text) = given.get("limit") else { return Ok(USUALLY_LISTED) };
-    let wrong = || Problem::bad(format!("limit: is not a whole number from 1 to {MOST_LISTED}")).field("limit");
+    let wrong =
+        || Problem::bad(format!("limit: is not a whole number from 1 to {MOST_LISTED}")).field("limit");
     text.parse().ok().filter(|limit| (1..=MOST_LISTED).contains(limit)).ok_or_else(wrong)
 }
 

@@ -72,7 +72,8 @@ impl Operation {
 
     /// With this parameter in the path.
     pub(super) fn path(mut self, name: &str, about: &str, schema: Value) -> Operation {
-        let parameter = json!({ "name": name, "in": "path", "required": true, "description": about, "schema": schema });
+        let parameter =
+            json!({ "name": name, "in": "path", "required": true, "description": about, "schema": schema });
         self.parameters.push(parameter);
         self
     }
@@ -96,7 +97,12 @@ impl Operation {
     }
 
     /// It answers so, with a text of this media type.
-    pub(super) fn answers_text(mut self, status: u16, about: &'static str, media_type: &'static str) -> Operation {
+    pub(super) fn answers_text(
+        mut self,
+        status: u16,
+        about: &'static str,
+        media_type: &'static str,
+    ) -> Operation {
         self.responses.push((status, about, Content::Other(media_type)));
         self
     }
@@ -118,7 +124,8 @@ impl Operation {
         }
         if let Some(body) = self.body {
             let content = json!({ "application/json": { "schema": body(generator) } });
-            self.description.insert("requestBody".to_owned(), json!({ "required": true, "content": content }));
+            self.description
+                .insert("requestBody".to_owned(), json!({ "required": true, "content": content }));
         }
         if self.guarded {
             self.description.insert("security".to_owned(), json!([{ "token": [] }, {}]));
@@ -138,7 +145,10 @@ impl Operation {
             responses.insert(status.to_string(), response);
         }
         let problem = json!({ "application/problem+json": { "schema": schema_of::<Problem>(generator) } });
-        responses.insert("default".to_owned(), json!({ "description": "What is wrong, and what to change.", "content": problem }));
+        responses.insert(
+            "default".to_owned(),
+            json!({ "description": "What is wrong, and what to change.", "content": problem }),
+        );
         self.description.insert("responses".to_owned(), responses.into());
         self.description.into()
     }
@@ -146,12 +156,19 @@ impl Operation {
 
 impl Api {
     /// No routes yet. `guard` lets nobody to a route who does not know the token.
-    pub(super) fn new(guard: impl Fn(MethodRouter<Arc<Service>>) -> MethodRouter<Arc<Service>> + 'static) -> Api {
+    pub(super) fn new(
+        guard: impl Fn(MethodRouter<Arc<Service>>) -> MethodRouter<Arc<Service>> + 'static,
+    ) -> Api {
         let settings = SchemaSettings::draft2020_12().with(|settings| {
             settings.definitions_path = SCHEMAS.into();
             settings.meta_schema = None;
         });
-        Api { router: Router::new(), guard: Box::new(guard), generator: settings.into_generator(), paths: Map::new() }
+        Api {
+            router: Router::new(),
+            guard: Box::new(guard),
+            generator: settings.into_generator(),
+            paths: Map::new(),
+        }
     }
 
     /// With this route.

@@ -39,8 +39,16 @@ pub(super) fn parameters(with_cost: bool) -> Vec<Value> {
         parameter("userID", "Who asks: the attribute `user`.", text()),
         parameter("api", "What is asked: the attribute `api`.", text()),
         parameter("policyID", "Only this policy.", text()),
-        parameter("algorithm", "Only policies that count by this algorithm.", json!({ "type": "string", "enum": ALGORITHMS.map(AlgorithmName::as_str) })),
-        parameter("ip", "The client's address.", json!({ "type": "string", "anyOf": [{ "format": "ipv4" }, { "format": "ipv6" }] })),
+        parameter(
+            "algorithm",
+            "Only policies that count by this algorithm.",
+            json!({ "type": "string", "enum": ALGORITHMS.map(AlgorithmName::as_str) }),
+        ),
+        parameter(
+            "ip",
+            "The client's address.",
+            json!({ "type": "string", "anyOf": [{ "format": "ipv4" }, { "format": "ipv6" }] }),
+        ),
         parameter("route", "The route, as `/cards/issue`.", text()),
         parameter("method", "The method, as `POST`.", text()),
         parameter("tier", "The tier of who asks.", text()),
@@ -80,7 +88,8 @@ impl Asked {
             return Err(Problem::bad(format!("{name}: is empty: leave it out, or say what")).field(name));
         }
         if value.len() > LONGEST_KEY {
-            let detail = format!("{name}: has {} bytes: send at most {LONGEST_KEY}, or a digest of it", value.len());
+            let detail =
+                format!("{name}: has {} bytes: send at most {LONGEST_KEY}, or a digest of it", value.len());
             return Err(Problem::bad(detail).field(name));
         }
         match name.as_str() {
@@ -95,7 +104,12 @@ impl Asked {
             "tier" => self.tier = Some(value),
             _ => match name.strip_prefix(OTHER) {
                 Some(other) if !other.is_empty() => self.others.push((other.to_owned(), value)),
-                _ => return Err(unknown(&name, "userID, api, policyID, algorithm, cost, ip, route, method, tier, or attr.NAME for any other attribute")),
+                _ => {
+                    return Err(unknown(
+                        &name,
+                        "userID, api, policyID, algorithm, cost, ip, route, method, tier, or attr.NAME for any other attribute",
+                    ));
+                }
             },
         }
         Ok(())
@@ -135,7 +149,10 @@ pub(super) fn pairs(uri: &Uri) -> Result<Vec<(String, String)>, Problem> {
         return Err(Problem::bad("the query cannot be read: write it as name=value&name=value"));
     };
     if pairs.len() > MOST_PARAMETERS {
-        return Err(Problem::bad(format!("the query has {} parameters: send at most {MOST_PARAMETERS}", pairs.len())));
+        return Err(Problem::bad(format!(
+            "the query has {} parameters: send at most {MOST_PARAMETERS}",
+            pairs.len()
+        )));
     }
     for (place, (name, value)) in pairs.iter().enumerate() {
         // What is no UTF-8 was replaced by this character, which nobody is called.
@@ -190,7 +207,10 @@ mod tests {
         let asked = asked("userID=ann%20b&api=cards&ip=192.0.2.1&attr.region=eu&cost=5&policyID=p").unwrap();
         let attributes = asked.attributes();
         let get = |name| attributes.get(name).map(|value| value.to_string()).unwrap_or_default();
-        assert_eq!([get("user"), get("api"), get("ip"), get("region")], ["ann b", "cards", "192.0.2.1", "eu"]);
+        assert_eq!(
+            [get("user"), get("api"), get("ip"), get("region")],
+            ["ann b", "cards", "192.0.2.1", "eu"]
+        );
         assert_eq!((asked.cost, asked.policy.as_deref()), (Some(5), Some("p")));
     }
 

@@ -19,8 +19,8 @@ pub(super) const MOST_KEYS: usize = 10_000;
 /// A body whose fields are beside those of a limit. (Serde's way to share fields would copy all of them before it looks at them.)
 macro_rules! body_with_a_limit {
     ($(#[$about:meta])* $name:ident { $($(#[$about_field:meta])* $field:ident: $kind:ty,)* }) => {
-        $(#[$about])*
         #[derive(Debug, Deserialize, JsonSchema)]
+        $(#[$about])*
         #[serde(deny_unknown_fields)]
         pub struct $name<K> {
             $($(#[$about_field])* pub(super) $field: $kind,)*
@@ -149,11 +149,15 @@ impl Batch<Text<'_>> {
                 }
                 Ok(questions)
             }
-            (Some(_), None) => Err(Problem::unfit("/checks", "each of the checks has its own limit and cost: leave out those beside them")),
+            (Some(_), None) => Err(Problem::unfit(
+                "/checks",
+                "each of the checks has its own limit and cost: leave out those beside them",
+            )),
             (None, Some(keys)) => {
                 few_enough(keys, "keys")?;
                 let fields = self.limit_fields();
-                let limit = fields.limit().map_err(|wrong| wrong.into_problem(|field| self.pointer(0, field)))?;
+                let limit =
+                    fields.limit().map_err(|wrong| wrong.into_problem(|field| self.pointer(0, field)))?;
                 let cost = self.cost.unwrap_or(1);
                 let mut questions = Vec::with_capacity(keys.len());
                 for (place, asked) in keys.iter().enumerate() {
@@ -163,7 +167,9 @@ impl Batch<Text<'_>> {
                 Ok(questions)
             }
             (Some(_), Some(_)) => Err(Problem::unfit("/keys", "send checks or keys, not both")),
-            (None, None) => Err(Problem::unfit("/keys", "is missing: send checks, or keys and one limit for all")),
+            (None, None) => {
+                Err(Problem::unfit("/keys", "is missing: send checks, or keys and one limit for all"))
+            }
         }
     }
 }
@@ -195,12 +201,17 @@ fn key<'a>(key: &'a Text<'_>, at: impl Fn(&str) -> String) -> Result<&'a str, Pr
 
 /// What is optional is left out, and not null.
 fn without_null(schema: &mut Schema) {
-    let Some(properties) = schema.get_mut("properties").and_then(|properties| properties.as_object_mut()) else { return };
+    let Some(properties) = schema.get_mut("properties").and_then(|properties| properties.as_object_mut())
+    else {
+        return;
+    };
     for property in properties.values_mut().filter_map(|property| property.as_object_mut()) {
         if let Some(types) = property.get_mut("type").filter(|types| types.is_array()) {
             *types = types[0].clone();
         }
-        if let Some(one) = property.remove("anyOf").and_then(|any| any.as_array().and_then(|any| any.first()).cloned()) {
+        if let Some(one) =
+            property.remove("anyOf").and_then(|any| any.as_array().and_then(|any| any.first()).cloned())
+        {
             property.extend(one.as_object().cloned().unwrap_or_default());
         }
     }
@@ -224,9 +235,23 @@ fn in_one_shape(schema: &mut Schema) {
 }
 
 fn one_of_two(schema: &mut Schema) {
-    let limit = ["algorithm", "rate", "interval", "burst", "capacity", "refill_rate", "limit", "window", "cost", "keys"];
-    schema.insert("oneOf".to_owned(), json!([
-        { "required": ["checks"], "not": { "anyOf": limit.map(absent) } },
-        { "required": ["keys"], "not": absent("checks"), "oneOf": shapes() },
-    ]));
+    let limit = [
+        "algorithm",
+        "rate",
+        "interval",
+        "burst",
+        "capacity",
+        "refill_rate",
+        "limit",
+        "window",
+        "cost",
+        "keys",
+    ];
+    schema.insert(
+        "oneOf".to_owned(),
+        json!([
+            { "required": ["checks"], "not": { "anyOf": limit.map(absent) } },
+            { "required": ["keys"], "not": absent("checks"), "oneOf": shapes() },
+        ]),
+    );
 }

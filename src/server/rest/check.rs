@@ -43,13 +43,20 @@ fn told(question: &Question<'_>, answer: &Answer) -> Response {
 }
 
 /// `POST /check/batch`
-pub(super) async fn batch(State(service): State<Arc<Service>>, body: Body) -> Result<Json<BatchAnswer>, Problem> {
+pub(super) async fn batch(
+    State(service): State<Arc<Service>>,
+    body: Body,
+) -> Result<Json<BatchAnswer>, Problem> {
     let body = json::bytes(body, LONGEST_BATCH).await?;
     let batch = bodies::batch(&body)?;
     let questions = batch.questions()?;
-    let asks: Vec<_> = questions.iter().map(|asked| Ask { key: asked.key.as_bytes(), limit: asked.limit, cost: asked.cost }).collect();
+    let asks: Vec<_> = questions
+        .iter()
+        .map(|asked| Ask { key: asked.key.as_bytes(), limit: asked.limit, cost: asked.cost })
+        .collect();
     let mut answers = Vec::with_capacity(asks.len());
-    service.check_callers(&asks, &mut answers).await;
+    let off = |error: CallerError| Problem::new(StatusCode::FORBIDDEN, error.to_string());
+    service.check_callers(&asks, &mut answers).await.map_err(off)?;
     let mut results = Vec::with_capacity(answers.len());
     for (place, (question, answer)) in questions.iter().zip(&answers).enumerate() {
         let at = |field: &str| batch.pointer(place, field);

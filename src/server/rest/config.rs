@@ -102,14 +102,21 @@ pub(super) async fn list(State(service): State<Arc<Service>>) -> Response {
 }
 
 /// `GET /api/config/rate-limits/{policyID}`
-pub(super) async fn get(State(service): State<Arc<Service>>, Path(id): Path<String>) -> Result<Response, Problem> {
+pub(super) async fn get(
+    State(service): State<Arc<Service>>,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
     let policies = service.policies.policies();
     let policy = find(&policies, &id).ok_or_else(|| no_policy(&id))?;
     Ok(([(ETAG, tag(policy))], Json(policy)).into_response())
 }
 
 /// `POST /api/config/rate-limits`
-pub(super) async fn add(State(service): State<Arc<Service>>, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
+pub(super) async fn add(
+    State(service): State<Arc<Service>>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
     let policy = policy_in(&headers, body).await?;
     let id = policy.id.clone();
     let change = change(service, headers, None, move |set| {
@@ -135,7 +142,10 @@ pub(super) async fn put(
 ) -> Result<(StatusCode, Json<ChangeAnswer>), Problem> {
     let policy = policy_in(&headers, body).await?;
     if policy.id != id {
-        return Err(Problem::unfit("/id", format!("id: the path says {id:?}, the body {:?}: a policy keeps its id", policy.id)));
+        return Err(Problem::unfit(
+            "/id",
+            format!("id: the path says {id:?}, the body {:?}: a policy keeps its id", policy.id),
+        ));
     }
     let change = change(service, headers, Some(id), move |set| {
         set.upsert(policy.clone()).map_err(|error| problem_with(error, set, &policy.id))
@@ -151,7 +161,10 @@ pub(super) async fn delete(
     headers: HeaderMap,
 ) -> Result<Json<ChangeAnswer>, Problem> {
     let removed = id.clone();
-    change(service, headers, Some(id), move |set| set.remove(&removed).map_err(|error| problem_with(error, set, &removed))).await
+    change(service, headers, Some(id), move |set| {
+        set.remove(&removed).map_err(|error| problem_with(error, set, &removed))
+    })
+    .await
 }
 
 /// `POST /api/config/rate-limits/{policyID}/state`
@@ -173,7 +186,9 @@ pub(super) async fn transition(
 pub(super) async fn versions(State(service): State<Arc<Service>>) -> Json<Versions> {
     let ids = |policies: &Policies| policies.policy.iter().map(|policy| policy.id.clone()).collect();
     let versions = service.policies.versions();
-    let versions = versions.iter().map(|(version, policies)| VersionAnswer { version: *version, policies: ids(policies) });
+    let versions = versions
+        .iter()
+        .map(|(version, policies)| VersionAnswer { version: *version, policies: ids(policies) });
     Json(Versions { current: service.policies.version(), versions: versions.collect() })
 }
 
@@ -184,7 +199,10 @@ pub(super) async fn rollback(
     body: Body,
 ) -> Result<Json<ChangeAnswer>, Problem> {
     let Rollback { version } = body_in(&headers, body).await?;
-    change(service, headers, None, move |set| set.rollback(version).map_err(|error| problem_with(error, set, ""))).await
+    change(service, headers, None, move |set| {
+        set.rollback(version).map_err(|error| problem_with(error, set, ""))
+    })
+    .await
 }
 
 async fn policy_in(headers: &HeaderMap, body: Body) -> Result<Policy, Problem> {
@@ -217,7 +235,9 @@ async fn change(
     match changing.await {
         Ok(Ok(change)) => Ok(Json(ChangeAnswer::from(change))),
         Ok(Err(error)) => Err(problem_of(error)),
-        Err(error) => Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, format!("the change failed: {error}"))),
+        Err(error) => {
+            Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, format!("the change failed: {error}")))
+        }
     }
 }
 
@@ -230,7 +250,10 @@ fn unchanged(headers: &HeaderMap, set: &PolicySet, of: Option<&str>) -> Result<(
     };
     let is_one = |now: &HeaderValue| {
         wanted.to_str().is_ok_and(|wanted| {
-            wanted.split(',').map(str::trim).any(|wanted| wanted == "*" || wanted.as_bytes() == now.as_bytes())
+            wanted
+                .split(',')
+                .map(str::trim)
+                .any(|wanted| wanted == "*" || wanted.as_bytes() == now.as_bytes())
         })
     };
     if now.as_ref().is_some_and(is_one) {
@@ -254,13 +277,17 @@ fn tag(content: &impl Serialize) -> HeaderValue {
 /// Why policies cannot be so.
 fn problem_with(error: PolicyError, set: &PolicySet, id: &str) -> Problem {
     match error {
-        PolicyError::Invalid { problems } => {
-            Problem::of(StatusCode::UNPROCESSABLE_ENTITY, problems.iter().map(|invalid| wrong(invalid, id)).collect())
-        }
+        PolicyError::Invalid { problems } => Problem::of(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            problems.iter().map(|invalid| wrong(invalid, id)).collect(),
+        ),
         PolicyError::UnknownPolicy { id } => no_policy(&id),
-        PolicyError::Transition { .. } => Problem::new(StatusCode::CONFLICT, error.to_string()).field("/state"),
+        PolicyError::Transition { .. } => {
+            Problem::new(StatusCode::CONFLICT, error.to_string()).field("/state")
+        }
         PolicyError::UnknownVersion { .. } => {
-            Problem::new(StatusCode::NOT_FOUND, format!("{error}; {} is in force", set.version())).field("/version")
+            Problem::new(StatusCode::NOT_FOUND, format!("{error}; {} is in force", set.version()))
+                .field("/version")
         }
     }
 }

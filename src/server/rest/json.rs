@@ -21,7 +21,8 @@ pub struct Text<'a>(#[serde(borrow)] pub Cow<'a, str>);
 /// Reads a body of at most so many bytes.
 pub(super) async fn bytes(body: Body, most: usize) -> Result<Bytes, Problem> {
     to_bytes(body, most).await.map_err(|error| {
-        let too_long = std::error::Error::source(&error).is_some_and(|source| source.is::<http_body_util::LengthLimitError>());
+        let too_long = std::error::Error::source(&error)
+            .is_some_and(|source| source.is::<http_body_util::LengthLimitError>());
         if too_long {
             let detail = format!("the body has more than {most} bytes: send less at once");
             Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
@@ -32,7 +33,9 @@ pub(super) async fn bytes(body: Body, most: usize) -> Result<Bytes, Problem> {
 }
 
 /// What a body says. `Owned` is the same type without borrows, for the second reading.
-pub(super) fn parse<'a, Borrowed: Deserialize<'a>, Owned: DeserializeOwned>(body: &'a [u8]) -> Result<Borrowed, Problem> {
+pub(super) fn parse<'a, Borrowed: Deserialize<'a>, Owned: DeserializeOwned>(
+    body: &'a [u8],
+) -> Result<Borrowed, Problem> {
     let text = utf_8(body)?;
     serde_json::from_str(text).map_err(|error| explain::<Owned>(text, &error))
 }

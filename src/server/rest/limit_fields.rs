@@ -81,7 +81,10 @@ impl LimitFields {
         ];
         let mut shapes = Shape::ALL.into_iter().zip(given).filter(|(_, given)| *given);
         let Some((shape, _)) = shapes.next() else {
-            return wrong("rate", "there is no limit: send rate and interval, capacity and refill_rate, or limit and window");
+            return wrong(
+                "rate",
+                "there is no limit: send rate and interval, capacity and refill_rate, or limit and window",
+            );
         };
         match shapes.next() {
             None => Ok(shape),
@@ -102,14 +105,21 @@ impl LimitFields {
         let algorithm = self.algorithm_of(shape)?;
         let quota = match shape {
             Shape::RateAndInterval => {
-                let quota = quota(needed("rate", self.rate)?, "rate", needed("interval", self.interval)?, "interval")?;
+                let quota = quota(
+                    needed("rate", self.rate)?,
+                    "rate",
+                    needed("interval", self.interval)?,
+                    "interval",
+                )?;
                 self.burst.map_or(quota, |burst| quota.burst(burst))
             }
             Shape::CapacityAndRefill => {
                 let capacity = needed("capacity", self.capacity)?;
                 refill(needed("refill_rate", self.refill_rate)?)?.burst(capacity)
             }
-            Shape::LimitAndWindow => quota(needed("limit", self.limit)?, "limit", needed("window", self.window)?, "window")?,
+            Shape::LimitAndWindow => {
+                quota(needed("limit", self.limit)?, "limit", needed("window", self.window)?, "window")?
+            }
         };
         Ok(CallerLimit { algorithm, quota })
     }
@@ -135,9 +145,17 @@ fn needed<T>(field: &'static str, value: Option<T>) -> Result<T, WrongField> {
 }
 
 /// So many in so many seconds.
-fn quota(count: u64, count_field: &'static str, seconds: f64, time_field: &'static str) -> Result<Quota, WrongField> {
+fn quota(
+    count: u64,
+    count_field: &'static str,
+    seconds: f64,
+    time_field: &'static str,
+) -> Result<Quota, WrongField> {
     let Ok(period) = Duration::try_from_secs_f64(seconds) else {
-        return wrong(time_field, format!("{seconds} is not a time: send seconds, above 0 and at most 3155760000"));
+        return wrong(
+            time_field,
+            format!("{seconds} is not a time: send seconds, above 0 and at most 3155760000"),
+        );
     };
     Quota::new(count, period).map_err(|error| {
         let field = if matches!(error, QuotaError::Period { .. }) { time_field } else { count_field };
@@ -150,7 +168,12 @@ const DECIMALS: usize = 9;
 
 /// So many a second, which may be a fraction: `2.5` is 5 in two seconds.
 fn refill(per_second: f64) -> Result<Quota, WrongField> {
-    let unfit = || wrong("refill_rate", format!("{per_second} is not a rate: send tokens per second, from 0 to 4294967295"));
+    let unfit = || {
+        wrong(
+            "refill_rate",
+            format!("{per_second} is not a rate: send tokens per second, from 0 to 4294967295"),
+        )
+    };
     if !(per_second >= 0.0 && per_second <= f64::from(u32::MAX)) {
         return unfit();
     }
@@ -188,9 +211,14 @@ mod tests {
 
     #[test]
     fn each_shape_is_a_limit() {
-        let limit = |fields: LimitFields| fields.limit().map(|limit| (limit.algorithm.as_str(), limit.quota.to_string()));
+        let limit = |fields: LimitFields| {
+            fields.limit().map(|limit| (limit.algorithm.as_str(), limit.quota.to_string()))
+        };
         assert_eq!(limit(rate(5, 0.5)), Ok(("gcra", "5/500ms".to_owned())));
-        assert_eq!(limit(LimitFields { burst: Some(9), ..rate(5, 60.0) }), Ok(("gcra", "5/min burst 9".to_owned())));
+        assert_eq!(
+            limit(LimitFields { burst: Some(9), ..rate(5, 60.0) }),
+            Ok(("gcra", "5/min burst 9".to_owned()))
+        );
         let bucket = LimitFields { capacity: Some(10), refill_rate: Some(2.5), ..LimitFields::default() };
         let bucket = LimitFields { algorithm: Some(AlgorithmName::TokenBucket), ..bucket };
         assert_eq!(limit(bucket), Ok(("token_bucket", "5/2s burst 10".to_owned())));
@@ -209,7 +237,10 @@ mod tests {
         assert_eq!(field(rate(u64::MAX, 1.0)), "rate");
         assert_eq!(field(LimitFields { interval: None, ..rate(5, 1.0) }), "interval");
         assert_eq!(field(LimitFields { capacity: Some(1), ..rate(5, 1.0) }), "capacity");
-        assert_eq!(field(LimitFields { algorithm: Some(AlgorithmName::SlidingLog), ..rate(5, 1.0) }), "algorithm");
+        assert_eq!(
+            field(LimitFields { algorithm: Some(AlgorithmName::SlidingLog), ..rate(5, 1.0) }),
+            "algorithm"
+        );
         let window = LimitFields { limit: Some(7), window: Some(1.0), ..LimitFields::default() };
         assert_eq!(field(window), "algorithm");
     }

@@ -105,7 +105,10 @@ pub(super) async fn status(State(service): State<Arc<Service>>, uri: Uri) -> Res
 }
 
 /// `POST /api/rate-limit/reset`
-pub(super) async fn reset(State(service): State<Arc<Service>>, uri: Uri) -> Result<Json<ResetAnswer>, Problem> {
+pub(super) async fn reset(
+    State(service): State<Arc<Service>>,
+    uri: Uri,
+) -> Result<Json<ResetAnswer>, Problem> {
     let asked = asked_of(&service, &uri)?;
     if asked.cost.is_some() {
         return Err(Problem::bad("cost: a reset has none: leave it out").field("cost"));
@@ -130,7 +133,10 @@ fn asked_of(service: &Service, uri: &Uri) -> Result<Asked, Problem> {
 /// There is no policy with this id.
 pub(super) fn no_policy(id: &str) -> Problem {
     let shown: String = id.chars().take(70).collect();
-    Problem::new(StatusCode::NOT_FOUND, format!("there is no policy {shown:?}: GET /api/config/rate-limits lists them"))
+    Problem::new(
+        StatusCode::NOT_FOUND,
+        format!("there is no policy {shown:?}: GET /api/config/rate-limits lists them"),
+    )
 }
 
 fn query<'q>(service: &'q Service, asked: &'q Asked, attributes: &'q Attributes<'q>) -> Query<'q> {

@@ -37,8 +37,8 @@ use super::service::Service;
 use crate::policy::Policy;
 
 /// All routes. What is not found is for [`not_found`], to be set where all routers are merged.
-pub(crate) fn router(service: &Arc<Service>) -> Router {
-    let (router, document) = routes(service).finish();
+pub(crate) fn router(service: Arc<Service>) -> Router {
+    let (router, document) = routes(&service).finish();
     // It is the same as long as the process runs. Texts are always JSON.
     let document = Bytes::from(serde_json::to_vec(&document).unwrap_or_default());
     let json = HeaderValue::from_static("application/json");
@@ -46,19 +46,25 @@ pub(crate) fn router(service: &Arc<Service>) -> Router {
     router
         .route("/openapi.json", axum::routing::get(describe))
         .method_not_allowed_fallback(wrong_method)
-        .with_state(Arc::clone(service))
+        .with_state(service)
 }
 
 /// There is nothing at this path.
 pub(crate) async fn not_found(uri: Uri) -> Problem {
     let path: String = uri.path().chars().take(100).collect();
-    Problem::new(StatusCode::NOT_FOUND, format!("there is nothing at {path:?}: /openapi.json lists what there is"))
+    Problem::new(
+        StatusCode::NOT_FOUND,
+        format!("there is nothing at {path:?}: /openapi.json lists what there is"),
+    )
 }
 
 /// The field `Allow` is added by the router.
 async fn wrong_method(method: Method) -> impl IntoResponse {
     let method: String = method.as_str().chars().take(40).collect();
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, format!("{method} is not for this path: see the field Allow"))
+    Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        format!("{method} is not for this path: see the field Allow"),
+    )
 }
 
 /// The table of all routes.
@@ -85,7 +91,9 @@ fn with_checks(api: Api) -> Api {
     .route(
         &Method::POST,
         "/check/batch",
-        Operation::new("checkBatch", "The same of many keys.").body::<Batch<String>>().answers::<BatchAnswer>(200, "What is said of each."),
+        Operation::new("checkBatch", "The same of many keys.")
+            .body::<Batch<String>>()
+            .answers::<BatchAnswer>(200, "What is said of each."),
         check::batch,
     )
 }
@@ -124,18 +132,26 @@ fn with_configuration(api: Api) -> Api {
     const ALL: &str = "/api/config/rate-limits";
     const ONE: &str = "/api/config/rate-limits/{policyID}";
     let policy_id = || json!({ "type": "string", "pattern": "^[A-Za-z0-9._:/-]{1,64}$" });
-    let of_one = |id, summary| Operation::new(id, summary).path("policyID", "The policy's id.", policy_id()).guarded();
-    let changing = |operation: Operation| operation.if_match().answers::<ChangeAnswer>(200, "What the change did.");
+    let of_one =
+        |id, summary| Operation::new(id, summary).path("policyID", "The policy's id.", policy_id()).guarded();
+    let changing =
+        |operation: Operation| operation.if_match().answers::<ChangeAnswer>(200, "What the change did.");
     api.route(
         &Method::GET,
         ALL,
-        Operation::new("listPolicies", "All policies, with the version in force.").answers::<Listing>(200, "They are.").guarded(),
+        Operation::new("listPolicies", "All policies, with the version in force.")
+            .answers::<Listing>(200, "They are.")
+            .guarded(),
         config::list,
     )
     .route(
         &Method::POST,
         ALL,
-        Operation::new("addPolicy", "Adds a policy.").body::<Policy>().if_match().answers::<ChangeAnswer>(201, "It was added.").guarded(),
+        Operation::new("addPolicy", "Adds a policy.")
+            .body::<Policy>()
+            .if_match()
+            .answers::<ChangeAnswer>(201, "It was added.")
+            .guarded(),
         config::add,
     )
     .route(&Method::GET, ONE, of_one("getPolicy", "A policy.").answers::<Policy>(200, "It is."), config::get)
@@ -157,24 +173,32 @@ fn with_configuration(api: Api) -> Api {
     .route(
         &Method::GET,
         "/api/config/versions",
-        Operation::new("listVersions", "The versions that can be rolled back to.").answers::<Versions>(200, "They are.").guarded(),
+        Operation::new("listVersions", "The versions that can be rolled back to.")
+            .answers::<Versions>(200, "They are.")
+            .guarded(),
         config::versions,
     )
     .route(
         &Method::POST,
         "/api/config/rollback",
-        changing(Operation::new("rollback", "Puts the policies of an earlier version in force again.").guarded()).body::<Rollback>(),
+        changing(
+            Operation::new("rollback", "Puts the policies of an earlier version in force again.").guarded(),
+        )
+        .body::<Rollback>(),
         config::rollback,
     )
 }
 
 fn with_activity(api: Api) -> Api {
-    let limit = || json!({ "type": "integer", "minimum": 1, "maximum": MOST_LISTED, "default": USUALLY_LISTED });
-    let listing = |id, summary| Operation::new(id, summary).query("limit", "How many to list.", limit()).guarded();
+    let limit =
+        || json!({ "type": "integer", "minimum": 1, "maximum": MOST_LISTED, "default": USUALLY_LISTED });
+    let listing =
+        |id, summary| Operation::new(id, summary).query("limit", "How many to list.", limit()).guarded();
     api.route(
         &Method::GET,
         "/api/metrics/rate-limits",
-        listing("listActivity", "Who asks: requests, refusals and when they came last, by user and api.").answers::<ActivityAnswer>(200, "They do."),
+        listing("listActivity", "Who asks: requests, refusals and when they came last, by user and api.")
+            .answers::<ActivityAnswer>(200, "They do."),
         activity::all,
     )
     .route(
@@ -186,26 +210,50 @@ fn with_activity(api: Api) -> Api {
             .guarded(),
         activity::of_user,
     )
-    .route(&Method::GET, "/api/metrics/top", listing("listRefused", "The keys that are refused most.").answers::<TopAnswer>(200, "They are."), activity::top)
+    .route(
+        &Method::GET,
+        "/api/metrics/top",
+        listing("listRefused", "The keys that are refused most.").answers::<TopAnswer>(200, "They are."),
+        activity::top,
+    )
 }
 
 fn with_health(api: Api) -> Api {
     const TEXT: &str = "text/plain; charset=utf-8";
-    api.route(&Method::GET, "/ping", Operation::new("ping", "Is anybody there?").answers_text(200, "`pong`", TEXT), health::ping)
-        .route(&Method::GET, "/health/live", Operation::new("live", "Does it answer?").answers_text(200, "It does.", TEXT), health::live)
-        .route(
-            &Method::GET,
-            "/health/ready",
-            Operation::new("ready", "Should it be sent requests?")
-                .answers::<HealthAnswer>(200, "It should.")
-                .answers::<HealthAnswer>(503, "Not yet, or not any more."),
-            health::ready,
-        )
-        .route(&Method::GET, "/health", Operation::new("health", "How is it?").answers::<HealthAnswer>(200, "It is so."), health::report)
-        .route(
-            &Method::GET,
-            "/metrics",
-            Operation::new("metrics", "Counters, gauges and histograms for Prometheus.").answers_text(200, "They are.", PROMETHEUS),
-            health::metrics,
-        )
+    api.route(
+        &Method::GET,
+        "/ping",
+        Operation::new("ping", "Is anybody there?").answers_text(200, "`pong`", TEXT),
+        health::ping,
+    )
+    .route(
+        &Method::GET,
+        "/health/live",
+        Operation::new("live", "Does it answer?").answers_text(200, "It does.", TEXT),
+        health::live,
+    )
+    .route(
+        &Method::GET,
+        "/health/ready",
+        Operation::new("ready", "Should it be sent requests?")
+            .answers::<HealthAnswer>(200, "It should.")
+            .answers::<HealthAnswer>(503, "Not yet, or not any more."),
+        health::ready,
+    )
+    .route(
+        &Method::GET,
+        "/health",
+        Operation::new("health", "How is it?").answers::<HealthAnswer>(200, "It is so."),
+        health::report,
+    )
+    .route(
+        &Method::GET,
+        "/metrics",
+        Operation::new("metrics", "Counters, gauges and histograms for Prometheus.").answers_text(
+            200,
+            "They are.",
+            PROMETHEUS,
+        ),
+        health::metrics,
+    )
 }

@@ -165,7 +165,8 @@ mod tests {
 
     #[test]
     fn the_first_of_several_problems_is_told_in_short() {
-        let wrong = |field: &str| Wrong { field: field.into(), detail: "no".into(), line: Some(2), column: Some(5) };
+        let wrong =
+            |field: &str| Wrong { field: field.into(), detail: "no".into(), line: Some(2), column: Some(5) };
         let problem = Problem::of(StatusCode::BAD_REQUEST, vec![wrong("/a"), wrong("/b")]);
         let json = serde_json::to_value(&problem).unwrap();
         assert_eq!(json["detail"], "line 2, column 5: no (2 problems in all: see errors)");

@@ -28,9 +28,8 @@ impl Settings {
             ));
         }
         for (name, backend) in &self.backends {
-            backend.builder().map_err(|(field, message)| {
-                SettingsError::value(format!("backends.{name}.{field}"), message)
-            })?;
+            let wrong = |(field, message)| SettingsError::value(format!("backends.{name}.{field}"), message);
+            backend.builder().map(drop).map_err(wrong)?;
         }
         if let Some(backend) = &self.callers.backend
             && !self.backends.contains_key(backend)
@@ -50,6 +49,7 @@ impl Settings {
             ("limits.body_bytes", self.limits.body_bytes),
             ("limits.batch_bytes", self.limits.batch_bytes),
             ("callers.max_keys", self.callers.max_keys),
+            ("callers.max_key_bytes", self.callers.max_key_bytes),
             ("callers.max_limits", self.callers.max_limits),
         ];
         match counts.into_iter().find(|(_, count)| *count == 0) {

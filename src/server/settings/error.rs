@@ -36,7 +36,7 @@ pub enum SettingsError {
 }
 
 impl SettingsError {
-    pub(super) fn value(field: impl Into<String>, message: impl Into<String>) -> SettingsError {
+    pub(crate) fn value(field: impl Into<String>, message: impl Into<String>) -> SettingsError {
         SettingsError::Value { field: field.into(), message: message.into() }
     }
 }

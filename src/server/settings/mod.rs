@@ -15,6 +15,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::server::caller::Bounds;
+
 pub use backend::BackendSettings;
 pub use error::SettingsError;
 pub use grpc::GrpcSettings;
@@ -97,26 +99,42 @@ pub struct CallerSettings {
     pub enabled: bool,
     /// The backend that counts them; memory if none is named.
     pub backend: Option<String>,
-    /// The most tokens that a limit may hold or give in its window; default 1 000 000 000.
+    /// Tokens that a limit may give in a second; default 100 000 000.
     pub max_rate: u64,
-    /// The longest window; default 31 days.
+    /// The longest window, and time in which a burst comes back; default 366 days.
     #[serde(deserialize_with = "duration::positive")]
     pub max_window: Duration,
+    /// Tokens that a limit may give at once; default 1 000 000 000.
+    pub max_burst: u64,
+    /// Keys held in memory at the same time; default 1 000 000, some 43 MB. Further ones are refused.
+    pub max_keys: usize,
     /// Different limits in use at the same time, of algorithms that need a table each; default 1 000.
     pub max_limits: usize,
-    /// Keys held in memory at the same time; default 10 000 000, some 900 MB.
-    pub max_keys: usize,
+    /// Bytes of a key; default 4 096.
+    pub max_key_bytes: usize,
+}
+
+impl CallerSettings {
+    pub(crate) fn bounds(&self) -> Bounds {
+        let &CallerSettings { max_rate, max_window, max_burst, max_keys, max_limits, max_key_bytes, .. } =
+            self;
+        Bounds { max_rate, max_window, max_burst, max_keys, max_limits, longest_key: max_key_bytes }
+    }
 }
 
 impl Default for CallerSettings {
     fn default() -> CallerSettings {
+        let Bounds { max_rate, max_burst, max_keys, max_limits, longest_key, .. } = Bounds::default();
         CallerSettings {
             enabled: true,
             backend: None,
-            max_rate: 1_000_000_000,
-            max_window: Duration::from_secs(31 * 24 * 60 * 60),
-            max_limits: 1_000,
-            max_keys: 10_000_000,
+            max_rate,
+            // Envoy's longest unit is a year.
+            max_window: Duration::from_secs(366 * 86_400),
+            max_burst,
+            max_keys,
+            max_limits,
+            max_key_bytes: longest_key,
         }
     }
 }
