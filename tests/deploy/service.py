@@ -148,16 +148,18 @@ class Service(unittest.TestCase):
             lines = map(json.loads, service.stderr)
             address = next(line["address"] for line in lines if line.get("message") == "listening for HTTP and gRPC")
 
-            def get(path):
+            def ask(path, body=None):
                 try:
-                    with urllib.request.urlopen(f"http://{address}{path}", timeout=30) as answer:
+                    with urllib.request.urlopen(f"http://{address}{path}", body, timeout=30) as answer:
                         return answer.read().decode()
                 except urllib.error.HTTPError as refused:
                     return refused.read().decode()
 
-            get("/api/rate-limit/check?userID=near")
-            get("/api/rate-limit/check?userID=far")
-            text = get("/metrics")
+            ask("/api/rate-limit/check?userID=near")
+            ask("/api/rate-limit/check?userID=far")
+            # The store is away: a failure.
+            ask("/check", json.dumps({"key": "alice", "rate": 1, "interval": 60}).encode())
+            text = ask("/metrics")
         finally:
             service.kill()
             service.communicate()
