@@ -119,13 +119,13 @@ class Service(unittest.TestCase):
         table = set(re.findall(r"^\| `(--[a-z-]+)", DOCUMENTATION.read_text(), re.M))
         self.assertEqual(table, flags)
 
-    def test_the_metrics_that_are_asked_for_are_exported(self):
+    def test_the_metrics_that_are_asked_for_are_exported_and_all_paths_are_documented(self):
         policies = self.directory / "policies.toml"
         limit = 'limit = "1/min"\n'
         policies.write_text(
             f'[[policy]]\nid = "here"\n{limit}\n[[policy]]\nid = "there"\nmatch = {{ user = "far" }}\n{limit}backend = "redis"\n'
         )
-        exported, states = self.metrics(policies)
+        exported, states, described = self.started(policies)
         wanted = set()
         for path in [DEPLOY / "prometheus/alerts.yaml", DEPLOY / "grafana/dashboard.json"]:
             wanted |= {SERIES.sub("", name) for name in re.findall(r"\btollgate_[a-z_]+", path.read_text())}
@@ -137,9 +137,13 @@ class Service(unittest.TestCase):
         text = (DEPLOY / "prometheus/alerts.yaml").read_text() + (DEPLOY / "grafana/dashboard.json").read_text()
         for state in re.findall(r'state=\\?"([a-z]+)', text):
             self.assertIn(f'state="{state}"', states)
+        # And the documentation has each path; it writes what they have in common once.
+        documented = DOCUMENTATION.read_text()
+        for path in json.loads(described)["paths"]:
+            self.assertIn(f"{path}`", documented)
 
-    def metrics(self, policies):
-        """The names that are exported once a request was decided, and all of the text."""
+    def started(self, policies):
+        """The names of the metrics once requests were decided, all of their text, and the description of the interface."""
         service = subprocess.Popen(
             [PROGRAM, "serve", "--listen", "127.0.0.1:0", "--policies", policies, "--redis", AWAY, "--log-format", "json"],
             stderr=subprocess.PIPE, text=True,
@@ -148,20 +152,22 @@ class Service(unittest.TestCase):
             lines = map(json.loads, service.stderr)
             address = next(line["address"] for line in lines if line.get("message") == "listening for HTTP and gRPC")
 
-            def get(path):
+            def ask(path, body=None):
                 try:
-                    with urllib.request.urlopen(f"http://{address}{path}", timeout=30) as answer:
+                    with urllib.request.urlopen(f"http://{address}{path}", body, timeout=30) as answer:
                         return answer.read().decode()
                 except urllib.error.HTTPError as refused:
                     return refused.read().decode()
 
-            get("/api/rate-limit/check?userID=near")
-            get("/api/rate-limit/check?userID=far")
-            text = get("/metrics")
+            ask("/api/rate-limit/check?userID=near")
+            ask("/api/rate-limit/check?userID=far")
+            # The store is away: a failure.
+            ask("/check", json.dumps({"key": "alice", "rate": 1, "interval": 60}).encode())
+            text, described = ask("/metrics"), ask("/openapi.json")
         finally:
             service.kill()
             service.communicate()
-        return set(re.findall(r"^# TYPE (\S+)", text, re.M)), text
+        return set(re.findall(r"^# TYPE (\S+)", text, re.M)), text, described
 
 
 if __name__ == "__main__":
