@@ -144,7 +144,13 @@ fn callers(
     }
     let (bounds, clock) = (settings.bounds(), Clock::default());
     if let Some(backend) = settings.backend.as_ref().and_then(|name| backends.get(name)) {
-        let backend = Backend { observer: Some(Arc::clone(counting) as _), ..Backend::new(&backend.store) };
+        let backend = Backend {
+            store: backend.store.clone(),
+            budget: settings.budget.map(Duration::from),
+            on_failure: settings.on_failure.into(),
+            expected_nodes: settings.expected_nodes,
+            observer: Some(Arc::clone(counting) as _),
+        };
         return Ok(Some(CallerLimits::at_backend(bounds, backend, clock)));
     }
     let limits = match saved {

@@ -3,9 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod bad_input;
+mod bounds;
 mod browser;
+mod client;
 mod curl;
 mod dashboard;
+mod ending;
 mod events;
 mod grpc_check;
 mod grpc_clients;
@@ -26,3 +29,5 @@ mod schemathesis;
 #[allow(dead_code, reason = "other tests use all of it")]
 #[path = "../redis/servers/mod.rs"]
 mod servers;
+mod soak;
+mod two_nodes;

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Amount, Budget, Conditions, CostRule, Limit, Percent, Scope, State, Timestamp};
+use crate::distributed::FailurePolicy;
 
 /// Who is limited, how, and whether that is in force.
 ///
@@ -176,6 +177,16 @@ pub enum OnFailure {
     Closed,
     /// Count them in memory, by this node's share of the limits.
     Local,
+}
+
+impl From<OnFailure> for FailurePolicy {
+    fn from(on_failure: OnFailure) -> FailurePolicy {
+        match on_failure {
+            OnFailure::Open => FailurePolicy::Open,
+            OnFailure::Closed => FailurePolicy::Closed,
+            OnFailure::Local => FailurePolicy::Local,
+        }
+    }
 }
 
 /// A limit of their own for some requests, in place of the policy's limits.

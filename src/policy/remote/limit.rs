@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::limits::LimitSpec;
-use super::super::model::{BackendMode, OnFailure, Policy};
+use super::super::model::{BackendMode, Policy};
 use super::rule::rule;
 use crate::clock::Clock;
 use crate::distributed::{
@@ -85,11 +85,7 @@ impl Asking<'_> {
     }
 
     fn on_failure(&self) -> FailurePolicy {
-        match self.policy.on_failure {
-            OnFailure::Open => FailurePolicy::Open,
-            OnFailure::Closed => FailurePolicy::Closed,
-            OnFailure::Local => FailurePolicy::Local,
-        }
+        self.policy.on_failure.into()
     }
 
     /// Whether another policy's limits are asked in the same way.

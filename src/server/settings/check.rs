@@ -52,7 +52,8 @@ impl Settings {
             ("callers.max_key_bytes", self.callers.max_key_bytes),
             ("callers.max_limits", self.callers.max_limits),
         ];
-        match counts.into_iter().find(|(_, count)| *count == 0) {
+        let nodes = [("callers.expected_nodes", self.callers.expected_nodes as usize)];
+        match counts.into_iter().chain(nodes).find(|(_, count)| *count == 0) {
             Some((field, _)) => Err(SettingsError::value(field, "is 0: use at least 1")),
             None => Ok(()),
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jiff::SignedDuration;
+use jiff::{Span, SpanRelativeTo};
 use serde::de::{Deserializer, Error, Visitor};
 
 use crate::quota::Excerpt;
@@ -31,9 +31,11 @@ impl Visitor<'_> for Text {
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Duration, E> {
         let shown = Excerpt::of(text);
-        let duration: SignedDuration = text
-            .parse()
-            .map_err(|_| E::custom(format_args!("{shown:?} is not a duration: write it as 30s or 1min")))?;
+        let span: Result<Span, _> = text.parse();
+        let duration =
+            span.and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours())).map_err(|_| {
+                E::custom(format_args!("{shown:?} is not a duration: write it as 30s, 1min or 31d"))
+            })?;
         match Duration::try_from(duration) {
             Ok(duration) if duration >= self.shortest => Ok(duration),
             _ => Err(E::custom(format_args!("{shown:?} is out of range: {}", self.range))),

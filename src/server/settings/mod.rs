@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::policy::{Budget, OnFailure};
 use crate::server::caller::Bounds;
 
 pub use backend::BackendSettings;
@@ -99,6 +100,12 @@ pub struct CallerSettings {
     pub enabled: bool,
     /// The backend that counts them; memory if none is named.
     pub backend: Option<String>,
+    /// How long a request may wait for it; 25 ms if not given.
+    pub budget: Option<Budget>,
+    /// What becomes of requests while it cannot be asked; they are counted in memory, by this node's share, unless told otherwise.
+    pub on_failure: OnFailure,
+    /// At least so many nodes share a limit then, whatever the backend last said; default 1.
+    pub expected_nodes: u32,
     /// Tokens that a limit may give in a second; default 100 000 000.
     pub max_rate: u64,
     /// The longest window, and time in which a burst comes back; default 366 days.
@@ -128,6 +135,9 @@ impl Default for CallerSettings {
         CallerSettings {
             enabled: true,
             backend: None,
+            budget: None,
+            on_failure: OnFailure::Local,
+            expected_nodes: 1,
             max_rate,
             // Envoy's longest unit is a year.
             max_window: Duration::from_secs(366 * 86_400),
