@@ -183,7 +183,7 @@ impl InMemory {
     ) -> Result<Counts, CallerError> {
         let make = Make { room, clock: self.clock.clone(), snapshot };
         let quota = limit.quota;
-        let made = if limit.algorithm == AlgorithmName::SlidingLog {
+        let counts = if limit.algorithm == AlgorithmName::SlidingLog {
             // As many times for each key as the log's own default has.
             const TIMES: usize = 8;
             let times = room.saturating_mul(TIMES).max(usize::try_from(quota.count()).unwrap_or(usize::MAX));
@@ -191,7 +191,7 @@ impl InMemory {
         } else {
             limit.algorithm.build(quota, make)
         };
-        made.map_err(|error| {
+        counts.map_err(|error| {
             let field = if matches!(error, BuildError::Window { .. }) { "window" } else { "limit" };
             CallerError::field(field, error.to_string())
         })
