@@ -101,7 +101,7 @@ impl Browser {
             .connect(&format!("http://127.0.0.1:{}", driver.port))
             .await
             .unwrap_or_else(|error| panic!("Chromium does not start: {error}: {MISSING}"));
-        Browser { client, driver: driver, _profile: profile }
+        Browser { client, driver, _profile: profile }
     }
 
     pub(crate) async fn open(url: &str) -> Browser {
