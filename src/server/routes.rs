@@ -16,7 +16,8 @@ const ALL: &str = "*";
 
 /// All routes.
 pub(super) fn all(service: &Arc<Service>) -> Router {
-    let routes = rest::router(Arc::clone(service)).merge(dashboard::router(service)).fallback(rest::not_found);
+    let routes =
+        rest::router(Arc::clone(service)).merge(dashboard::router(service)).fallback(rest::not_found);
     match &*service.settings.cors {
         [] => routes,
         origins => routes.layer(cors(origins)),
