@@ -115,7 +115,7 @@ impl<'a> Now<'a> {
 impl Backend {
     fn of(service: &Service, health: BackendHealth) -> Backend {
         let backend = service.backends.get(&health.name);
-        let warnings = backend.iter().flat_map(|backend| backend.redis.warnings());
+        let warnings = backend.map(|backend| backend.redis.warnings()).unwrap_or_default();
         Backend {
             state: health.state.as_str(),
             domains: health.domains,
@@ -124,7 +124,7 @@ impl Backend {
             connections: health.connections,
             losses: backend.map_or(0, |backend| backend.redis.stats().losses),
             timeouts: backend.map_or(0, |backend| backend.store.stats().timeouts),
-            warnings: warnings.map(|warning| warning.to_string()).collect(),
+            warnings: warnings.iter().map(ToString::to_string).collect(),
             name: health.name,
         }
     }
@@ -165,14 +165,10 @@ impl<'a> PolicyList<'a> {
 }
 
 fn limit_in_words(limit: &Limit) -> String {
-    let mut words = format!("{} {}", limit.algorithm, limit.limit);
-    if let Some(window) = &limit.window {
-        words += &format!(" in {window}");
-    }
-    if let Some(burst) = limit.burst {
-        words += &format!(" burst {burst}");
-    }
-    words
+    let window = limit.window.as_ref().map(|window| format!("in {window}"));
+    let burst = limit.burst.map(|burst| format!("burst {burst}"));
+    let words = [Some(limit.algorithm.to_string()), Some(limit.limit.to_string()), window, burst];
+    words.into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 
 /// What else is worth knowing at a glance.
