@@ -262,9 +262,8 @@ async fn a_request_that_makes_no_sense_names_the_field_and_charges_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_closed_policy_whose_backend_is_away_leaves_it_to_envoy_unless_another_is_over() {
     let nobody = free_port();
-    let settings = format!(
-        "[backends.redis]\nurl = \"redis://127.0.0.1:{nobody}\"\n[grpc]\nenvoy_headers = []\n",
-    );
+    let settings =
+        format!("[backends.redis]\nurl = \"redis://127.0.0.1:{nobody}\"\n[grpc]\nenvoy_headers = []\n",);
     let mut envoy = Envoy::with(POLICIES, "policies.toml", &settings).await;
     let closed = || entries(&[("closed", "x")]);
     let status = envoy.try_ask(about(vec![closed(), entries(&[("once", "x")])])).await.unwrap_err();
