@@ -5,7 +5,7 @@
 //!
 //! It prints the table of its documentation, and fails if a row exceeds its bound.
 
-#[path = "../tests/simulation/model/mod.rs"]
+#[path = "../tests/distributed/simulation/model/mod.rs"]
 mod model;
 
 use std::panic::resume_unwind;

@@ -163,7 +163,7 @@ impl Share {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(tollgate_loom)))]
 mod tests {
     use std::collections::HashMap;
 

@@ -6,5 +6,8 @@ pub mod design {}
 #[doc = include_str!("performance.md")]
 pub mod performance {}
 
+#[doc = include_str!("service.md")]
+pub mod service {}
+
 #[doc = include_str!("limitations.md")]
 pub mod limitations {}

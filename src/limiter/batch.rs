@@ -27,6 +27,16 @@ impl<A: Engine, S: BuildHasher> Limiter<A, S> {
     /// assert_eq!(allowed, [true, true, false]);
     /// ```
     pub fn check_many<K: Hash>(&self, keys: &[K], answers: &mut Vec<Result<Allowed, Denied>>) {
+        self.spend_many(&self.algorithm, keys, answers);
+    }
+
+    /// [`check_many`](Limiter::check_many) by this algorithm, which shares the keys.
+    pub(super) fn spend_many<K: Hash>(
+        &self,
+        algorithm: &A,
+        keys: &[K],
+        answers: &mut Vec<Result<Allowed, Denied>>,
+    ) {
         answers.clear();
         answers.reserve(keys.len());
         for group in keys.chunks(GROUP) {
@@ -34,7 +44,7 @@ impl<A: Engine, S: BuildHasher> Limiter<A, S> {
             for (tag, key) in tags.iter_mut().zip(group) {
                 *tag = self.hasher.hash_one(key);
             }
-            self.keys.spend_group(&self.algorithm, &self.timeline, &tags[..group.len()], answers);
+            self.keys.spend_group(algorithm, &self.timeline, &tags[..group.len()], answers);
         }
         if self.retry_spread > 0 {
             for denied in answers.iter_mut().filter_map(|answer| answer.as_mut().err()) {

@@ -42,6 +42,27 @@ impl<S: BuildHasher> Limiter<PerCall, S> {
         self.keys.look(&algorithm, self.timeline.now(), self.hasher.hash_one(key), cost)
     }
 
+    /// Spends one token of each key under `quota`, in order, as [`check_many`](Limiter::check_many). O(keys).
+    ///
+    /// ```
+    /// use tollgate::{Limiter, PerCall, Quota};
+    ///
+    /// let limiter = Limiter::with(PerCall::new())?;
+    /// let mut answers = Vec::new();
+    /// limiter.check_many_with(&["ann", "ben", "ann"], Quota::per_hour(1), &mut answers);
+    /// let allowed: Vec<bool> = answers.iter().map(Result::is_ok).collect();
+    /// assert_eq!(allowed, [true, true, false]);
+    /// # Ok::<(), tollgate::BuildError>(())
+    /// ```
+    pub fn check_many_with<K: Hash>(
+        &self,
+        keys: &[K],
+        quota: Quota,
+        answers: &mut Vec<Result<Allowed, Denied>>,
+    ) {
+        self.spend_many(&self.algorithm.otherwise(quota), keys, answers);
+    }
+
     /// Where `key` stands under `quota`, as [`peek`](Limiter::peek). Spends nothing. O(1).
     pub fn peek_with<K: Hash + ?Sized>(&self, key: &K, quota: Quota) -> Status {
         self.charge_with(key, quota, 0)

@@ -1,6 +1,5 @@
 //! Policies from files and texts, and back.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -9,6 +8,7 @@ use std::str::Utf8Error;
 
 use schemars::transform::{RecursiveTransform, Transform as _};
 use schemars::{Schema, schema_for};
+use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::EnvoyError;
@@ -186,8 +186,16 @@ pub(super) fn parse_file(path: &Path, bytes: &[u8]) -> Result<Policies, FileErro
 
 /// Whether a file is a configuration of Envoy's rate limit service. None of policies has these at its top.
 pub(crate) fn is_envoy(text: &str, format: Format) -> bool {
-    let top = || file::read::<BTreeMap<String, IgnoredAny>>(text, format).value.unwrap_or_default();
-    format == Format::Yaml && top().keys().any(|key| key == "domain" || key == "descriptors")
+    let is_at_top = |top: EnvoyTop| top.domain.is_some() || top.descriptors.is_some();
+    format == Format::Yaml && file::read(text, format).value.is_some_and(is_at_top)
+}
+
+/// What only a configuration of Envoy's rate limit service has at its top.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct EnvoyTop {
+    domain: Option<IgnoredAny>,
+    descriptors: Option<IgnoredAny>,
 }
 
 impl FileError {

@@ -102,6 +102,7 @@
 //! |---|---|
 //! | read a file, or all that is wrong with it | [`Policies::read`], [`FileError`]; `tollgate check-config FILE` |
 //! | say what a request costs, ask one policy, look without spending, give back, forget | [`PolicySet::query`] |
+//! | ask about several requests that are one | [`PolicySet::check_together`] |
 //! | keep what was spent over a restart | `PolicySet::snapshot`, `Builder::restore` (feature `serde`) |
 //! | follow a file as it changes | [`PolicySet::watch`] |
 //! | change one policy in code, or take a change back | [`PolicySet::upsert`], [`remove`](PolicySet::remove), [`transition`](PolicySet::transition), [`rollback`](PolicySet::rollback) |
@@ -136,6 +137,7 @@ mod remote;
 mod set;
 #[cfg(feature = "serde")]
 mod snapshot;
+mod together;
 mod validate;
 mod verdict;
 mod version;

@@ -50,8 +50,8 @@ use super::verdict::Verdict;
 #[must_use = "a query asks nothing until it is told what"]
 pub struct Query<'q> {
     set: &'q PolicySet,
-    attributes: &'q Attributes<'q>,
-    wanted: Wanted<'q>,
+    pub(super) attributes: &'q Attributes<'q>,
+    pub(super) wanted: Wanted<'q>,
 }
 
 impl PolicySet {

@@ -66,7 +66,7 @@ impl TryFrom<Unchecked> for PolicySnapshot {
 struct SavedLimit {
     policy: String,
     /// What its keys are told apart by.
-    scope: Scope,
+    scope: Vec<String>,
     /// `None` for the limits of single customers, which have their keys in common.
     limit: Option<SavedSpec>,
     keys: Snapshot,
@@ -87,8 +87,8 @@ impl PolicySnapshot {
         let mut limits = Vec::new();
         for policy in policies {
             let mut save = |limit, keys| {
-                let (policy, scope) = (policy.policy.id.clone(), policy.policy.scope.clone());
-                limits.push(SavedLimit { policy, scope, limit, keys });
+                let (id, scope) = (policy.policy.id.clone(), names(&policy.policy.scope));
+                limits.push(SavedLimit { policy: id, scope, limit, keys });
             };
             for limit in &policy.limits {
                 if let Some(keys) = limit.snapshot(hasher) {
@@ -128,7 +128,7 @@ impl PolicySnapshot {
         let was = named.and_then(|saved| saved.limit.as_ref()?.spec());
         let reason = match named {
             None => Restart::OtherName,
-            Some(saved) if saved.scope != policy.scope => Restart::OtherKeys,
+            Some(saved) if saved.scope != names(&policy.scope) => Restart::OtherKeys,
             Some(_) if !was.is_some_and(|was| was.can_become(&spec)) => Restart::OtherKind,
             Some(saved) => return Some(saved.keys.clone()),
         };
@@ -139,8 +139,12 @@ impl PolicySnapshot {
     /// What was spent under the limits of single customers.
     pub(super) fn find_overrides(&self, policy: &Policy) -> Option<Snapshot> {
         let saved = self.limits.iter().find(|saved| saved.policy == policy.id && saved.limit.is_none())?;
-        (saved.scope == policy.scope).then(|| saved.keys.clone())
+        (saved.scope == names(&policy.scope)).then(|| saved.keys.clone())
     }
+}
+
+fn names(scope: &Scope) -> Vec<String> {
+    scope.attributes().map(str::to_owned).collect()
 }
 
 fn of_one_hasher<'s>(mut all: impl Iterator<Item = &'s Snapshot>) -> bool {

@@ -222,12 +222,29 @@ impl Version {
     #[inline(never)]
     fn without_replaced(&self, mut places: Places, seen: &Seen<'_, '_>) -> Places {
         places.retain(|place| self.concerns(*place, seen));
-        // One that only watches takes nobody's place.
-        let enforced = places.iter().filter(|place| self.policies[**place as usize].enforces(seen));
-        let replaced: Vec<u32> =
-            enforced.filter_map(|place| self.replaces.get(place)).flatten().copied().collect();
+        let replaced: Vec<u32> = self.replaced_by(&places, seen).collect();
         places.retain(|place| !replaced.contains(place));
         places
+    }
+
+    fn replaced_by<'r>(
+        &'r self,
+        places: &'r [u32],
+        seen: &'r Seen<'_, '_>,
+    ) -> impl Iterator<Item = u32> + 'r {
+        // One that only watches takes nobody's place.
+        let enforced = places.iter().filter(|place| self.policies[**place as usize].enforces(seen));
+        enforced.filter_map(|place| self.replaces.get(place)).flatten().copied()
+    }
+
+    /// The places of those that policies replace which concern a request, although others replace those.
+    pub(super) fn replaced_for(&self, seen: &Seen<'_, '_>) -> Vec<u32> {
+        if self.replaces.is_empty() {
+            return Vec::new();
+        }
+        let mut places = self.index.candidates(seen);
+        places.retain(|place| self.concerns(*place, seen));
+        self.replaced_by(&places, seen).collect()
     }
 }
 

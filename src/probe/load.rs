@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use hdrhistogram::Histogram;
 use parking_lot::Mutex;
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 use super::account::Account;
 use super::client::{Client, Connector, Told};
@@ -42,7 +43,8 @@ struct Shared {
     /// Checks that were given to a connection to make.
     given: AtomicU64,
     answered: AtomicU64,
-    over: AtomicBool,
+    /// Whoever asked for the probe has seen enough.
+    over: CancellationToken,
 }
 
 /// What one connection has seen, or all of them.
@@ -68,7 +70,7 @@ pub async fn run(plan: Plan, progress: &Progress) -> Result<Report, PlanError> {
         started: Instant::now(),
         given: AtomicU64::new(0),
         answered: AtomicU64::new(0),
-        over: AtomicBool::new(false),
+        over: CancellationToken::new(),
         plan: plan.clone(),
     });
     let chooser = Chooser::new(plan.keys);
@@ -87,7 +89,7 @@ pub async fn run(plan: Plan, progress: &Progress) -> Result<Report, PlanError> {
                 None => break,
             },
             _ = look.tick() => last = shared.show(progress, last),
-            _ = tokio::signal::ctrl_c() => shared.over.store(true, Ordering::Relaxed),
+            _ = tokio::signal::ctrl_c() => shared.over.cancel(),
         }
     }
     progress.clear();
@@ -116,7 +118,7 @@ impl Shared {
             Until::Elapsed(_) => 0,
         };
         let checks = usize::try_from(left.min(batch)).unwrap_or(0);
-        (checks > 0 && !self.over.load(Ordering::Relaxed)).then_some((before / batch, checks))
+        (checks > 0 && !self.over.is_cancelled()).then_some((before / batch, checks))
     }
 
     fn show(&self, progress: &Progress, (last, before): (Duration, u64)) -> (Duration, u64) {
@@ -126,6 +128,15 @@ impl Shared {
         progress.show(self.plan.until, elapsed, answered, u64::try_from(per_second).unwrap_or(u64::MAX));
         (elapsed, answered)
     }
+}
+
+/// When a request is to be sent.
+enum Due {
+    Now,
+    /// It is late.
+    Since(Instant),
+    /// The probe is over before.
+    Never,
 }
 
 /// One connection, and who it asks about.
@@ -148,7 +159,11 @@ impl Connection {
     async fn run(mut self) -> Seen {
         let mut client = None;
         while let Some((number, checks)) = self.shared.next() {
-            let due = self.wait_for(number).await;
+            let due = match self.wait_for(number).await {
+                Due::Now => None,
+                Due::Since(due) => Some(due),
+                Due::Never => break,
+            };
             let open = match &mut client {
                 Some(open) => open,
                 None => match self.shared.connector.connect().await {
@@ -170,17 +185,24 @@ impl Connection {
 
     /// With a rate, waits until the request is due. If it was due before, its latency counts from then: a service that answers late
     /// makes its callers wait in line, and a loader that only then asked would not see it (coordinated omission).
-    async fn wait_for(&self, number: u64) -> Option<Instant> {
-        let rate = self.shared.plan.rate?;
-        let checks = number.saturating_mul(self.shared.plan.batch as u64);
-        let nanos = u128::from(checks) * 1_000_000_000 / u128::from(rate.max(1));
-        let due = self.shared.started + Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX));
-        if due <= Instant::now() {
-            return Some(due);
+    async fn wait_for(&self, number: u64) -> Due {
+        let Shared { plan, started, over, .. } = &*self.shared;
+        let Some(rate) = plan.rate else { return Due::Now };
+        let checks = u128::from(number) * plan.batch as u128;
+        let nanos = checks * 1_000_000_000 / u128::from(rate.max(1));
+        let after = Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX));
+        if matches!(plan.until, Until::Elapsed(all) if all < after) {
+            return Due::Never;
         }
-        tokio::time::sleep_until(due.into()).await;
+        let due = *started + after;
+        if due <= Instant::now() {
+            return Due::Since(due);
+        }
         // That the timer wakes late is not the service's doing.
-        None
+        match over.run_until_cancelled(tokio::time::sleep_until(due.into())).await {
+            Some(()) => Due::Now,
+            None => Due::Never,
+        }
     }
 
     async fn ask(&mut self, client: &mut Client, checks: usize, due: Option<Instant>) -> Result<(), String> {

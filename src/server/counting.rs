@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use metrics::{describe_gauge, gauge, with_local_recorder};
+use metrics::{counter, describe_counter, describe_gauge, gauge, with_local_recorder};
 use metrics_exporter_prometheus::{
     BuildError, Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder,
 };
@@ -29,6 +29,7 @@ pub(crate) const CALLER: &str = "caller";
 const STATE: &str = "tollgate_state";
 const BUILD: &str = "tollgate_build_info";
 const TRACKED_KEYS: &str = "tollgate_tracked_keys";
+const FORGOTTEN_KEYS: &str = "tollgate_forgotten_keys_total";
 
 /// In memory a decision takes a microsecond, by a backend a millisecond, and no request waits longer than 10 seconds.
 const BUCKETS: [f64; 14] =
@@ -226,11 +227,15 @@ fn note_state(service: &Service) {
 /// Limits come and go with the policies, so they are looked at anew each time.
 fn note_keys(policies: &PolicySet) {
     describe_gauge!(TRACKED_KEYS, "Keys that are not full.");
-    let mut keys: BTreeMap<String, usize> = BTreeMap::new();
+    describe_counter!(FORGOTTEN_KEYS, "Busy keys that were forgotten for want of room.");
+    let mut of_policies: BTreeMap<String, (usize, u64)> = BTreeMap::new();
     for limit in policies.stats() {
-        *keys.entry(limit.policy).or_default() += limit.stats.keys;
+        let (keys, forgotten) = of_policies.entry(limit.policy).or_default();
+        *keys += limit.stats.keys;
+        *forgotten += limit.stats.forgotten;
     }
-    for (policy, keys) in keys {
+    for (policy, (keys, forgotten)) in of_policies {
+        counter!(FORGOTTEN_KEYS, "policy" => policy.clone()).absolute(forgotten);
         #[expect(clippy::cast_precision_loss, reason = "gauges are floating-point numbers")]
         gauge!(TRACKED_KEYS, "policy" => policy).set(keys as f64);
     }

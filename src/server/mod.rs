@@ -26,6 +26,8 @@ pub use error::ServerError;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub use resp::resp_answers;
+#[doc(hidden)]
+pub use rest::machinery;
 pub use server::{Running, Server};
 pub use settings::{
     BackendSettings, CallerSettings, ConnectionLimits, GrpcSettings, Secret, Settings, SettingsError,

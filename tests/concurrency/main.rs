@@ -1,7 +1,9 @@
 //! What `tollgate::concurrency` promises.
-#![cfg(not(tollgate_loom))]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "in helpers of tests, too, to fail is to panic")]
 
+mod adaptive;
+mod adaptive_loop;
+mod adaptive_rules;
 mod fixed;
 mod keyed;
 #[cfg(feature = "tokio")]

@@ -1,6 +1,6 @@
 //! Limits that many nodes share, over a store in memory that fails as it is told to, in tokio's paused time.
 
-#![cfg(all(feature = "distributed", not(tollgate_loom)))]
+#![cfg(feature = "distributed")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -11,8 +11,10 @@
 mod cancelled;
 mod concurrency;
 mod leased;
+mod leases;
 mod limiter;
 mod outage;
 mod regressions;
 mod setting;
+mod simulation;
 mod store;

@@ -1,5 +1,5 @@
 //! What `tollgate::grpc` promises.
-#![cfg(all(feature = "grpc", not(tollgate_loom)))]
+#![cfg(feature = "grpc")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "in helpers of tests, too, to fail is to panic")]
 
 mod end_to_end;

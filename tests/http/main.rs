@@ -2,6 +2,7 @@
 #![cfg(feature = "axum")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+mod address;
 mod deciding;
 mod ending;
 #[cfg(feature = "distributed")]

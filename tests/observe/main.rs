@@ -1,5 +1,4 @@
 //! What `tollgate::observe` promises.
-#![cfg(not(tollgate_loom))]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "in helpers of tests, too, to fail is to panic")]
 
 mod compose;

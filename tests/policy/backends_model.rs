@@ -2,23 +2,32 @@
 //!
 //! What those in memory say is held to the exact models elsewhere. Rates and waits here are whole microseconds, in which stores count.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 use tollgate::distributed::{MemoryBackend, SharedStore, Source};
 use tollgate::policy::{
-    AlgorithmName, Attributes, CostRule, Limit, Missing, Policy, PolicySet, Scope, Verdict,
+    AlgorithmName, Attributes, CostRule, Limit, Missing, Policy, PolicySet, Scope, Standing, Verdict,
 };
 use tollgate::{Clock, ManualClock, Quota};
 
 const IDS: [&str; 4] = ["one", "two", "three", "four"];
 const USERS: [&str; 3] = ["ann", "bob", ""];
 
+#[derive(Clone, Copy, Debug)]
+enum How {
+    Check,
+    Peek,
+    Refund(u64),
+    Reset,
+}
+
 #[derive(Clone, Debug)]
 enum Op {
     Apply(Vec<Policy>),
-    Check(Option<&'static str>, Option<&'static str>),
+    Ask(Option<&'static str>, Option<&'static str>, Option<u64>, How),
     Wait(u64),
 }
 
@@ -60,8 +69,15 @@ fn policies() -> impl Strategy<Value = Vec<Policy>> {
 fn op() -> impl Strategy<Value = Op> {
     let user = prop::option::weighted(0.9, prop::sample::select(&USERS));
     let route = prop::option::of(Just("/a"));
+    let how = prop_oneof![
+        20 => Just(How::Check),
+        3 => Just(How::Peek),
+        2 => (0..4_u64).prop_map(How::Refund),
+        1 => Just(How::Reset),
+    ];
+    let cost = prop::option::weighted(0.2, 0..4_u64);
     prop_oneof![
-        20 => (user, route).prop_map(|(user, route)| Op::Check(user, route)),
+        20 => (user, route, cost, how).prop_map(|(user, route, cost, how)| Op::Ask(user, route, cost, how)),
         4 => prop_oneof![0..3_u64, 0..1_000_000_u64, 0..70_000_000_u64].prop_map(Op::Wait),
     ]
 }
@@ -70,6 +86,8 @@ struct Pair {
     here: PolicySet,
     there: PolicySet,
     hand: ManualClock,
+    /// Then what was refused for less is refused without asking, by the wait for less.
+    costs_differ: Cell<bool>,
 }
 
 impl Pair {
@@ -78,7 +96,7 @@ impl Pair {
         let store = SharedStore::new(MemoryBackend::with_clock(clock.clone()));
         let here = PolicySet::builder().clock(clock.clone()).build();
         let there = PolicySet::builder().clock(clock).backend("store", &store).build();
-        Pair { here, there, hand }
+        Pair { here, there, hand, costs_differ: Cell::new(false) }
     }
 
     async fn run(&self, op: Op) -> Result<(), TestCaseError> {
@@ -92,17 +110,40 @@ impl Pair {
                 self.here.apply(policies).unwrap();
             }
             Op::Wait(micros) => self.hand.advance(Duration::from_micros(micros)),
-            Op::Check(user, route) => {
+            Op::Ask(user, route, cost, how) => {
                 let mut request = Attributes::new();
                 for (name, value) in [("user", user), ("route", route)] {
                     if let Some(value) = value {
                         request = request.with(name, value);
                     }
                 }
-                let (here, there) = (self.here.check(&request), self.there.check_async(&request).await);
-                prop_assert_eq!(there.is_allowed(), here.is_allowed(), "{:?}", here);
-                prop_assert_eq!(watched(&there), watched(&here));
-                compare(&here, &there)?;
+                let query = |set| {
+                    let query = PolicySet::query(set, &request);
+                    cost.map_or(query, |cost| query.cost(cost))
+                };
+                let (here, there) = (query(&self.here), query(&self.there));
+                self.costs_differ.set(self.costs_differ.get() || cost.is_some());
+                let asked = |told: &Standing<'_>| told.source() != Some(Source::DenyCache);
+                match how {
+                    How::Check => {
+                        let (here, there) = (here.check(), there.check_async().await);
+                        prop_assert_eq!(there.is_allowed(), here.is_allowed(), "{:?}", here);
+                        prop_assert_eq!(watched(&there), watched(&here));
+                        compare(&here, &there, |told| asked(told) || !self.costs_differ.get())?;
+                    }
+                    How::Peek => {
+                        let (here, there) = (here.peek().await, there.peek().await);
+                        prop_assert_eq!(there.is_allowed(), here.is_allowed(), "{:?}", here);
+                        prop_assert_eq!(watched(&there), watched(&here));
+                        compare(&here, &there, |told| told.cost() == 1)?;
+                    }
+                    How::Refund(tokens) => {
+                        prop_assert!(here.refund(tokens).await.is_ok() && there.refund(tokens).await.is_ok());
+                    }
+                    How::Reset => {
+                        prop_assert_eq!(there.reset().await.ok(), here.reset().await.ok());
+                    }
+                }
             }
         }
         Ok(())
@@ -119,12 +160,17 @@ fn micros(time: Duration) -> u128 {
 }
 
 /// The same figures at each limit that was asked. (What is refused without asking is known by its wait.)
-fn compare(here: &Verdict, there: &Verdict) -> Result<(), TestCaseError> {
+fn compare(
+    here: &Verdict,
+    there: &Verdict,
+    knows_wait: impl Fn(&Standing<'_>) -> bool,
+) -> Result<(), TestCaseError> {
     for told in there.limits() {
         let same = here.limits().find(|standing| standing.name() == told.name());
         let Some(same) = same else { return Err(TestCaseError::fail(format!("{told:?}"))) };
-        let figures = |standing: &tollgate::policy::Standing<'_>| {
-            (standing.limit(), standing.cost(), standing.refuses(), standing.retry_after().map(micros))
+        let figures = |standing: &Standing<'_>| {
+            let wait = standing.retry_after().filter(|_| knows_wait(&told)).map(micros);
+            (standing.limit(), standing.cost(), standing.refuses(), wait)
         };
         prop_assert_eq!(figures(&told), figures(&same), "{}", told.name());
         if told.source() != Some(Source::DenyCache) {

@@ -22,8 +22,9 @@ fn the_same_policies_read_equal_from_toml_json_and_yaml() {
 
 #[test]
 fn a_file_of_envoys_rate_limit_service_makes_policies_that_can_be_applied_and_written() {
-    let text = std::fs::read_to_string(format!("{FOLDER}/messaging.envoy.yaml")).unwrap();
-    let policies = Policies::from_envoy(&text).unwrap();
+    let file = format!("{FOLDER}/messaging.envoy.yaml");
+    let policies = Policies::from_envoy(&std::fs::read_to_string(&file).unwrap()).unwrap();
+    assert_eq!(Policies::read(file).unwrap(), policies, "a file is known by what it has at its top");
     assert_eq!(policies.policy.len(), 5);
     PolicySet::new().apply(policies.clone()).unwrap();
     let toml = toml::to_string(&policies).unwrap();

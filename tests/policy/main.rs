@@ -6,13 +6,17 @@ mod backends;
 mod backends_changed;
 mod backends_model;
 mod decisions;
+mod envoy;
 mod files;
 mod golden;
 mod lookups;
 #[path = "../model/mod.rs"]
 mod model;
 mod model_set;
+mod queries;
 mod reloads_observed;
+#[cfg(feature = "serde")]
+mod restarts;
 mod schema;
 mod traps;
 mod versions;

@@ -2,6 +2,8 @@
 //! limits are the exact models of the algorithms.
 
 use std::collections::HashMap;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use proptest::collection::vec;
@@ -166,6 +168,10 @@ impl Model {
     fn told(&self, policy: &str, key: &Key, now: u64, cost: u64, taken: bool) -> Told {
         of_any!(self, counted => counted.told(policy, key, now, cost, taken))
     }
+
+    fn reset(&mut self, key: &Key) {
+        of_any!(self, counted => { counted.keys.remove(key); });
+    }
 }
 
 fn nanos(quota: Quota) -> u64 {
@@ -226,17 +232,43 @@ impl ModelSet {
         (self.policies, self.states) = (policies, states);
     }
 
-    fn check(&mut self, request: &Request, now: u64) -> (Option<Reason>, Vec<String>, Vec<Told>) {
+    /// Those that concern a request, of those that are wanted.
+    fn concerned(&self, asked: &Asked) -> Vec<&Policy> {
+        let request = &asked.request;
         let mut concerned: Vec<&Policy> =
             self.policies.iter().filter(|policy| concerns(policy, request)).collect();
         concerned.sort_by_key(|policy| std::cmp::Reverse(policy.priority));
         let enforced = concerned.iter().filter(|policy| !policy.shadow);
         let replaced: Vec<&String> = enforced.flat_map(|policy| &policy.replaces).collect();
-        concerned.retain(|policy| !replaced.contains(&&policy.id));
+        concerned.retain(|policy| !replaced.contains(&&policy.id) && asked.only.wants(policy));
+        concerned
+    }
+
+    /// Says of how many limits.
+    fn reset(&mut self, asked: &Asked) -> usize {
+        let concerned: Vec<Policy> = self.concerned(asked).into_iter().cloned().collect();
+        let counted = |policy: &&Policy| {
+            let denied = policy.deny.iter().any(|conditions| fit(conditions, &asked.request));
+            let lost = policy.missing == Missing::Refuse && key(policy, &asked.request).contains(&None);
+            !denied && !lost
+        };
+        let mut reset = 0;
+        for policy in concerned.iter().filter(counted) {
+            for (_, model) in self.states.get_mut(&policy.id).unwrap() {
+                model.reset(&key(policy, &asked.request));
+                reset += 1;
+            }
+        }
+        reset
+    }
+
+    fn check(&mut self, asked: &Asked, now: u64) -> (Option<Reason>, Vec<String>, Vec<Told>) {
+        let request = &asked.request;
+        let concerned: Vec<Policy> = self.concerned(asked).into_iter().cloned().collect();
         let mut matched = Vec::new();
         let (mut enforced, mut watched): (Vec<&Policy>, Vec<&Policy>) = (Vec::new(), Vec::new());
         let mut floor = i32::MIN;
-        for policy in concerned {
+        for policy in &concerned {
             if policy.priority < floor {
                 break;
             }
@@ -261,11 +293,11 @@ impl ModelSet {
                 (None, false) => enforced.push(policy),
             }
         }
-        let (all, told) = take(&mut self.states, &enforced, request, now);
+        let (all, told) = take(&mut self.states, &enforced, asked, now);
         if !all {
             return (Some(Reason::LimitReached), matched, told);
         }
-        let watched = watched.iter().flat_map(|policy| take(&mut self.states, &[*policy], request, now).1);
+        let watched = watched.iter().flat_map(|policy| take(&mut self.states, &[*policy], asked, now).1);
         let watched: Vec<_> = watched.collect();
         (None, matched, told.into_iter().chain(watched).collect())
     }
@@ -275,13 +307,16 @@ impl ModelSet {
 fn take(
     states: &mut HashMap<String, Limits>,
     policies: &[&Policy],
-    request: &Request,
+    asked: &Asked,
     now: u64,
 ) -> (bool, Vec<Told>) {
+    let request = &asked.request;
     let cost = |policy: &Policy| match policy.cost {
+        _ if asked.cost.is_some() => asked.cost.unwrap_or(0),
         tollgate::policy::CostRule::Fixed(cost) => cost,
         _ => 1,
     };
+    let spends = asked.how == How::Check;
     let all = policies.iter().all(|policy| {
         let key = key(policy, request);
         states[&policy.id].iter().all(|(_, model)| model.fits(&key, now, cost(policy)))
@@ -290,10 +325,10 @@ fn take(
     for policy in policies {
         let key = key(policy, request);
         for (_, model) in states.get_mut(&policy.id).unwrap() {
-            if all {
+            if all && spends {
                 model.charge(&key, now, cost(policy));
             }
-            told.push(model.told(&policy.id, &key, now, cost(policy), all));
+            told.push(model.told(&policy.id, &key, now, cost(policy), all && spends));
         }
     }
     (all, told)
@@ -311,6 +346,41 @@ fn key(policy: &Policy, request: &Request) -> Key {
     policy.scope.attributes().map(|name| request[place(name)]).collect()
 }
 
+/// A request, and what is asked about it.
+#[derive(Clone, Debug)]
+struct Asked {
+    request: Request,
+    cost: Option<u64>,
+    only: Only,
+    how: How,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Only {
+    All,
+    Policy(&'static str),
+    Algorithm(AlgorithmName),
+}
+
+impl Only {
+    fn wants(self, policy: &Policy) -> bool {
+        match self {
+            Only::All => true,
+            Only::Policy(id) => policy.id == id,
+            Only::Algorithm(name) => {
+                policy.limits.iter().filter_map(quota).any(|(algorithm, _)| algorithm == name)
+            }
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum How {
+    Check,
+    Peek,
+    Reset,
+}
+
 #[derive(Clone, Debug)]
 enum Op {
     Apply(Vec<Policy>),
@@ -319,7 +389,7 @@ enum Op {
     Remove(usize),
     Transition(usize, State),
     Rollback(usize),
-    Check(Request),
+    Ask(Asked),
     Wait(u64),
 }
 
@@ -424,6 +494,17 @@ fn request() -> impl Strategy<Value = Request> {
     (some(&USERS), some(&ROUTES), some(&TIERS)).prop_map(|(user, route, tier)| [user, route, tier])
 }
 
+fn asked() -> impl Strategy<Value = Asked> {
+    let only = prop_oneof![
+        6 => Just(Only::All),
+        1 => prop::sample::select(&IDS).prop_map(Only::Policy),
+        1 => prop::sample::select(&[AlgorithmName::Gcra, AlgorithmName::FixedWindow]).prop_map(Only::Algorithm),
+    ];
+    let how = prop_oneof![20 => Just(How::Check), 3 => Just(How::Peek), 1 => Just(How::Reset)];
+    (request(), prop::option::weighted(0.2, 0..4_u64), only, how)
+        .prop_map(|(request, cost, only, how)| Asked { request, cost, only, how })
+}
+
 fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         2 => policies().prop_map(Op::Apply),
@@ -432,7 +513,7 @@ fn op() -> impl Strategy<Value = Op> {
         1 => (0..4_usize).prop_map(Op::Remove),
         2 => (0..4_usize, a_state()).prop_map(|(place, state)| Op::Transition(place, state)),
         1 => (0..6_usize).prop_map(Op::Rollback),
-        25 => request().prop_map(Op::Check),
+        25 => asked().prop_map(Op::Ask),
         4 => prop_oneof![0..3_u64, 0..2_000_000_000_u64, 0..70_000_000_000_u64].prop_map(Op::Wait),
     ]
 }
@@ -493,7 +574,7 @@ impl Pair {
                 let change = self.set.rollback(version).map_err(wrong)?;
                 self.changed(change.version, policies);
             }
-            Op::Check(request) => self.check(&request)?,
+            Op::Ask(asked) => self.ask(&asked)?,
             Op::Wait(nanos) => {
                 self.now += nanos;
                 self.hand.advance(Duration::from_nanos(nanos));
@@ -539,16 +620,37 @@ impl Pair {
         Ok(())
     }
 
-    fn check(&mut self, request: &Request) -> Result<(), TestCaseError> {
+    fn ask(&mut self, asked: &Asked) -> Result<(), TestCaseError> {
         let mut attributes = Attributes::new();
-        for (name, value) in NAMES.iter().zip(request) {
+        for (name, value) in NAMES.iter().zip(asked.request) {
             if let Some(value) = value {
-                attributes = attributes.with(name, *value);
+                attributes = attributes.with(name, value);
             }
         }
-        let verdict = self.set.check(&attributes);
-        let (reason, matched, told) = self.model.check(request, self.now);
-        prop_assert_eq!(verdict.reason(), reason, "{:?}", request);
+        let mut query = self.set.query(&attributes);
+        if let Some(cost) = asked.cost {
+            query = query.cost(cost);
+        }
+        query = match asked.only {
+            Only::All => query,
+            Only::Policy(id) => query.only_policy(id),
+            Only::Algorithm(name) => query.only_algorithm(name),
+        };
+        let verdict = match asked.how {
+            // What is not told more precisely has a way of its own.
+            How::Check if asked.cost.is_none() && matches!(asked.only, Only::All) => {
+                self.set.check(&attributes)
+            }
+            How::Check => query.check(),
+            How::Peek => at_once(query.peek()),
+            How::Reset => {
+                let reset = at_once(query.reset()).map_err(wrong)?;
+                prop_assert_eq!(reset, self.model.reset(asked));
+                return Ok(());
+            }
+        };
+        let (reason, matched, told) = self.model.check(asked, self.now);
+        prop_assert_eq!(verdict.reason(), reason, "{:?}", asked);
         let ids: Vec<_> = verdict.policies().map(|policy| policy.policy().id.clone()).collect();
         prop_assert_eq!(ids, matched);
         if !matches!(reason, None | Some(Reason::LimitReached)) {
@@ -557,6 +659,14 @@ impl Pair {
         prop_assert_eq!(said_by(&verdict), told);
         prop_assert_eq!(verdict.version(), self.set.version());
         Ok(())
+    }
+}
+
+/// What needs nobody but memory is there when it is first asked for.
+fn at_once<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(answer) => answer,
+        Poll::Pending => panic!("it waits"),
     }
 }
 

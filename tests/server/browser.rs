@@ -23,11 +23,11 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Browser {
     client: Client,
     // Dropped in this order: first the browser, then what it has written.
-    _driver: Driver,
+    driver: Driver,
     _profile: TempDir,
 }
 
-/// `chromedriver`, which speaks WebDriver.
+/// `chromedriver`, which speaks `WebDriver`.
 struct Driver {
     child: Child,
     port: u16,
@@ -39,11 +39,11 @@ impl Driver {
         let started =
             Command::new(&program).arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
         let mut child = started.unwrap_or_else(|error| panic!("{program}: {error}: {MISSING}"));
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
         let port = |line: String| {
             line.split_once("started successfully on port ")?.1.trim_end_matches('.').parse().ok()
         };
-        let port = lines.into_iter().find_map(port).expect("chromedriver says where it listens");
+        let port = lines.find_map(port).expect("chromedriver says where it listens");
         Driver { child, port }
     }
 }
@@ -101,7 +101,7 @@ impl Browser {
             .connect(&format!("http://127.0.0.1:{}", driver.port))
             .await
             .unwrap_or_else(|error| panic!("Chromium does not start: {error}: {MISSING}"));
-        Browser { client, _driver: driver, _profile: profile }
+        Browser { client, driver, _profile: profile }
     }
 
     pub(crate) async fn open(url: &str) -> Browser {
@@ -127,9 +127,7 @@ impl Browser {
     pub(crate) async fn until(&self, expression: &str) {
         let deadline = Instant::now() + PATIENCE;
         while self.value(&format!("Boolean({expression})")).await != json!(true) {
-            if Instant::now() > deadline {
-                panic!("not so: {expression}\nthe page: {}", self.text("body").await);
-            }
+            assert!(Instant::now() < deadline, "not so: {expression}\nthe page: {}", self.text("body").await);
             // How soon it looks again; the result is the same for any time.
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
@@ -219,7 +217,7 @@ impl Browser {
 
 impl fmt::Debug for Browser {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Browser").field("port", &self._driver.port).finish_non_exhaustive()
+        f.debug_struct("Browser").field("port", &self.driver.port).finish_non_exhaustive()
     }
 }
 

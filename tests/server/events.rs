@@ -67,9 +67,8 @@ fn without_the_token_nothing_is_told() {
 
 #[test]
 fn more_policies_than_are_shown_are_counted_all_the_same() {
-    let many: String = (0..250)
-        .map(|id| format!("[[policy]]\nid = \"p{id}\"\nscope = \"user\"\nlimit = \"1/h\"\n"))
-        .collect();
+    let policy = |id| format!("[[policy]]\nid = \"p{id}\"\nscope = \"user\"\nlimit = \"1/h\"\n");
+    let many = (0..250).map(policy).collect::<Vec<_>>().concat();
     let node = Node::with_policies(&many);
     let (mut reader, _) = ask(&node, "");
     let list = next(&mut reader, "policies");

@@ -8,7 +8,7 @@ use crate::grpc_clients::v1::check_result::Result as Answered;
 use crate::grpc_clients::v1::{
     CheckManyRequest, CheckRequest, CheckResult, CheckStreamRequest, Limit, Reason, Source,
 };
-use crate::grpc_clients::{about, client, per_minute, seconds, wrong_field};
+use crate::grpc_clients::{about, client, per_day, seconds, wrong_field};
 use crate::node::Node;
 
 const POLICIES: &str = r#"
@@ -16,7 +16,7 @@ const POLICIES: &str = r#"
 id = "cards"
 scope = "user"
 match = { route = "/cards" }
-limits = [{ algorithm = "fixed_window", limit = "2/day" }, { limit = "100/day" }]
+limits = [{ algorithm = "sliding_log", limit = "2/day" }, { limit = "100/day" }]
 
 [[policy]]
 id = "watched"
@@ -40,7 +40,7 @@ async fn a_check_tells_where_a_request_stands_at_each_limit_and_a_refusal_is_an_
     assert!(first.allowed);
     assert_eq!(
         (first.reason(), first.policy.as_str(), first.retry_after),
-        (Reason::Unspecified, "watched", None)
+        (Reason::Unspecified, "cards", None)
     );
     let names: Vec<_> =
         first.limits.iter().map(|limit| (&*limit.name, limit.limit, limit.remaining, limit.shadow)).collect();
@@ -91,15 +91,15 @@ async fn a_check_can_be_of_one_policy_at_a_cost_or_only_look() {
 async fn a_key_is_checked_by_the_limit_that_comes_with_it() {
     let node = Node::start(&[]);
     let mut client = client(&node).await;
-    let first = client.check(per_minute("k", 2)).await.unwrap().into_inner();
+    let first = client.check(per_day("k", 2)).await.unwrap().into_inner();
     assert!(first.allowed);
     assert_eq!((first.limits[0].limit, first.limits[0].remaining), (2, 1));
-    assert_eq!(first.limits[0].window, seconds(60));
-    assert!(client.check(per_minute("k", 2)).await.unwrap().into_inner().allowed);
-    let refused = client.check(per_minute("k", 2)).await.unwrap().into_inner();
+    assert_eq!(first.limits[0].window, seconds(86_400));
+    assert!(client.check(per_day("k", 2)).await.unwrap().into_inner().allowed);
+    let refused = client.check(per_day("k", 2)).await.unwrap().into_inner();
     assert!(!refused.allowed && refused.retry_after.is_some());
     assert_eq!(refused.reason(), Reason::LimitReached);
-    assert!(client.check(per_minute("l", 2)).await.unwrap().into_inner().allowed, "keys are told apart");
+    assert!(client.check(per_day("l", 2)).await.unwrap().into_inner().allowed, "keys are told apart");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -107,12 +107,12 @@ async fn a_check_that_makes_no_sense_names_the_field() {
     let node = Node::start(&[]);
     let mut client = client(&node).await;
     let limited = |change: fn(&mut Limit)| {
-        let mut asked = per_minute("k", 2);
+        let mut asked = per_day("k", 2);
         let Some(Subject::Key(key)) = &mut asked.subject else { unreachable!() };
         change(key.limit.as_mut().unwrap());
         asked
     };
-    let keyed = |key: &str| per_minute(key, 2);
+    let keyed = |key: &str| per_day(key, 2);
     let mut unlimited = keyed("k");
     let Some(Subject::Key(key)) = &mut unlimited.subject else { unreachable!() };
     key.limit = None;
@@ -144,7 +144,7 @@ async fn a_check_that_makes_no_sense_names_the_field() {
 async fn many_checks_are_answered_in_their_order_and_each_for_itself() {
     let node = Node::start(&[]);
     let mut client = client(&node).await;
-    let checks = vec![per_minute("k", 1), per_minute("k", 1), CheckRequest::default(), per_minute("l", 1)];
+    let checks = vec![per_day("k", 1), per_day("k", 1), CheckRequest::default(), per_day("l", 1)];
     let results = client.check_many(CheckManyRequest { checks }).await.unwrap().into_inner().results;
     assert_eq!(results.iter().map(told).collect::<Vec<_>>(), [Ok(true), Ok(false), Err("subject"), Ok(true)]);
 
@@ -159,8 +159,8 @@ async fn a_stream_is_answered_in_its_order_and_goes_on_after_what_makes_no_sense
     let node = Node::start(&[]);
     let mut client = client(&node).await;
     let keys = (0..3 * EACH).map(|place| match place % 3 {
-        0 => Some(per_minute("k", EACH as u64 / 2)),
-        1 => Some(per_minute(&format!("k{place}"), 1)),
+        0 => Some(per_day("k", EACH as u64 / 2)),
+        1 => Some(per_day(&format!("k{place}"), 1)),
         _ => None,
     });
     let asked = tokio_stream::iter(keys.map(|check| CheckStreamRequest { check }).collect::<Vec<_>>());

@@ -40,9 +40,9 @@ pub(crate) fn request(attributes: &[(&str, &str)]) -> v1::RequestSubject {
     v1::RequestSubject { attributes, policy: String::new() }
 }
 
-/// A check of a key by so many in a minute.
-pub(crate) fn per_minute(key: &str, count: u64) -> v1::CheckRequest {
-    let limit = v1::Limit { count, period: seconds(60), ..v1::Limit::default() };
+/// A check of a key by so many in a day.
+pub(crate) fn per_day(key: &str, count: u64) -> v1::CheckRequest {
+    let limit = v1::Limit { count, period: seconds(86_400), ..v1::Limit::default() };
     let key = v1::KeySubject { key: key.to_owned(), limit: Some(limit) };
     v1::CheckRequest { cost: None, subject: Some(Subject::Key(key)) }
 }

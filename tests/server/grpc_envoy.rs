@@ -14,19 +14,20 @@ use tonic::transport::Channel;
 
 use crate::grpc_clients::{connect, wrong_field};
 use crate::node::Node;
+use crate::servers::free_port;
 
 /// As envoyproxy/ratelimit reads it.
 const CONFIGURATION: &str = "
 domain: shop
 descriptors:
   - key: user
-    rate_limit: { unit: day, requests_per_unit: 3, name: per-user }
+    rate_limit: { unit: month, requests_per_unit: 3, name: per-user }
   - key: user
     value: vip
     rate_limit: { unlimited: true }
   - key: user
     value: thief
-    rate_limit: { unit: day, requests_per_unit: 0 }
+    rate_limit: { unit: month, requests_per_unit: 0 }
   - key: path
     value: /cards
     rate_limit: { unit: hour, requests_per_unit: 10 }
@@ -35,10 +36,28 @@ descriptors:
         rate_limit: { unit: week, requests_per_unit: 5 }
   - key: watched
     shadow_mode: true
-    rate_limit: { unit: day, requests_per_unit: 1 }
+    rate_limit: { unit: month, requests_per_unit: 1 }
   - key: sale
-    rate_limit: { unit: day, requests_per_unit: 100, name: sale, replaces: [{ name: per-user }] }
+    rate_limit: { unit: month, requests_per_unit: 100, name: sale, replaces: [{ name: per-user }] }
 ";
+
+/// In Tollgate's own format.
+const POLICIES: &str = r#"
+[[policy]]
+id = "closed"
+match = { "envoy.1.closed" = "*" }
+limit = "100/day"
+backend = "redis"
+on_failure = "closed"
+
+[[policy]]
+id = "once"
+match = { "envoy.1.once" = "*" }
+limit = "1/day"
+"#;
+
+/// Nobody tests when one ends.
+const MONTH: i32 = 5;
 
 struct Envoy {
     client: RateLimitServiceClient<Channel>,
@@ -48,9 +67,14 @@ struct Envoy {
 
 impl Envoy {
     async fn start(settings: &str) -> Envoy {
+        Envoy::with(CONFIGURATION, "ratelimit.yaml", settings).await
+    }
+
+    async fn with(policies: &str, file: &str, settings: &str) -> Envoy {
         let builder = Node::builder();
-        builder.file("ratelimit.yaml", CONFIGURATION);
-        let settings = builder.file("tollgate.toml", &format!("policies = \"ratelimit.yaml\"\n{settings}"));
+        builder.file(file, policies);
+        let settings = format!("listen = \"127.0.0.1:0\"\npolicies = \"{file}\"\n{settings}");
+        let settings = builder.file("tollgate.toml", &settings);
         let node = builder.flags(&["--config", settings.to_str().unwrap()]).start();
         Envoy { client: RateLimitServiceClient::new(connect(&node).await), _node: node }
     }
@@ -82,15 +106,15 @@ async fn each_descriptor_has_a_status_in_its_place_and_one_over_its_limit_decide
         let response = envoy.ask(both()).await;
         assert_eq!(response.overall_code(), Code::Ok);
         assert_eq!(standing(&response.statuses[0]), (Code::Ok, 5, Unit::Week, left + 2));
-        assert_eq!(standing(&response.statuses[1]), (Code::Ok, 3, Unit::Day, left));
+        assert_eq!(standing(&response.statuses[1]), (Code::Ok, 3, Unit::Month, left));
     }
     let refused = envoy.ask(both()).await;
     assert_eq!(refused.overall_code(), Code::OverLimit);
     assert_eq!(standing(&refused.statuses[0]), (Code::Ok, 5, Unit::Week, 2), "it is not charged");
-    assert_eq!(standing(&refused.statuses[1]), (Code::OverLimit, 3, Unit::Day, 0));
+    assert_eq!(standing(&refused.statuses[1]), (Code::OverLimit, 3, Unit::Month, 0));
     assert_eq!(refused.statuses[1].current_limit.as_ref().unwrap().name, "per-user");
     let wait = refused.statuses[1].duration_until_reset.unwrap();
-    assert!((1..=86_400).contains(&wait.seconds) && wait.nanos == 0, "{wait:?}");
+    assert!((1..=2_592_000).contains(&wait.seconds) && wait.nanos == 0, "{wait:?}");
     assert_eq!(envoy.one(entries(&[("path", "/cards"), ("user", "ann")])).await.limit_remaining, 1);
 }
 
@@ -112,7 +136,7 @@ async fn hits_are_those_of_the_descriptor_or_of_the_request_and_none_only_look()
     assert_eq!(envoy.one(hits(ann(), 0)).await.limit_remaining, 1);
 
     let back = RateLimitDescriptor { is_negative_hits: true, ..hits(ann(), 1) };
-    assert_eq!(standing(&envoy.one(back).await), (Code::Ok, 3, Unit::Day, 2));
+    assert_eq!(standing(&envoy.one(back).await), (Code::Ok, 3, Unit::Month, 2));
     let too_much = RateLimitDescriptor { is_negative_hits: true, ..hits(ann(), u64::MAX) };
     assert_eq!(envoy.one(too_much).await.limit_remaining, 3, "never above full");
 }
@@ -146,7 +170,7 @@ async fn a_limit_in_shadow_mode_is_told_of_and_refuses_nothing() {
     let mut envoy = Envoy::start("").await;
     for _ in 0..3 {
         let watched = envoy.one(entries(&[("watched", "x")])).await;
-        assert_eq!(standing(&watched), (Code::Ok, 1, Unit::Day, 0));
+        assert_eq!(standing(&watched), (Code::Ok, 1, Unit::Month, 0));
     }
 }
 
@@ -170,20 +194,20 @@ async fn a_limit_that_comes_with_a_descriptor_goes_before_policies() {
         let limit = Some(RateLimitOverride { requests_per_unit, unit });
         RateLimitDescriptor { limit, ..entries(&[("user", user)]) }
     };
-    let thief = envoy.one(limited("thief", 2, 3)).await;
-    assert_eq!(standing(&thief), (Code::Ok, 2, Unit::Hour, 1));
-    assert_eq!(envoy.one(limited("ann", 2, 3)).await.limit_remaining, 1, "descriptors are told apart");
-    assert_eq!(envoy.one(hits(limited("thief", 2, 3), 0)).await.limit_remaining, 1);
-    assert_eq!(envoy.one(limited("thief", 2, 3)).await.limit_remaining, 0);
-    assert_eq!(standing(&envoy.one(limited("thief", 2, 3)).await), (Code::OverLimit, 2, Unit::Hour, 0));
-    let back = RateLimitDescriptor { is_negative_hits: true, ..hits(limited("thief", 2, 3), 2) };
+    let thief = envoy.one(limited("thief", 2, MONTH)).await;
+    assert_eq!(standing(&thief), (Code::Ok, 2, Unit::Month, 1));
+    assert_eq!(envoy.one(limited("ann", 2, MONTH)).await.limit_remaining, 1, "descriptors are told apart");
+    assert_eq!(envoy.one(hits(limited("thief", 2, MONTH), 0)).await.limit_remaining, 1);
+    assert_eq!(envoy.one(limited("thief", 2, MONTH)).await.limit_remaining, 0);
+    assert_eq!(standing(&envoy.one(limited("thief", 2, MONTH)).await), (Code::OverLimit, 2, Unit::Month, 0));
+    let back = RateLimitDescriptor { is_negative_hits: true, ..hits(limited("thief", 2, MONTH), 2) };
     assert_eq!(envoy.one(back).await.limit_remaining, 2);
-    assert_eq!(envoy.one(limited("thief", 0, 3)).await.code(), Code::OverLimit);
+    assert_eq!(envoy.one(limited("thief", 0, MONTH)).await.code(), Code::OverLimit);
 
-    let refused = envoy.ask(vec![limited("thief", 2, 3), limited("ann", 0, 3)]).await;
+    let refused = envoy.ask(vec![limited("thief", 2, MONTH), limited("ann", 0, MONTH)]).await;
     assert_eq!(refused.overall_code(), Code::OverLimit);
     assert_eq!(refused.statuses[0].limit_remaining, 2);
-    assert_eq!(envoy.one(hits(limited("thief", 2, 3), 0)).await.limit_remaining, 2, "it is not charged");
+    assert_eq!(envoy.one(hits(limited("thief", 2, MONTH), 0)).await.limit_remaining, 2, "it is not charged");
 
     for unit in [0, 99] {
         let status = envoy.try_ask(about(vec![limited("ann", 1, unit)])).await.unwrap_err();
@@ -202,7 +226,7 @@ async fn header_fields_are_those_that_the_settings_say() {
     };
     let ann = || vec![hits(entries(&[("user", "ann")]), 3)];
     let passed = named(&envoy.ask(ann()).await);
-    assert_eq!(passed[1], ("ratelimit-policy".to_owned(), "\"shop/user\";q=3;w=86400".to_owned()));
+    assert_eq!(passed[1], ("ratelimit-policy".to_owned(), "\"shop/user\";q=3;w=2592000".to_owned()));
     assert!(passed[0].1.starts_with("\"shop/user\";r=0;t="), "{passed:?}");
     let refused = named(&envoy.ask(ann()).await);
     let names: Vec<_> = refused.iter().map(|(name, _)| name.as_str()).collect();
@@ -233,6 +257,31 @@ async fn a_request_that_makes_no_sense_names_the_field_and_charges_nothing() {
         assert_eq!(wrong_field(&envoy.try_ask(request).await.unwrap_err()), field);
     }
     assert_eq!(envoy.one(ann()).await.limit_remaining, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_closed_policy_whose_backend_is_away_leaves_it_to_envoy_unless_another_is_over() {
+    let nobody = free_port();
+    let settings =
+        format!("[backends.redis]\nurl = \"redis://127.0.0.1:{nobody}\"\n[grpc]\nenvoy_headers = []\n",);
+    let mut envoy = Envoy::with(POLICIES, "policies.toml", &settings).await;
+    let closed = || entries(&[("closed", "x")]);
+    let status = envoy.try_ask(about(vec![closed(), entries(&[("once", "x")])])).await.unwrap_err();
+    assert_eq!(status.code(), tonic::Code::Unavailable, "{status:?}");
+    let once = envoy.one(entries(&[("once", "x")])).await;
+    assert_eq!((once.code(), once.limit_remaining), (Code::Ok, 0), "it was not charged before");
+    let over = envoy.ask(vec![closed(), entries(&[("once", "x")])]).await;
+    assert_eq!(over.overall_code(), Code::OverLimit);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn limits_that_come_with_a_descriptor_can_be_switched_off() {
+    let mut envoy = Envoy::start("[callers]\nenabled = false").await;
+    let limit = Some(RateLimitOverride { requests_per_unit: 1, unit: MONTH });
+    let limited = RateLimitDescriptor { limit, ..entries(&[("user", "ann")]) };
+    let status = envoy.try_ask(about(vec![entries(&[("user", "ann")]), limited])).await.unwrap_err();
+    assert_eq!(status.code(), tonic::Code::FailedPrecondition, "{status:?}");
+    assert_eq!(envoy.one(entries(&[("user", "ann")])).await.limit_remaining, 2, "nothing was charged");
 }
 
 fn about(descriptors: Vec<RateLimitDescriptor>) -> RateLimitRequest {

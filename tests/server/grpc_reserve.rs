@@ -14,7 +14,7 @@ const POLICIES: &str = r#"
 id = "tokens"
 scope = "user"
 match = { route = "/complete" }
-limits = [{ algorithm = "fixed_window", limit = "100/day" }]
+limit = "100/day"
 cost = { attribute = "tokens" }
 
 [[policy]]
@@ -102,7 +102,7 @@ async fn a_place_is_held_until_the_reservation_ends_in_whatever_way() {
 async fn reservations_are_bounded_in_number_and_in_time() {
     let builder = Node::builder();
     let policies = builder.file("policies.toml", POLICIES);
-    let settings = "policies = \"policies.toml\"\n[grpc]\nreservations = 1\nreservation_lifetime = \"10s\"";
+    let settings = "listen = \"127.0.0.1:0\"\npolicies = \"policies.toml\"\n[grpc]\nreservations = 1\nreservation_lifetime = \"10s\"";
     let settings = builder.file("tollgate.toml", settings);
     assert!(policies.exists());
     let node = builder.flags(&["--config", settings.to_str().unwrap()]).start();

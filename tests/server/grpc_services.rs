@@ -27,7 +27,7 @@ const SERVICES: [&str; 5] = [
 #[tokio::test(flavor = "multi_thread")]
 async fn health_is_serving_until_the_service_drains() {
     let builder = Node::builder();
-    let settings = builder.file("tollgate.toml", "[shutdown]\ndelay = \"1s\"");
+    let settings = builder.file("tollgate.toml", "listen = \"127.0.0.1:0\"\n[shutdown]\ndelay = \"1s\"");
     let mut node = builder.flags(&["--config", settings.to_str().unwrap()]).start();
     let mut client = HealthClient::new(connect(&node).await);
     for service in ["", SERVICES[0], SERVICES[4]] {

@@ -41,7 +41,7 @@ fn what_the_service_admits_fits_the_limit_in_every_protocol() {
                 "--batch",
                 batch,
                 "--limit",
-                "500/s burst 50",
+                "60/min burst 50",
             ];
             let report = report(url, &options);
             assert_eq!(report["checks"], 4_000, "{report}");

@@ -119,8 +119,10 @@ fn a_batch_that_is_wrong_somewhere_spends_nothing() {
     let wrong = json!({ "key": "a", "rate": 1, "interval": -1 });
     let problem = node.post("/check/batch", &json!({ "checks": [one, wrong] }));
     assert_eq!((problem.status, &problem.problem()["field"]), (422, &json!("/checks/1/interval")));
-    let keys: Vec<String> = (0..10_001).map(|key| key.to_string()).collect();
-    let problem = node.post("/check/batch", &json!({ "keys": keys[..10], "rate": 1 }));
+    let beyond = json!({ "key": "a", "rate": 1, "interval": 1, "burst": 1_000_000_000_000_u64 });
+    let problem = node.post("/check/batch", &json!({ "checks": [one, beyond] }));
+    assert_eq!((problem.status, &problem.problem()["field"]), (422, &json!("/checks/1/burst")));
+    let problem = node.post("/check/batch", &json!({ "keys": ["a"], "rate": 1 }));
     assert_eq!((problem.status, &problem.problem()["field"]), (422, &json!("/interval")));
     assert_eq!(node.post("/check", &one).status, 200);
 }

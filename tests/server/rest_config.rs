@@ -53,21 +53,16 @@ fn policies_are_added_changed_and_removed_at_once_and_in_the_file() {
 #[test]
 fn all_that_is_wrong_with_a_policy_is_told_at_once_and_nothing_changes() {
     let node = Node::with_policies(POLICIES);
-    let wrong =
-        json!({ "id": "b c", "scope": "user", "limit": "5/fortnight", "brust": 3, "shadow": "maybe" });
+    let wrong = json!({ "id": "b", "scope": "user", "limit": "5/fortnight", "brust": 3, "shadow": "maybe" });
     let answer = node.post(ALL, &wrong);
     let problem = answer.problem();
-    assert_eq!(answer.status, 400);
+    assert_eq!(answer.status, 422);
     let mut fields: Vec<_> =
         problem["errors"].as_array().unwrap().iter().map(|error| error["field"].as_str().unwrap()).collect();
     fields.sort_unstable();
-    assert_eq!(fields, ["/brust", "/id", "/limit", "/shadow"]);
+    assert_eq!(fields, ["/brust", "/limit", "/shadow"]);
     assert!(problem["errors"][0]["line"] == 1 && problem["errors"][0]["column"].as_u64() > Some(0));
-    assert!(
-        problem.to_string().contains("did you mean \\\\\\\"burst\\\\\\\"")
-            || problem.to_string().contains("did you mean"),
-        "{problem}"
-    );
+    assert!(problem.to_string().contains("did you mean"), "{problem}");
 
     let unfit =
         node.post(ALL, &json!({ "id": "b", "limit": "1/s", "backend": "redis", "replaces": ["nobody"] }));

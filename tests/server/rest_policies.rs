@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::curl::curl;
 use crate::node::Node;
 
 const POLICIES: &str = r#"
@@ -111,6 +112,15 @@ fn a_reset_forgets_what_one_key_has_spent() {
     assert_eq!((reset.status, reset.json()), (200, json!({ "reset": 2 })));
     assert_eq!(node.get(&format!("/api/rate-limit/status?{ann}")).json()["remaining"], 2);
     assert_eq!(node.get(&format!("/api/rate-limit/status?{bob}")).json()["remaining"], 0);
+}
+
+#[test]
+fn a_page_of_another_origin_cannot_reset_anything() {
+    let node = Node::with_policies(POLICIES);
+    let url = node.url("/api/rate-limit/reset?userID=ann");
+    let from_page = ["-X", "POST", "-H", "Origin: https://example.com"];
+    assert_eq!(curl(from_page.into_iter().chain([url.as_str()])).status, 415);
+    assert_eq!(curl(["-X", "POST", &url]).status, 200);
 }
 
 #[test]

@@ -26,9 +26,13 @@ impl GlobalLimiter {
         }
         let standing = decision.standing();
         let fits = cost <= standing.remaining;
-        let retry_after =
-            if fits { Duration::ZERO } else { wait_for(&self.inner.subjects.rule, &standing, cost) };
-        let standing = Standing { retry_after: Some(retry_after), ..standing };
+        let retry_after = match standing.retry_after {
+            _ if fits => Some(Duration::ZERO),
+            // It was told for one.
+            Some(wait) if cost == 1 && decision.source() == Source::Remote => Some(wait),
+            _ => Some(wait_for(&self.inner.subjects.rule, &standing, cost)),
+        };
+        let standing = Standing { retry_after, ..standing };
         GlobalDecision::new(fits, decision.source(), limit, standing)
     }
 }

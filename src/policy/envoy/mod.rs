@@ -31,8 +31,8 @@ impl Policies {
     /// - `quota_mode` and keys with a `*` are refused: policies cannot say that.
     /// - Where the service takes a number or a truth value for text, quotes are needed, and a field in the wrong place
     ///   is refused.
-    /// - `replaces` speaks of all descriptors of a request: who checks several descriptors must ask first which policies
-    ///   concern them.
+    /// - `replaces` speaks of all descriptors of a request:
+    ///   [`check_together`](super::PolicySet::check_together) has it so, which spends for all of them or for none.
     ///
     /// `detailed_metric`, `value_to_metric` and `metadata` have no effect. Several files can be put together: their
     /// domains must not be the same.

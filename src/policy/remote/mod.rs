@@ -15,3 +15,4 @@ pub(super) use question::{AskedThere, Correcting};
 pub(super) use rule::rule;
 #[cfg(feature = "server")]
 pub(crate) use rule::shared_rule;
+pub(super) use together::all;

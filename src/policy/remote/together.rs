@@ -6,7 +6,7 @@ use std::task::Poll;
 use crate::distributed::BoxFuture;
 
 /// Whether all say yes. Once one says no, the others are not waited for: they are dropped.
-pub(super) async fn all(mut questions: Vec<BoxFuture<'_, bool>>) -> bool {
+pub(in crate::policy) async fn all(mut questions: Vec<BoxFuture<'_, bool>>) -> bool {
     poll_fn(|context| {
         let mut place = 0;
         while place < questions.len() {

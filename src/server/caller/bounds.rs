@@ -50,7 +50,7 @@ impl Bounds {
     }
 
     #[inline]
-    fn check_key(&self, key: &[u8]) -> Result<(), CallerError> {
+    pub(super) fn check_key(&self, key: &[u8]) -> Result<(), CallerError> {
         if key.len() <= self.longest_key { Ok(()) } else { Err(self.long_key(key)) }
     }
 
@@ -66,12 +66,19 @@ impl Bounds {
     #[inline]
     pub(super) fn check_limit(&self, limit: CallerLimit) -> Result<(), CallerError> {
         let CallerLimit { algorithm, quota } = limit;
-        let allowed = u128::from(self.max_rate) * u128::from(quota.period_nanos());
-        let fits = u128::from(quota.count()) * 1_000_000_000 <= allowed
+        let wide = |number: u64| u128::from(number);
+        // Products, because divisions of so wide numbers would take longer than all else.
+        let fits = wide(quota.count()) * 1_000_000_000 <= wide(self.max_rate) * wide(quota.period_nanos())
             && quota.period() <= self.max_window
             && Bounds::at_once(limit) <= self.max_burst
-            && (!algorithm.has_burst() || comes_back(quota) <= self.max_window);
+            && (!algorithm.has_burst() || self.comes_back_in_time(quota));
         if fits { Ok(()) } else { Err(self.beyond(limit)) }
+    }
+
+    /// Whether a burst comes back within the longest window.
+    fn comes_back_in_time(&self, quota: Quota) -> bool {
+        let takes = u128::from(quota.capacity()) * u128::from(quota.period_nanos());
+        takes <= self.max_window.as_nanos().saturating_mul(u128::from(quota.count()))
     }
 
     fn at_once(limit: CallerLimit) -> u64 {
@@ -91,17 +98,12 @@ impl Bounds {
             let most = self.max_burst;
             return CallerError::field(field, format!("{at_once} at once is more than the most, {most}"));
         }
-        if limit.algorithm.has_burst() && comes_back(quota) > self.max_window {
-            let (back, most) = (comes_back(quota), self.max_window);
+        if limit.algorithm.has_burst() && !self.comes_back_in_time(quota) {
+            let (back, most) = (quota.refill_time().unwrap_or(Duration::MAX), self.max_window);
             let message = format!("{at_once} take {back:?} to come back, and {most:?} is the longest");
             return CallerError::field(field, message);
         }
         let most = self.max_rate;
         CallerError::field("rate", format!("{quota} is faster than the fastest, {most}/s"))
     }
-}
-
-/// The time in which a burst comes back; none if nothing ever does, for then there is none.
-fn comes_back(quota: Quota) -> Duration {
-    quota.refill_time().unwrap_or_default()
 }

@@ -121,10 +121,22 @@ impl InMemory {
         asks: &[Ask<'_>],
         answers: &mut Vec<Result<Answer, CallerError>>,
     ) {
-        answers.extend(asks.iter().map(|ask| {
-            bounds.check(ask.key, ask.limit)?;
-            self.check(ask.key, ask.limit, ask.cost)
-        }));
+        answers.reserve(asks.len());
+        let mut decisions = Vec::new();
+        for run in asks.chunk_by(|one, next| one.limit == next.limit) {
+            let Some(Ask { limit, .. }) = run.first() else { continue };
+            let is_plain = run.iter().all(|ask| ask.cost == 1 && bounds.check_key(ask.key).is_ok());
+            if is_plain && is_per_call(*limit) && bounds.check_limit(*limit).is_ok() {
+                let keys: Vec<&[u8]> = run.iter().map(|ask| ask.key).collect();
+                self.per_call.check_many_with(&keys, limit.quota, &mut decisions);
+                answers.extend(decisions.drain(..).map(|decision| self.answer(decision)));
+            } else {
+                answers.extend(run.iter().map(|ask| {
+                    bounds.check(ask.key, ask.limit)?;
+                    self.check(ask.key, ask.limit, ask.cost)
+                }));
+            }
+        }
     }
 
     pub(super) fn peek(&self, key: &[u8], limit: CallerLimit, cost: u64) -> Result<Answer, CallerError> {
@@ -171,7 +183,7 @@ impl InMemory {
     ) -> Result<Counts, CallerError> {
         let make = Make { room, clock: self.clock.clone(), snapshot };
         let quota = limit.quota;
-        let made = if limit.algorithm == AlgorithmName::SlidingLog {
+        let counts = if limit.algorithm == AlgorithmName::SlidingLog {
             // As many times for each key as the log's own default has.
             const TIMES: usize = 8;
             let times = room.saturating_mul(TIMES).max(usize::try_from(quota.count()).unwrap_or(usize::MAX));
@@ -179,7 +191,7 @@ impl InMemory {
         } else {
             limit.algorithm.build(quota, make)
         };
-        made.map_err(|error| {
+        counts.map_err(|error| {
             let field = if matches!(error, BuildError::Window { .. }) { "window" } else { "limit" };
             CallerError::field(field, error.to_string())
         })

@@ -6,6 +6,8 @@ mod memory;
 mod shared;
 mod snapshot;
 mod table;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 

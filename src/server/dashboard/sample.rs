@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::policy::{BackendMode, Limit, Policies, Policy, State};
 use crate::server::counting::{CALLER, Sample};
@@ -21,8 +21,18 @@ pub(super) struct Traffic {
     pub(super) at: u64,
     /// Of all policies: admitted, refused.
     total: (u64, u64),
-    /// Of the policies that are shown: name, admitted, refused.
-    traffic: Vec<(Arc<str>, u64, u64)>,
+    /// Of the policies that are shown.
+    traffic: Vec<Counted>,
+}
+
+/// Name, admitted, refused.
+#[derive(Clone, Debug)]
+struct Counted(Arc<str>, u64, u64);
+
+impl Serialize for Counted {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        (&*self.0, self.1, self.2).serialize(serializer)
+    }
 }
 
 impl Traffic {
@@ -36,7 +46,7 @@ impl Traffic {
             |name: &str| samples.binary_search_by(|sample: &Sample| (*sample.policy).cmp(name)).ok();
         let traffic = names
             .filter_map(|name| samples.get(by_name(name)?))
-            .map(|sample| (Arc::clone(&sample.policy), sample.admitted, sample.refused))
+            .map(|sample| Counted(Arc::clone(&sample.policy), sample.admitted, sample.refused))
             .collect();
         Traffic { at, total, traffic }
     }
@@ -105,7 +115,7 @@ impl<'a> Now<'a> {
 impl Backend {
     fn of(service: &Service, health: BackendHealth) -> Backend {
         let backend = service.backends.get(&health.name);
-        let warnings = backend.iter().flat_map(|backend| backend.redis.warnings());
+        let warnings = backend.map(|backend| backend.redis.warnings()).unwrap_or_default();
         Backend {
             state: health.state.as_str(),
             domains: health.domains,
@@ -114,7 +124,7 @@ impl Backend {
             connections: health.connections,
             losses: backend.map_or(0, |backend| backend.redis.stats().losses),
             timeouts: backend.map_or(0, |backend| backend.store.stats().timeouts),
-            warnings: warnings.map(|warning| warning.to_string()).collect(),
+            warnings: warnings.iter().map(ToString::to_string).collect(),
             name: health.name,
         }
     }
@@ -155,14 +165,10 @@ impl<'a> PolicyList<'a> {
 }
 
 fn limit_in_words(limit: &Limit) -> String {
-    let mut words = format!("{} {}", limit.algorithm, limit.limit);
-    if let Some(window) = &limit.window {
-        words += &format!(" in {window}");
-    }
-    if let Some(burst) = limit.burst {
-        words += &format!(" burst {burst}");
-    }
-    words
+    let window = limit.window.as_ref().map(|window| format!("in {window}"));
+    let burst = limit.burst.map(|burst| format!("burst {burst}"));
+    let words = [Some(limit.algorithm.to_string()), Some(limit.limit.to_string()), window, burst];
+    words.into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 
 /// What else is worth knowing at a glance.

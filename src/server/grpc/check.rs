@@ -11,7 +11,7 @@ use super::generated::tollgate::v1::{
     Algorithm, CheckRequest, CheckResponse, KeySubject, Limit, RequestSubject,
 };
 use crate::policy::{AlgorithmName, Attributes, Verdict};
-use crate::quota::Quota;
+use crate::quota::{Quota, QuotaError};
 use crate::server::caller::CallerLimit;
 use crate::server::service::Service;
 
@@ -22,7 +22,7 @@ const MOST_ATTRIBUTES: usize = 64;
 pub(super) async fn check(service: &Service, asked: &CheckRequest) -> Result<CheckResponse, Failure> {
     match &asked.subject {
         Some(Subject::Request(request)) => {
-            let verdict = by_policies(service, request, asked.cost, "request").await?;
+            let verdict = by_policies(service, request, asked.cost).await?;
             Ok(answer::of_verdict(&verdict))
         }
         Some(Subject::Key(key)) => by_limit(service, key, asked.cost.unwrap_or(1)).await,
@@ -30,14 +30,13 @@ pub(super) async fn check(service: &Service, asked: &CheckRequest) -> Result<Che
     }
 }
 
-/// What policies say of a request. `place` is where the call has it.
+/// What policies say of a request.
 pub(super) async fn by_policies(
     service: &Service,
     request: &RequestSubject,
     cost: Option<u64>,
-    place: &str,
 ) -> Result<Verdict, Failure> {
-    let attributes = attributes_of(request, place)?;
+    let attributes = attributes_of(request)?;
     let mut query = service.policies.query(&attributes);
     if let Some(cost) = cost {
         query = query.cost(cost);
@@ -57,11 +56,11 @@ pub(super) async fn by_policies(
     Ok(verdict)
 }
 
-fn attributes_of<'r>(request: &'r RequestSubject, place: &str) -> Result<Attributes<'r>, Failure> {
+fn attributes_of(request: &RequestSubject) -> Result<Attributes<'_>, Failure> {
     let given = request.attributes.len();
     if given > MOST_ATTRIBUTES {
         let message = format!("{given} are too many: give at most {MOST_ATTRIBUTES}");
-        return Err(Failure::field(format!("{place}.attributes"), message));
+        return Err(Failure::field("request.attributes", message));
     }
     let pairs = request.attributes.iter();
     Ok(pairs.fold(Attributes::new(), |attributes, (name, value)| attributes.with(name, value.as_str())))
@@ -110,8 +109,10 @@ fn caller_limit(limit: &Limit) -> Result<CallerLimit, Failure> {
             "is negative, or no duration: give more than nothing",
         ));
     };
-    let quota = Quota::new(limit.count, period)
-        .map_err(|error| Failure::field("key.limit.period", error.to_string()))?;
+    let quota = Quota::new(limit.count, period).map_err(|error| {
+        let field = if matches!(error, QuotaError::Rate { .. }) { "count" } else { "period" };
+        Failure::field(format!("key.limit.{field}"), error.to_string())
+    })?;
     let quota = match limit.burst {
         Some(_) if !algorithm.has_burst() => {
             let message = format!("{algorithm} has none: leave it out");

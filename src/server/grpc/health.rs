@@ -3,6 +3,8 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 use tonic::server::NamedService;
 use tonic_health::pb::health_server::{Health, HealthServer};
 use tonic_health::server::HealthReporter;
@@ -21,14 +23,14 @@ const NAMES: [&str; 3] =
 /// How often it is looked: who watches hears of a change before a probe would ask again, which is once in a second at most.
 const LOOK: Duration = Duration::from_millis(200);
 
-/// Follows the service for as long as it is there.
+/// Follows the service until it ends.
 pub(super) fn following(service: &Arc<Service>) -> HealthServer<impl Health + use<>> {
     let (reporter, server) = server::health_reporter();
-    tokio::spawn(follow(Arc::downgrade(service), reporter));
+    tokio::spawn(follow(Arc::downgrade(service), service.stop.clone(), reporter));
     server
 }
 
-async fn follow(service: Weak<Service>, reporter: HealthReporter) {
+async fn follow(service: Weak<Service>, stop: CancellationToken, mut reporter: HealthReporter) {
     let mut told = None;
     while let Some(ready) = is_ready(&service) {
         if told.replace(ready) != Some(ready) {
@@ -37,7 +39,13 @@ async fn follow(service: Weak<Service>, reporter: HealthReporter) {
                 reporter.set_service_status(name, status).await;
             }
         }
-        tokio::time::sleep(LOOK).await;
+        if timeout(LOOK, stop.cancelled()).await.is_ok() {
+            break;
+        }
+    }
+    // Nobody watches any more: the end of the service would wait for who does.
+    for name in NAMES {
+        reporter.clear_service_status(name).await;
     }
 }
 

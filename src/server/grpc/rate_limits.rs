@@ -75,7 +75,9 @@ impl RateLimitService for RateLimits {
         request: Request<Streaming<CheckStreamRequest>>,
     ) -> Result<Response<Self::CheckStreamStream>, Status> {
         let service = Arc::clone(&self.service);
-        let answers = request.into_inner().map(move |asked| {
+        // The end of the service would wait for a client that goes on.
+        let asked = request.into_inner().take_until(self.service.stop.clone().cancelled_owned());
+        let answers = asked.map(move |asked| {
             let service = Arc::clone(&service);
             async move {
                 let asked = asked?.check.unwrap_or_default();
@@ -92,7 +94,7 @@ impl RateLimitService for RateLimits {
             return Err(Failure::field("request", "is missing: what is to go on?").into());
         };
         let place = self.reservations.place()?;
-        let verdict = by_policies(&self.service, subject, asked.estimate, "request").await?;
+        let verdict = by_policies(&self.service, subject, asked.estimate).await?;
         let check = Some(answer::of_verdict(&verdict));
         if !verdict.is_allowed() {
             return Ok(Response::new(ReserveResponse { check, ..ReserveResponse::default() }));

@@ -1,11 +1,11 @@
 //! One client's connection: bytes in, answers out.
 
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::{Buf, BytesMut};
-use futures_util::future::join_all;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio_util::sync::CancellationToken;
 
@@ -13,7 +13,7 @@ use super::info;
 use super::reply::Replies;
 use super::session::{Next, Session};
 use super::throttle::{Throttle, write_answer};
-use crate::server::caller::CallerLimits;
+use crate::server::caller::{Answer, CallerError};
 use crate::server::service::Service;
 
 /// What is read at once, in bytes: more than 64 checks in a pipeline, each of about 60 bytes.
@@ -22,7 +22,7 @@ const READ_SIZE: usize = 8 * 1024;
 /// Answers of so many bytes are sent before more is done. It is what a client that does not read makes us hold.
 const MOST_REPLIES: usize = 64 * 1024;
 
-/// Checks of a pipeline that a backend is asked at once. One round trip for so many is enough: more of them only hold more memory.
+/// Checks of a pipeline that are asked at once: for a backend, one round trip for so many is enough, and more only hold more memory.
 const MOST_AT_ONCE: usize = 256;
 
 /// Speaks with a client until it goes, breaks the protocol, or `stop` is cancelled and what has arrived is answered.
@@ -32,7 +32,8 @@ where
 {
     static CONNECTIONS: AtomicU64 = AtomicU64::new(1);
     let session = Session::new(CONNECTIONS.fetch_add(1, Ordering::Relaxed));
-    let connection = Connection { stream, service, session, replies: Replies::default() };
+    let (plain, told, replies) = Default::default();
+    let connection = Connection { stream, service, session, plain, told, replies };
     // A client that went away needs no answer.
     let _ = connection.run(stop).await;
 }
@@ -41,8 +42,16 @@ struct Connection<S> {
     stream: S,
     service: Arc<Service>,
     session: Session,
+    /// Answers that needed no limit, and the place among them of those that are still missing.
+    plain: Replies,
+    /// What limits have told.
+    told: Vec<Result<Answer, CallerError>>,
+    /// All answers, in order.
     replies: Replies,
 }
+
+/// Checks of a pipeline, and how much is in `plain` before the answer of each.
+type Checks<'a> = Vec<(Throttle<'a>, usize)>;
 
 /// Whether a connection goes on.
 #[derive(PartialEq, Eq)]
@@ -53,7 +62,7 @@ enum Then {
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
     async fn run(mut self, stop: CancellationToken) -> io::Result<()> {
-        let mut stopped = std::pin::pin!(stop.cancelled());
+        let mut stopped = pin!(stop.cancelled());
         let mut input = BytesMut::new();
         loop {
             input.reserve(READ_SIZE);
@@ -63,7 +72,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                 () = &mut stopped => return Ok(()),
             }
             let (used, then) = self.answer(&input).await?;
-            self.send().await?;
             if then == Then::Close {
                 return self.stream.shutdown().await;
             }
@@ -73,32 +81,44 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
 
     /// Answers the requests of `input`; how many of its bytes they are.
     async fn answer(&mut self, input: &[u8]) -> io::Result<(usize, Then)> {
-        let at_once = self.service.callers.as_ref().is_none_or(CallerLimits::is_in_memory);
-        let mut waiting = Waiting::default();
-        let mut used = 0;
-        let mut then = Then::Continue;
-        while let Some((next, length)) = self.session.take(&input[used..], &mut self.replies) {
+        let (mut used, mut then) = (0, Then::Continue);
+        let mut checks = Checks::new();
+        while let Some((next, length)) = self.session.take(&input[used..], &mut self.plain) {
             used += length;
             match next {
                 Next::Answered => {}
-                Next::Check(check) if at_once => {
-                    let told = self.service.check_caller_now(&check.key, check.limit, check.quantity);
-                    write_answer(&told, &mut self.replies);
-                }
-                Next::Check(check) => waiting.push(check, self.replies.len()),
-                Next::Info => info::write(&self.service, &mut self.replies),
+                Next::Check(check) => checks.push((check, self.plain.len())),
+                Next::Info => info::write(&self.service, &mut self.plain),
                 Next::Close => {
                     then = Then::Close;
                     break;
                 }
             }
-            if waiting.checks.len() == MOST_AT_ONCE || self.replies.len() >= MOST_REPLIES {
-                waiting.settle(&self.service, &mut self.replies).await;
-                self.send().await?;
+            if checks.len() == MOST_AT_ONCE || self.plain.len() >= MOST_REPLIES {
+                self.settle(&mut checks).await?;
             }
         }
-        waiting.settle(&self.service, &mut self.replies).await;
+        self.settle(&mut checks).await?;
         Ok((used, then))
+    }
+
+    /// Asks the limits, all at once where a backend counts, and sends all answers.
+    async fn settle(&mut self, checks: &mut Checks<'_>) -> io::Result<()> {
+        if !checks.is_empty() {
+            let asks: Vec<_> = checks.iter().map(|(check, _)| check.as_ask()).collect();
+            if let Err(error) = self.service.check_callers(&asks, &mut self.told).await {
+                self.told.resize(asks.len(), Err(error));
+            }
+        }
+        let mut copied = 0;
+        for ((_, before), told) in checks.drain(..).zip(self.told.drain(..)) {
+            self.replies.append(&self.plain.as_bytes()[copied..before]);
+            write_answer(&told, &mut self.replies);
+            copied = before;
+        }
+        self.replies.append(&self.plain.as_bytes()[copied..]);
+        self.plain.clear();
+        self.send().await
     }
 
     /// Sends what is answered. A client that does not read is waited for, and nothing more is read from it; whoever made the
@@ -110,39 +130,5 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             self.replies.clear();
         }
         Ok(())
-    }
-}
-
-/// Checks of a pipeline that a backend decides, all at once, while the answers keep their order.
-#[derive(Default)]
-struct Waiting<'a> {
-    /// Each with the length of the answers that go before its own, those of other checks left out.
-    checks: Vec<(Throttle<'a>, usize)>,
-}
-
-impl<'a> Waiting<'a> {
-    fn push(&mut self, check: Throttle<'a>, before: usize) {
-        self.checks.push((check, before));
-    }
-
-    async fn settle(&mut self, service: &Service, replies: &mut Replies) {
-        if self.checks.is_empty() {
-            return;
-        }
-        let told = join_all(
-            self.checks
-                .iter()
-                .map(|(check, _)| service.check_caller(&check.key, check.limit, check.quantity)),
-        )
-        .await;
-        let mut ordered = Replies::default();
-        let mut copied = 0;
-        for ((_, before), told) in self.checks.drain(..).zip(&told) {
-            ordered.append(&replies.as_bytes()[copied..before]);
-            write_answer(told, &mut ordered);
-            copied = before;
-        }
-        ordered.append(&replies.as_bytes()[copied..]);
-        *replies = ordered;
     }
 }

@@ -1,4 +1,4 @@
-//! What the fuzz target drives: sessions without a connection.
+//! What the fuzz target drives, and a test: sessions without a connection.
 
 use super::reply::Replies;
 use super::session::{Next, Session};
@@ -38,4 +38,48 @@ pub fn resp_answers<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<u8>,
         assert!(input.len() <= super::request::MAX_REQUEST, "{} bytes are held", input.len());
     }
     (replies.as_bytes().to_vec(), answered)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::Random;
+
+    /// What requests are made of, and what breaks them.
+    const PARTS: [&[u8]; 17] = [
+        b"*5\r\n$11\r\nCL.THROTTLE\r\n$1\r\nk\r\n$1\r\n9\r\n$1\r\n1\r\n$1\r\n1\r\n",
+        b"*1\r\n$4\r\nPING\r\n",
+        b"*2\r\n$4\r\nECHO\r\n$2\r\n\r\n\r\n",
+        b"CL.THROTTLE k 9 1 1 3\r\n",
+        b"HELLO 3\r\n",
+        b"INFO\r\n",
+        b"COMMAND\n",
+        b"ECHO \"a\\x41\"\r\n",
+        b"*-1\r\n",
+        b"\r\n",
+        b"*2\r\n",
+        b"$4\r\nPING\r\n",
+        b"$9",
+        b"'",
+        b"\xff",
+        b"*1\r\n$9999999\r\n",
+        b"QUIT\r\n",
+    ];
+
+    #[test]
+    fn bytes_are_answered_alike_however_they_are_cut() {
+        let mut random = Random::new(8);
+        for _ in 0..2_000 {
+            let mut sent = Vec::new();
+            for _ in 0..=random.below(12) {
+                // The breaking parts are few among the others, so that most requests are met by what went well before.
+                let part = if random.below(4) > 0 { random.index(8) } else { random.index(PARTS.len()) };
+                sent.extend_from_slice(PARTS[part]);
+            }
+            let whole = resp_answers([&sent[..]]);
+            let (first, second) = sent.split_at(random.index(sent.len() + 1));
+            assert_eq!(whole, resp_answers([first, second]), "{}", sent.escape_ascii());
+            assert_eq!(whole, resp_answers(sent.chunks(1)), "{}", sent.escape_ascii());
+        }
+    }
 }

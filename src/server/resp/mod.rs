@@ -5,7 +5,7 @@
 
 mod catalogue;
 mod connection;
-#[cfg(fuzzing)]
+#[cfg(any(fuzzing, test))]
 mod fuzzing;
 mod info;
 mod reply;

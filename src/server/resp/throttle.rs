@@ -9,7 +9,7 @@ use super::reply::Replies;
 use super::request::{Arguments, excerpt, number};
 use crate::policy::AlgorithmName;
 use crate::quota::{Quota, QuotaError};
-use crate::server::caller::{Answer, CallerError, CallerLimit};
+use crate::server::caller::{Answer, Ask, CallerError, CallerLimit};
 
 /// `CL.THROTTLE <key> <max_burst> <count per period> <period> [<quantity>]`
 #[derive(Debug, PartialEq, Eq)]
@@ -68,6 +68,12 @@ impl<'a> Throttle<'a> {
         let quota = Quota::new(count, period).map_err(ThrottleError::Quota)?.burst(capacity);
         let limit = CallerLimit { algorithm: AlgorithmName::Gcra, quota };
         Ok(Throttle { key: mem::take(&mut arguments[1]), limit, quantity })
+    }
+}
+
+impl Throttle<'_> {
+    pub(crate) fn as_ask(&self) -> Ask<'_> {
+        Ask { key: &self.key, limit: self.limit, cost: self.quantity }
     }
 }
 

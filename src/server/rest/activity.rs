@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use http::{StatusCode, Uri};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -12,6 +12,7 @@ use super::asked::{pairs, unknown};
 use super::json::Json;
 use super::limits::rfc_3339;
 use super::problem::Problem;
+use super::segment::Segment;
 use crate::observe::RefusedKey;
 use crate::server::activity::AskerActivity;
 use crate::server::service::Service;
@@ -121,7 +122,7 @@ pub(super) async fn all(
 /// `GET /api/metrics/rate-limits/{userID}`
 pub(super) async fn of_user(
     State(service): State<Arc<Service>>,
-    Path(user): Path<String>,
+    Segment(user): Segment,
 ) -> Result<Json<OneUserAnswer>, Problem> {
     let apis = service.activity.of_user(&user);
     let Some(last) = apis.first() else {

@@ -8,8 +8,8 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 
 use super::answer::{self, BatchAnswer, CheckAnswer};
-use super::bodies::{self, Question};
-use super::json::{self, Json};
+use super::bodies::{self, Batch, Question};
+use super::json::{self, Json, Text};
 use super::problem::Problem;
 use crate::server::caller::{Answer, Ask, CallerError};
 use crate::server::service::Service;
@@ -45,6 +45,7 @@ pub(super) async fn batch(
     let body = json::bytes(body, service.settings.limits.batch_bytes).await?;
     let batch = bodies::batch(&body)?;
     let questions = batch.questions()?;
+    within_bounds(&service, &batch, &questions)?;
     let asks: Vec<_> = questions
         .iter()
         .map(|asked| Ask { key: asked.key.as_bytes(), limit: asked.limit, cost: asked.cost })
@@ -59,6 +60,25 @@ pub(super) async fn batch(
     }
     let allowed = results.iter().filter(|answer| answer.allowed).count();
     Ok(Json(BatchAnswer { allowed, refused: results.len() - allowed, results }))
+}
+
+/// Refuses all if one limit is beyond the service's bounds, before anything is spent.
+fn within_bounds(
+    service: &Service,
+    batch: &Batch<Text<'_>>,
+    questions: &[Question<'_>],
+) -> Result<(), Problem> {
+    let Some(callers) = &service.callers else { return Ok(()) };
+    let mut known = None;
+    for (place, question) in questions.iter().enumerate() {
+        // Most batches have one limit for all.
+        if known != Some(question.limit) {
+            let at = |field: &str| batch.pointer(place, field);
+            callers.validate(question.limit).map_err(|error| refused(&error, question, at))?;
+            known = Some(question.limit);
+        }
+    }
+    Ok(())
 }
 
 /// A limit that was not asked.

@@ -3,17 +3,18 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::header::{ETAG, IF_MATCH, LOCATION};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use schemars::JsonSchema;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
 
 use super::json::{self, Json};
 use super::limits::no_policy;
 use super::problem::{Problem, Wrong, pointer};
+use super::segment::Segment;
 use crate::digest::digest;
 use crate::policy::{self, Change, Invalid, Policies, Policy, PolicyError, PolicySet, Tier};
 use crate::server::policy_file::{self, ChangeError};
@@ -104,7 +105,7 @@ pub(super) async fn list(State(service): State<Arc<Service>>) -> Response {
 /// `GET /api/config/rate-limits/{policyID}`
 pub(super) async fn get(
     State(service): State<Arc<Service>>,
-    Path(id): Path<String>,
+    Segment(id): Segment,
 ) -> Result<Response, Problem> {
     let policies = service.policies.policies();
     let policy = find(&policies, &id).ok_or_else(|| no_policy(&id))?;
@@ -136,7 +137,7 @@ pub(super) async fn add(
 /// `PUT /api/config/rate-limits/{policyID}`
 pub(super) async fn put(
     State(service): State<Arc<Service>>,
-    Path(id): Path<String>,
+    Segment(id): Segment,
     headers: HeaderMap,
     body: Body,
 ) -> Result<(StatusCode, Json<ChangeAnswer>), Problem> {
@@ -157,7 +158,7 @@ pub(super) async fn put(
 /// `DELETE /api/config/rate-limits/{policyID}`
 pub(super) async fn delete(
     State(service): State<Arc<Service>>,
-    Path(id): Path<String>,
+    Segment(id): Segment,
     headers: HeaderMap,
 ) -> Result<Json<ChangeAnswer>, Problem> {
     let removed = id.clone();
@@ -170,7 +171,7 @@ pub(super) async fn delete(
 /// `POST /api/config/rate-limits/{policyID}/state`
 pub(super) async fn transition(
     State(service): State<Arc<Service>>,
-    Path(id): Path<String>,
+    Segment(id): Segment,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<ChangeAnswer>, Problem> {
@@ -207,9 +208,18 @@ pub(super) async fn rollback(
 
 async fn policy_in(headers: &HeaderMap, body: Body) -> Result<Policy, Problem> {
     json::must_be_json(headers)?;
-    let body = json::bytes(body, LONGEST_POLICY).await?;
-    let text = json::utf_8(&body)?;
-    Policies::parse_one(text).map_err(|error| Problem::in_body(error.problems().to_vec()))
+    policy(&json::bytes(body, LONGEST_POLICY).await?)
+}
+
+/// Reads a policy, and all that is wrong with it by itself.
+pub(super) fn policy(body: &[u8]) -> Result<Policy, Problem> {
+    let text = json::utf_8(body)?;
+    Policies::parse_one(text).map_err(|error| {
+        // What is JSON and makes no policy: what it says is wrong, whether that shows in a type or in a text.
+        let is_json = serde_json::from_str::<IgnoredAny>(text).is_ok();
+        let status = if is_json { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::BAD_REQUEST };
+        Problem::of(status, error.problems().iter().map(|problem| Wrong::of(problem, text)).collect())
+    })
 }
 
 async fn body_in<T: DeserializeOwned>(headers: &HeaderMap, body: Body) -> Result<T, Problem> {

@@ -38,8 +38,8 @@ struct PoliciesHealth {
     version: u64,
     /// How many there are, those among them that are not active too.
     count: usize,
-    /// Why what their file says is not in force; null if it is, or there is no file.
-    error: Option<String>,
+    /// Whether their file says what cannot be put in force. The log says why: not everybody who may ask for the health may know the policies.
+    file_is_wrong: bool,
 }
 
 /// How a backend is.
@@ -85,13 +85,17 @@ pub(super) async fn report(State(service): State<Arc<Service>>) -> Response {
 fn respond(service: &Service) -> Response {
     let report = service.health.report(&service.backends);
     let policies = service.policies.policies();
-    let error = service.watcher.get().and_then(|watcher| watcher.last_error()).map(|error| error.to_string());
+    let file_is_wrong = service.watcher.get().is_some_and(|watcher| watcher.last_error().is_some());
     let status = if report.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let answer = HealthAnswer {
         state: report.state.as_str(),
         ready: report.ready,
         version: env!("CARGO_PKG_VERSION"),
-        policies: PoliciesHealth { version: service.policies.version(), count: policies.policy.len(), error },
+        policies: PoliciesHealth {
+            version: service.policies.version(),
+            count: policies.policy.len(),
+            file_is_wrong,
+        },
         backends: report.backends.into_iter().map(BackendAnswer::from).collect(),
     };
     (status, Json(answer)).into_response()

@@ -10,6 +10,7 @@ use http::{HeaderMap, StatusCode};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::place::field_at;
 use super::problem::{Problem, Wrong};
 use crate::policy::{Format, read_text};
 
@@ -55,12 +56,14 @@ fn explain<T: DeserializeOwned>(text: &str, error: &serde_json::Error) -> Proble
     }
     let read = read_text::<T>(text, Format::Json);
     if !read.problems.is_empty() {
-        return Problem::in_body(read.problems);
+        let wrong = read.problems.iter().map(|problem| Wrong::of(problem, text)).collect();
+        return Problem::of(StatusCode::BAD_REQUEST, wrong);
     }
     // One reader may be stricter than the other.
     let place = |number: usize| u32::try_from(number).ok();
     let (line, column) = (place(error.line()), place(error.column()));
-    let wrong = Wrong { field: String::new(), detail: error.to_string(), line, column };
+    let field = line.zip(column).and_then(|(line, column)| field_at(text, line, column)).unwrap_or_default();
+    let wrong = Wrong { field, detail: error.to_string(), line, column };
     Problem::of(StatusCode::BAD_REQUEST, vec![wrong])
 }
 

@@ -154,7 +154,7 @@ fn quota(
     let Ok(period) = Duration::try_from_secs_f64(seconds) else {
         return wrong(
             time_field,
-            format!("{seconds} is not a time: send seconds, above 0 and at most 3155760000"),
+            format!("{seconds:?} is not a time: send seconds, above 0 and at most 3155760000"),
         );
     };
     Quota::new(count, period).map_err(|error| {
@@ -171,7 +171,7 @@ fn refill(per_second: f64) -> Result<Quota, WrongField> {
     let unfit = || {
         wrong(
             "refill_rate",
-            format!("{per_second} is not a rate: send tokens per second, from 0 to 4294967295"),
+            format!("{per_second:?} is not a rate: send tokens per second, from 0 to 4294967295"),
         )
     };
     if !(per_second >= 0.0 && per_second <= f64::from(u32::MAX)) {

@@ -5,13 +5,14 @@ use std::time::{Duration, SystemTime};
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::{StatusCode, Uri};
+use http::header::ORIGIN;
+use http::{HeaderMap, StatusCode, Uri};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::answer::{seconds, write_fields};
 use super::asked::Asked;
-use super::json::Json;
+use super::json::{Json, must_be_json};
 use super::problem::Problem;
 use crate::distributed::Source;
 use crate::http::policies::reports;
@@ -70,9 +71,11 @@ struct LimitAnswer {
     retry_after: Option<f64>,
     /// Whether it counts how many are under way at once, not how many come.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schemars(default)]
     concurrency: bool,
     /// Whether it only watches.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schemars(default)]
     shadow: bool,
     /// Who decided, if a backend counts.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -107,8 +110,13 @@ pub(super) async fn status(State(service): State<Arc<Service>>, uri: Uri) -> Res
 /// `POST /api/rate-limit/reset`
 pub(super) async fn reset(
     State(service): State<Arc<Service>>,
+    headers: HeaderMap,
     uri: Uri,
 ) -> Result<Json<ResetAnswer>, Problem> {
+    if headers.contains_key(ORIGIN) {
+        // It comes from a page, and has no body by whose kind to know a foreign one.
+        must_be_json(&headers)?;
+    }
     let asked = asked_of(&service, &uri)?;
     if asked.cost.is_some() {
         return Err(Problem::bad("cost: a reset has none: leave it out").field("cost"));

@@ -11,7 +11,10 @@ mod health;
 mod json;
 mod limit_fields;
 mod limits;
+pub mod machinery;
+mod place;
 mod problem;
+mod segment;
 
 use std::sync::Arc;
 

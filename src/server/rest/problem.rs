@@ -8,6 +8,7 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
+use super::place::field_at;
 use crate::http::problem;
 use crate::policy;
 
@@ -30,6 +31,7 @@ pub(crate) struct Problem {
     field: Option<String>,
     /// All that is wrong, where that is more than one thing, or its place in the body is known.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(default)]
     errors: Vec<Wrong>,
     #[serde(skip)]
     headers: Vec<(HeaderName, HeaderValue)>,
@@ -95,11 +97,6 @@ impl Problem {
         Problem { field, errors, ..problem }
     }
 
-    /// What is wrong in a text, as its reader says.
-    pub(super) fn in_body(problems: Vec<policy::Problem>) -> Problem {
-        Problem::of(StatusCode::BAD_REQUEST, problems.into_iter().map(Wrong::from).collect())
-    }
-
     /// About this field: a JSON pointer, or the name of a parameter.
     pub(crate) fn field(self, field: impl Into<String>) -> Problem {
         Problem { field: Some(field.into()), ..self }
@@ -123,12 +120,24 @@ impl fmt::Display for Problem {
     }
 }
 
-impl From<policy::Problem> for Wrong {
-    fn from(problem: policy::Problem) -> Wrong {
+impl Wrong {
+    /// What is wrong with a text, as its reader says.
+    pub(super) fn of(problem: &policy::Problem, text: &str) -> Wrong {
         let known = |place: u32| (place > 0).then_some(place);
         let (line, column) = (known(problem.line), known(problem.column));
-        Wrong { field: pointer(&problem.field), detail: problem.message, line, column }
+        let mut field = pointer(&problem.field);
+        if let Some(lacking) = missing(&problem.message) {
+            field = format!("{field}/{lacking}");
+        } else if field.is_empty() {
+            field = field_at(text, problem.line, problem.column).unwrap_or_default();
+        }
+        Wrong { field, detail: problem.message.clone(), line, column }
     }
+}
+
+/// The field that is missing, if that is what the message says.
+fn missing(message: &str) -> Option<&str> {
+    message.strip_prefix("missing field \"")?.strip_suffix('"')
 }
 
 /// A field as files of policies call it, `limits[1].burst`, as a JSON pointer: `/limits/1/burst`.

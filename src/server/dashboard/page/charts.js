@@ -96,7 +96,7 @@ class Chart {
     const points = counts.rates(policy).filter((point) => point.at >= start);
     const highest = roundUp(Math.max(0, ...points.map((point) => Math.max(point.admitted, point.refused))));
     const x = (at) => ((at - start) / SPAN_MS * WIDTH).toFixed(1);
-    const y = (value) => (HEIGHT - value / highest * HEIGHT).toFixed(1);
+    const y = (value) => Math.max(0, HEIGHT - value / highest * HEIGHT).toFixed(1);
     const line = (which) => points.map((point, index) =>
       `${index === 0 || point.gap ? "M" : "L"}${x(point.at)} ${y(point[which])}`).join("");
     this.#admitted.setAttribute("d", line("admitted"));

@@ -91,8 +91,11 @@ function fieldInWords(name, value) {
   const seconds = (text) => duration(Number(text));
   switch (name) {
     case "ratelimit":
-      return items.map(({ policy, r, a, t, w }) => `By “${policy}”: ${plural(Number(r ?? a), "request")} left`
-        + ((t ?? w) ? `, to be spent within ${seconds(t ?? w)}.` : ".")).join(" ");
+      return items.map(({ policy, r, a, t, w }) => {
+        const [left, span] = [Number(r ?? a), t ?? w];
+        if (left === 0) return `“${policy}” has nothing left${span ? ` for ${seconds(span)}` : ""}.`;
+        return `“${policy}” has ${plural(left, "request")} left${span ? `, to last for ${seconds(span)}` : ""}.`;
+      }).join(" ");
     case "ratelimit-policy":
       return items.map(({ policy, q, w }) => `“${policy}” allows ${plural(Number(q), "request")}${w ? ` in ${seconds(w)}` : ""}.`).join(" ");
     case "retry-after":

@@ -1,10 +1,10 @@
 //! [`Ask`]: what is asked about one descriptor.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tonic::Code;
 
-use super::status::Told;
+use super::status::{Charged, Told};
 use crate::policy::{AlgorithmName, Attributes, Descriptor, Query, Reason, Verdict};
 use crate::quota::Quota;
 use crate::server::caller::{Answer, CallerError, CallerLimit, CallerLimits};
@@ -70,38 +70,55 @@ impl<'r> Ask<'r> {
         Ok(Ask { domain, entries, hits, limit: descriptor.limit, place })
     }
 
-    /// Where it stands now.
-    pub(super) async fn told(&self, service: &Service) -> Result<Told, Failure> {
-        match self.limit {
-            Some(limit) if limit.requests_per_unit == 0 => Ok(Told::blocked(limit)),
-            Some(limit) => self.by_limit(service, limit).await,
-            None => self.by_policies(service).await,
+    /// As policies see it.
+    pub(super) fn descriptor(&self) -> Descriptor {
+        let entries = self.entries.iter().map(|entry| (&entry.key, &entry.value));
+        Descriptor::new(self.domain, entries)
+    }
+
+    /// What policies are to charge, if they are to.
+    pub(super) fn charge<'q>(
+        &self,
+        service: &'q Service,
+        attributes: &'q Attributes<'q>,
+    ) -> Option<Query<'q>> {
+        match self.hits {
+            Hits::Spend(hits) if self.limit.is_none() => Some(service.policies.query(attributes).cost(hits)),
+            _ => None,
         }
     }
 
-    async fn by_policies(&self, service: &Service) -> Result<Told, Failure> {
-        let entries = self.entries.iter().map(|entry| (&entry.key, &entry.value));
-        let descriptor = Descriptor::new(self.domain, entries);
-        let attributes = Attributes::from(&descriptor);
-        let query = service.policies.query(&attributes);
-        match self.hits {
-            Hits::Spend(hits) => {
-                let begun = Instant::now();
-                let verdict = query.cost(hits).check_async().await;
-                service.note(&verdict, &attributes, begun.elapsed());
-                if hits > 1 && verdict.reason() == Some(Reason::LimitReached) {
-                    spend_rest(query, &verdict).await;
+    /// Where it stands now. `charged` is what policies have said, if they were to charge.
+    pub(super) async fn told(
+        &self,
+        service: &Service,
+        attributes: &Attributes<'_>,
+        charged: Option<Charged>,
+    ) -> Result<Told, Failure> {
+        match (self.limit, charged) {
+            (Some(limit), _) if limit.requests_per_unit == 0 => Ok(Told::blocked(limit)),
+            (Some(limit), _) => self.by_limit(service, limit).await,
+            (None, Some(charged)) => {
+                if matches!(self.hits, Hits::Spend(2..))
+                    && charged.verdict.reason() == Some(Reason::LimitReached)
+                {
+                    spend_rest(service.policies.query(attributes), &charged.verdict).await;
                 }
-                Ok(Told::of_verdict(verdict))
+                Ok(Told::of_verdict(charged))
             }
-            // Whether there is anything left.
-            Hits::Look => Ok(Told::of_look(query.cost(1).peek().await)),
-            Hits::GiveBack(hits) => {
-                let given_back = query.refund(hits).await;
-                given_back.map_err(|error| Failure::other(Code::Unavailable, error.to_string()))?;
-                Ok(Told::of_refund(query.cost(0).peek().await))
-            }
+            (None, None) => self.by_policies(service.policies.query(attributes)).await,
         }
+    }
+
+    /// Where nothing is charged.
+    async fn by_policies(&self, query: Query<'_>) -> Result<Told, Failure> {
+        let Hits::GiveBack(hits) = self.hits else {
+            // Whether there is anything left.
+            return Ok(Told::of_look(query.cost(1).peek().await));
+        };
+        let given_back = query.refund(hits).await;
+        given_back.map_err(|error| Failure::other(Code::Unavailable, error.to_string()))?;
+        Ok(Told::of_refund(query.cost(0).peek().await))
     }
 
     async fn by_limit(&self, service: &Service, limit: RateLimitOverride) -> Result<Told, Failure> {

@@ -27,5 +27,5 @@ pub(super) fn fields(dialects: &[HeaderDialect], told: &[Told], refused: bool) -
 
 fn field(name: &str, value: &http::HeaderValue) -> HeaderValue {
     let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
-    HeaderValue { key: name.to_owned(), value, raw_value: Vec::new().into() }
+    HeaderValue { key: name.to_owned(), value, raw_value: Vec::new() }
 }

@@ -9,6 +9,7 @@ mod fields;
 mod status;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use futures_util::future::join_all;
 use tonic::{Code, Request, Response, Status};
@@ -17,9 +18,10 @@ use super::failure::Failure;
 use super::generated::envoy::service::ratelimit::v3::rate_limit_response::Code as Overall;
 use super::generated::envoy::service::ratelimit::v3::rate_limit_service_server::RateLimitService;
 use super::generated::envoy::service::ratelimit::v3::{RateLimitRequest, RateLimitResponse};
+use crate::policy::{Attributes, Verdict};
 use crate::server::service::Service;
 use ask::Ask;
-use status::Told;
+use status::{Charged, Told};
 
 /// Each is a check of its own; a route of Envoy has a handful.
 const MOST_DESCRIPTORS: usize = 64;
@@ -43,7 +45,7 @@ impl RateLimitService for EnvoyRateLimits {
         request: Request<RateLimitRequest>,
     ) -> Result<Response<RateLimitResponse>, Status> {
         let asks = asks(request.get_ref())?;
-        let answers = join_all(asks.iter().map(|ask| ask.told(&self.service))).await;
+        let answers = answers(&self.service, &asks).await;
         let failed = answers.iter().find_map(|answer| answer.as_ref().err().cloned());
         let mut told: Vec<_> = answers.into_iter().flatten().collect();
         let is_over = told.iter().any(Told::is_over);
@@ -71,6 +73,27 @@ impl RateLimitService for EnvoyRateLimits {
             ..RateLimitResponse::default()
         }))
     }
+}
+
+/// Where the request stands at each descriptor. Policies charge all of them or none.
+async fn answers(service: &Service, asks: &[Ask<'_>]) -> Vec<Result<Told, Failure>> {
+    let descriptors: Vec<_> = asks.iter().map(Ask::descriptor).collect();
+    let attributes: Vec<_> = descriptors.iter().map(Attributes::from).collect();
+    let asked = || asks.iter().zip(&attributes);
+    let charges: Vec<_> = asked().filter_map(|(ask, attributes)| ask.charge(service, attributes)).collect();
+    let begun = Instant::now();
+    let verdicts = service.policies.check_together(&charges).await;
+    let (took, all_pass) = (begun.elapsed(), verdicts.iter().all(Verdict::is_allowed));
+    let mut verdicts = verdicts.into_iter();
+    let answers = asked().map(|(ask, attributes)| {
+        let verdict = ask.charge(service, attributes).and_then(|_| verdicts.next());
+        // Beside one that refuses the others have charged nothing and decided nothing.
+        if let Some(verdict) = verdict.as_ref().filter(|verdict| all_pass || !verdict.is_allowed()) {
+            service.note(verdict, attributes, took);
+        }
+        ask.told(service, attributes, verdict.map(|verdict| Charged { verdict, spent: all_pass }))
+    });
+    join_all(answers).await
 }
 
 /// What is asked, one for each descriptor.

@@ -37,8 +37,17 @@ pub(super) struct Told {
     unavailable: bool,
 }
 
+/// What policies said that were to charge a descriptor.
+#[derive(Debug)]
+pub(super) struct Charged {
+    pub(super) verdict: Verdict,
+    /// Whether they did.
+    pub(super) spent: bool,
+}
+
 /// Who said so.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly all are the large one")]
 enum Said {
     Nobody,
     Policies(Verdict),
@@ -55,8 +64,8 @@ enum Spent {
 
 impl Told {
     /// What policies say that were asked for it.
-    pub(super) fn of_verdict(verdict: Verdict) -> Told {
-        let spent = if verdict.is_allowed() { Spent::ByPolicies } else { Spent::Nothing };
+    pub(super) fn of_verdict(Charged { verdict, spent }: Charged) -> Told {
+        let spent = if spent { Spent::ByPolicies } else { Spent::Nothing };
         Told { spent, ..Told::of_look(verdict) }
     }
 
@@ -227,4 +236,28 @@ fn most(number: u64) -> u32 {
 fn whole_seconds(time: Duration) -> Option<prost_types::Duration> {
     let seconds = time.as_secs().saturating_add(u64::from(time.subsec_nanos() > 0));
     Some(prost_types::Duration { seconds: i64::try_from(seconds).ok()?, nanos: 0 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_that_is_none_of_envoys_units_has_an_unknown_one() {
+        for (seconds, expected) in [(1, Unit::Second), (604_800, Unit::Week), (31_536_000, Unit::Year)] {
+            assert_eq!(unit(Duration::from_secs(seconds)), expected);
+        }
+        for window in [Duration::ZERO, Duration::from_millis(999), Duration::from_secs(120), Duration::MAX] {
+            assert_eq!(unit(window), Unit::Unknown, "{window:?}");
+        }
+    }
+
+    #[test]
+    fn envoy_never_comes_early_and_never_is_told_as_nothing() {
+        let seconds = |time| whole_seconds(time).map(|time| (time.seconds, time.nanos));
+        assert_eq!(seconds(Duration::ZERO), Some((0, 0)));
+        assert_eq!(seconds(Duration::from_nanos(1)), Some((1, 0)));
+        assert_eq!(seconds(Duration::from_secs(2)), Some((2, 0)));
+        assert_eq!(seconds(Duration::MAX), None);
+    }
 }
