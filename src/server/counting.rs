@@ -275,10 +275,10 @@ impl Observer for Counting {
         self.register(|| self.named.load().observer.policies_reloaded(reload));
         match reload.outcome {
             Ok(change) => {
-                tracing::info!(file = %reload.file.display(), version = change.version, "policies applied")
+                tracing::info!(file = %reload.file.display(), version = change.version, "policies applied");
             }
             Err(error) => {
-                tracing::error!(file = %reload.file.display(), "policies not applied, the old ones stay in force: {error}")
+                tracing::error!(file = %reload.file.display(), "policies not applied, the old ones stay in force: {error}");
             }
         }
     }

@@ -55,11 +55,12 @@ impl fmt::Display for ServerError {
             ServerError::Settings(error) => error.fmt(f),
             ServerError::Policies(error) => error.fmt(f),
             ServerError::Backend { name, error } => write!(f, "backends.{name}: {error}"),
-            ServerError::Tls { file, message } => write!(f, "{}: {message}", file.display()),
             ServerError::Listen { address, error } => {
                 write!(f, "cannot listen on {address}: {error}; choose another with --listen, or --resp")
             }
-            ServerError::Snapshot { file, message } => write!(f, "{}: {message}", file.display()),
+            ServerError::Tls { file, message } | ServerError::Snapshot { file, message } => {
+                write!(f, "{}: {message}", file.display())
+            }
             ServerError::Metrics(message) => write!(f, "metrics: {message}"),
         }
     }

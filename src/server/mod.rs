@@ -3,8 +3,6 @@
 //! It is a thin shell around [`policy::PolicySet`](crate::policy::PolicySet) and [`PerCall`](crate::PerCall) limits: REST, gRPC and RESP in front, memory or
 //! Redis behind. All that decides is asked through `Service`, which counts it.
 
-#![allow(dead_code)] // while it is being built
-
 mod activity;
 mod caller;
 mod counting;

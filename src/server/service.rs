@@ -75,19 +75,6 @@ impl Service {
         answer
     }
 
-    /// The same without ever waiting: it decides by what this node knows.
-    pub(crate) fn check_caller_now(
-        &self,
-        key: &[u8],
-        limit: CallerLimit,
-        cost: u64,
-    ) -> Result<Answer, CallerError> {
-        let begun = Instant::now();
-        let answer = self.callers()?.check_now(key, limit, cost);
-        self.note_caller(key, &answer, begun.elapsed());
-        answer
-    }
-
     /// The same of many keys. Appends an answer for each, in their order; nothing if such limits are switched off.
     pub(crate) async fn check_callers(
         &self,
@@ -100,11 +87,6 @@ impl Service {
         let asked = asks.iter().map(|ask| ask.key).zip(&answers[already..]);
         self.counting.note_callers(asked, begun.elapsed(), &self.activity);
         Ok(())
-    }
-
-    /// Whether nothing is ever waited for: [`check_caller_now`](Service::check_caller_now) is then all there is.
-    pub(crate) fn callers_answer_at_once(&self) -> bool {
-        self.callers.as_ref().is_none_or(CallerLimits::is_in_memory)
     }
 
     fn callers(&self) -> Result<&CallerLimits, CallerError> {

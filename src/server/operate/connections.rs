@@ -68,7 +68,7 @@ impl Listening {
                         hand_on(stream, place);
                     }
                     Err(_) => {
-                        tracing::debug!(%peer, "closed: there are as many connections as limits.connections")
+                        tracing::debug!(%peer, "closed: there are as many connections as limits.connections");
                     }
                 },
                 // It was over before it was taken.

@@ -67,8 +67,6 @@ pub(crate) struct BackendHealth {
     pub(crate) domains: usize,
     /// Of these, how many are not asked, because their breaker is open.
     pub(crate) open: usize,
-    /// How often a breaker opened.
-    pub(crate) opened: u64,
     /// How many nodes use it, if it has said so.
     pub(crate) nodes: Option<u32>,
 }
@@ -119,10 +117,6 @@ impl Health {
         self.phase.fetch_max(DRAINING, Ordering::Relaxed);
     }
 
-    pub(crate) fn is_draining(&self) -> bool {
-        self.phase.load(Ordering::Relaxed) == DRAINING
-    }
-
     /// How it is now.
     pub(crate) fn report(&self, backends: &BTreeMap<String, NamedBackend>) -> HealthReport {
         let backends: Vec<_> =
@@ -156,7 +150,6 @@ impl Health {
             connections: redis.connections,
             domains: store.domains.len(),
             open,
-            opened,
             nodes: store.domains.iter().filter_map(|domain| domain.nodes).max(),
         }
     }

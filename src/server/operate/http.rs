@@ -59,12 +59,11 @@ impl Http {
             () = &mut silent => return tracing::debug!("connection closed: nothing was answered for limits.idle"),
             () = stop.cancelled() => None,
         };
-        let ended = match ended {
-            Some(ended) => ended,
-            None => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
-            }
+        let ended = if let Some(ended) = ended {
+            ended
+        } else {
+            connection.as_mut().graceful_shutdown();
+            connection.await
         };
         if let Err(error) = ended {
             tracing::debug!("connection ended: {error}");

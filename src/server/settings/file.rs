@@ -26,6 +26,7 @@ impl Settings {
         let text =
             fs::read_to_string(file).map_err(|error| SettingsError::Read { file: file.to_owned(), error })?;
         let wrong = |problems| SettingsError::File { file: file.to_owned(), problems };
+        #[expect(clippy::zero_sized_map_values, reason = "it is read as a map, and only its keys matter")]
         let top = read_text::<BTreeMap<String, IgnoredAny>>(&text, format).value.unwrap_or_default();
         let of_policies = top.keys().find(|key| OF_POLICIES.contains(&key.as_str()));
         if let Some(key) = of_policies {
