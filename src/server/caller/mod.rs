@@ -70,7 +70,7 @@ pub(crate) struct CallerLimits {
 
 #[derive(Debug)]
 enum Counting {
-    Memory(InMemory),
+    Memory(Box<InMemory>),
     Backend(AtBackend),
 }
 
@@ -81,7 +81,7 @@ impl CallerLimits {
     ///
     /// [`BuildError::MaxKeys`] if `max_keys` is out of range.
     pub(crate) fn in_memory(bounds: Bounds, clock: Clock) -> Result<CallerLimits, BuildError> {
-        let counting = Counting::Memory(InMemory::new(&bounds, clock)?);
+        let counting = Counting::Memory(Box::new(InMemory::new(&bounds, clock)?));
         Ok(CallerLimits { bounds, counting })
     }
 
@@ -97,7 +97,7 @@ impl CallerLimits {
         snapshot: CallerSnapshot,
     ) -> Result<(CallerLimits, usize), BuildError> {
         let (memory, lost) = InMemory::restored(&bounds, clock, snapshot)?;
-        Ok((CallerLimits { bounds, counting: Counting::Memory(memory) }, lost))
+        Ok((CallerLimits { bounds, counting: Counting::Memory(Box::new(memory)) }, lost))
     }
 
     /// What all keys have spent, to be kept over a restart; `None` if a backend keeps it.
@@ -184,8 +184,9 @@ impl CallerLimits {
         self.bounds.check(key, limit)?;
         match &self.counting {
             Counting::Memory(memory) => memory.refund(key, limit, tokens),
-            Counting::Backend(backend) => backend.refund(key, limit, tokens).await,
+            Counting::Backend(backend) => backend.refund(key, limit, tokens).await?,
         }
+        Ok(())
     }
 
     /// Forgets what a key has spent under a limit.
@@ -193,8 +194,9 @@ impl CallerLimits {
         self.bounds.check(key, limit)?;
         match &self.counting {
             Counting::Memory(memory) => memory.reset(key, limit),
-            Counting::Backend(backend) => backend.reset(key, limit).await,
+            Counting::Backend(backend) => backend.reset(key, limit).await?,
         }
+        Ok(())
     }
 }
 
