@@ -71,7 +71,7 @@ pub(crate) struct CallerLimits {
 #[derive(Debug)]
 enum Counting {
     Memory(Box<InMemory>),
-    Backend(AtBackend),
+    Backend(Box<AtBackend>),
 }
 
 impl CallerLimits {
@@ -110,7 +110,7 @@ impl CallerLimits {
 
     /// Counted in a store, and by this node's share where it cannot be asked.
     pub(crate) fn at_backend(bounds: Bounds, backend: Backend, clock: Clock) -> CallerLimits {
-        let counting = Counting::Backend(AtBackend::new(&bounds, backend, clock));
+        let counting = Counting::Backend(Box::new(AtBackend::new(&bounds, backend, clock)));
         CallerLimits { bounds, counting }
     }
 
