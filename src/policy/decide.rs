@@ -179,7 +179,6 @@ impl Decision {
             } else {
                 let cost = question.cost(policy, seen);
                 match self.ask_in_full(policy, place, hasher, seen, customer, cost) {
-                    Ok(Below::Asked) => {}
                     Ok(Below::Spared) if !question.goes_on() => unlimited_from = policy.policy.priority,
                     Err(why) if !question.goes_on() => {
                         self.refused = Some(why);

@@ -106,7 +106,7 @@ impl<'q> Query<'q> {
     pub async fn check_async(self) -> Verdict {
         let Query { set, attributes, wanted } = self;
         let decided = Verdict::decided(set.in_force(), |version, decision| {
-            set.decide(version, attributes, &wanted, decision)
+            set.decide(version, attributes, &wanted, decision);
         });
         decided.concluded().await
     }

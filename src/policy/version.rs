@@ -80,13 +80,11 @@ impl Making<'_> {
     }
 
     /// A policy is counted elsewhere: what was spent in another process is of no use.
+    #[cfg(feature = "serde")]
     fn leave(self, policy: &Policy, change: &mut Change) {
-        #[cfg(feature = "serde")]
         if self.snapshot.is_some_and(|snapshot| snapshot.knows(policy)) {
             change.restarted(&policy.id, None, Restart::OtherBackend);
         }
-        #[cfg(not(feature = "serde"))]
-        let _ = (policy, change);
     }
 
     /// Those of a policy who have a limit of their own.
@@ -281,6 +279,7 @@ fn plan(
         None => Arc::new(making.per_call(policy, max_keys, change)),
     };
     if let Some(store) = store {
+        #[cfg(feature = "serde")]
         making.leave(policy, change);
         let old = same_keys.and_then(|old| old.remote.as_ref());
         let remote = RemoteLimits::new(policy, store, clock, old, change).map_err(Unbuilt::Remote)?;

@@ -147,23 +147,21 @@ impl InMemory {
         })
     }
 
-    pub(super) fn refund(&self, key: &[u8], limit: CallerLimit, tokens: u64) -> Result<(), CallerError> {
+    pub(super) fn refund(&self, key: &[u8], limit: CallerLimit, tokens: u64) {
         if is_per_call(limit) {
             self.per_call.refund_with(key, limit.quota, tokens);
         } else {
             // Under a limit that is not there nothing was spent.
             self.others.with_known(limit, |counts| counts.0.refund(key, tokens));
         }
-        Ok(())
     }
 
-    pub(super) fn reset(&self, key: &[u8], limit: CallerLimit) -> Result<(), CallerError> {
+    pub(super) fn reset(&self, key: &[u8], limit: CallerLimit) {
         if is_per_call(limit) {
             self.per_call.reset(key);
         } else {
             self.others.with_known(limit, |counts| counts.0.reset(key));
         }
-        Ok(())
     }
 
     #[inline]

@@ -70,8 +70,8 @@ pub(crate) struct CallerLimits {
 
 #[derive(Debug)]
 enum Counting {
-    Memory(InMemory),
-    Backend(AtBackend),
+    Memory(Box<InMemory>),
+    Backend(Box<AtBackend>),
 }
 
 impl CallerLimits {
@@ -81,7 +81,7 @@ impl CallerLimits {
     ///
     /// [`BuildError::MaxKeys`] if `max_keys` is out of range.
     pub(crate) fn in_memory(bounds: Bounds, clock: Clock) -> Result<CallerLimits, BuildError> {
-        let counting = Counting::Memory(InMemory::new(&bounds, clock)?);
+        let counting = Counting::Memory(Box::new(InMemory::new(&bounds, clock)?));
         Ok(CallerLimits { bounds, counting })
     }
 
@@ -97,7 +97,7 @@ impl CallerLimits {
         snapshot: CallerSnapshot,
     ) -> Result<(CallerLimits, usize), BuildError> {
         let (memory, lost) = InMemory::restored(&bounds, clock, snapshot)?;
-        Ok((CallerLimits { bounds, counting: Counting::Memory(memory) }, lost))
+        Ok((CallerLimits { bounds, counting: Counting::Memory(Box::new(memory)) }, lost))
     }
 
     /// What all keys have spent, to be kept over a restart; `None` if a backend keeps it.
@@ -110,7 +110,7 @@ impl CallerLimits {
 
     /// Counted in a store, and by this node's share where it cannot be asked.
     pub(crate) fn at_backend(bounds: Bounds, backend: Backend, clock: Clock) -> CallerLimits {
-        let counting = Counting::Backend(AtBackend::new(&bounds, backend, clock));
+        let counting = Counting::Backend(Box::new(AtBackend::new(&bounds, backend, clock)));
         CallerLimits { bounds, counting }
     }
 
@@ -184,8 +184,9 @@ impl CallerLimits {
         self.bounds.check(key, limit)?;
         match &self.counting {
             Counting::Memory(memory) => memory.refund(key, limit, tokens),
-            Counting::Backend(backend) => backend.refund(key, limit, tokens).await,
+            Counting::Backend(backend) => backend.refund(key, limit, tokens).await?,
         }
+        Ok(())
     }
 
     /// Forgets what a key has spent under a limit.
@@ -193,8 +194,9 @@ impl CallerLimits {
         self.bounds.check(key, limit)?;
         match &self.counting {
             Counting::Memory(memory) => memory.reset(key, limit),
-            Counting::Backend(backend) => backend.reset(key, limit).await,
+            Counting::Backend(backend) => backend.reset(key, limit).await?,
         }
+        Ok(())
     }
 }
 
