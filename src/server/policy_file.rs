@@ -3,6 +3,8 @@
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Write};
+#[cfg(unix)]
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use tempfile::{Builder, NamedTempFile};
@@ -113,11 +115,15 @@ impl Replacing {
             .suffix(".tmp")
             .tempfile_in(target.parent().unwrap_or(&target));
         let new = new.map_err(unwritable)?;
-        let permissions = fs::metadata(&target).map_err(unwritable)?.permissions();
+        let metadata = fs::metadata(&target).map_err(unwritable)?;
+        let permissions = metadata.permissions();
         if permissions.readonly() {
             // To replace it only its directory needs to be writable, but whoever made it so meant something by it.
             return Err(unwritable(io::Error::new(io::ErrorKind::PermissionDenied, "the file is read-only")));
         }
+        // Where it is another's, only an administrator can leave it so.
+        #[cfg(unix)]
+        let _ = std::os::unix::fs::fchown(new.as_file(), Some(metadata.uid()), Some(metadata.gid()));
         new.as_file().set_permissions(permissions).map_err(unwritable)?;
         Ok(Replacing { target, was, format, new })
     }
@@ -296,7 +302,8 @@ mod tests {
 
     #[test]
     fn a_configuration_of_envoys_service_is_never_written() {
-        const ENVOY: &str = "domain: d\ndescriptors:\n- key: k\n  rate_limit: { unit: day, requests_per_unit: 5 }\n";
+        const ENVOY: &str =
+            "domain: d\ndescriptors:\n- key: k\n  rate_limit: { unit: day, requests_per_unit: 5 }\n";
         let (_directory, path, set, file) = begin("p.yaml", ENVOY);
         assert!(matches!(add(&file, &set, "b"), Err(ChangeError::Foreign { .. })));
         assert_eq!(fs::read_to_string(&path).unwrap(), ENVOY);

@@ -64,7 +64,18 @@ impl<T: Idles> Table<T> {
         }
         drop(inner);
         let mut inner = self.inner.write();
-        self.find_or_make(&mut inner, limit, make).map(|entry| ask(&entry.counts))
+        self.find_or_make(&mut inner, limit, 0, make).map(|entry| ask(&entry.counts))
+    }
+
+    /// Makes what counts by a limit with so many keys. It has room for all of them, even if there is not as much: they were there before.
+    pub(super) fn put(
+        &self,
+        limit: CallerLimit,
+        keys: usize,
+        make: impl FnOnce(usize) -> Result<T, CallerError>,
+    ) -> Result<(), CallerError> {
+        let make = |room: usize| make(room.max(keys));
+        self.find_or_make(&mut self.inner.write(), limit, keys, make).map(|_| ())
     }
 
     /// What counts by a limit, for those who wait for its answer.
@@ -77,7 +88,7 @@ impl<T: Idles> Table<T> {
             return Ok(Arc::clone(&entry.counts));
         }
         let mut inner = self.inner.write();
-        self.find_or_make(&mut inner, limit, make).map(|entry| Arc::clone(&entry.counts))
+        self.find_or_make(&mut inner, limit, 0, make).map(|entry| Arc::clone(&entry.counts))
     }
 
     /// Asks what counts by a limit, if it is there.
@@ -95,6 +106,7 @@ impl<T: Idles> Table<T> {
         &self,
         inner: &'i mut Inner<T>,
         limit: CallerLimit,
+        keys: usize,
         make: impl FnOnce(usize) -> Result<T, CallerError>,
     ) -> Result<&'i Entry<T>, CallerError> {
         if !inner.entries.contains_key(&limit) {
@@ -104,7 +116,7 @@ impl<T: Idles> Table<T> {
             if inner.entries.len() >= self.most {
                 return Err(CallerError::TooManyLimits { most: self.most });
             }
-            let room = inner.rooms.next();
+            let room = inner.rooms.next(keys);
             let counts = Arc::new(make(room)?);
             inner.rooms.take(room);
             inner.entries.insert(limit, Entry { counts, room });
@@ -146,8 +158,10 @@ impl Rooms {
         Rooms { each, spare: max_keys.saturating_sub(each.saturating_mul(most)) }
     }
 
-    fn next(&self) -> usize {
-        self.each + self.spare.div_ceil(2)
+    /// For so many keys at least, as far as there is room.
+    fn next(&self, keys: usize) -> usize {
+        let needed = keys.saturating_sub(self.each).min(self.spare);
+        self.each + needed.max(self.spare.div_ceil(2))
     }
 
     fn take(&mut self, room: usize) {

@@ -155,6 +155,37 @@ fn all_limits_together_have_room_for_their_keys_and_a_few_pages_each() {
     assert!(known <= 256 * (20_000 / 100 + 100 * 5), "{known}");
 }
 
+#[test]
+fn after_a_restart_every_key_has_room_in_whatever_order_limits_come() {
+    let limits: Vec<CallerLimit> =
+        (1..=4).map(|count| limit(AlgorithmName::SlidingLog, &format!("{count}/h"))).collect();
+    let (callers, _hand) = in_memory(small());
+    let mut known = Vec::new();
+    for (limit, most) in limits.iter().zip([600, 200, 1, 1]) {
+        for key in 0..most {
+            let key = format!("key-{key}");
+            let spent = callers.check_now(key.as_bytes(), *limit, limit.quota.count());
+            known.extend(spent.ok().map(|_| (key, *limit)));
+        }
+    }
+    let gcra = limit(AlgorithmName::Gcra, "1/h");
+    for key in 0..600 {
+        let key = format!("key-{key}");
+        assert!(callers.check_now(key.as_bytes(), gcra, 1).unwrap().allowed);
+        known.push((key, gcra));
+    }
+    // With less room than before, too.
+    for max_keys in [1_000, 100] {
+        let bounds = Bounds { max_keys, ..small() };
+        let (callers, lost) =
+            CallerLimits::restored(bounds, Clock::manual().0, callers.snapshot().unwrap()).unwrap();
+        assert_eq!(lost, 0);
+        for (key, limit) in &known {
+            assert!(!callers.check_now(key.as_bytes(), *limit, 1).unwrap().allowed, "{key} {limit:?}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_batch_is_answered_in_its_order() {
     let (callers, _hand) = in_memory(small());
