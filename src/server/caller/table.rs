@@ -110,7 +110,7 @@ impl<T: Idles> Table<T> {
         make: impl FnOnce(usize) -> Result<T, CallerError>,
     ) -> Result<&'i Entry<T>, CallerError> {
         if !inner.entries.contains_key(&limit) {
-            if inner.entries.len() >= self.most {
+            if inner.entries.len() >= self.most || inner.rooms.are_scarce() {
                 inner.forget_idle(self.clock.nanos());
             }
             if inner.entries.len() >= self.most {
@@ -162,6 +162,11 @@ impl Rooms {
     fn next(&self, keys: usize) -> usize {
         let needed = keys.saturating_sub(self.each).min(self.spare);
         self.each + needed.max(self.spare.div_ceil(2))
+    }
+
+    /// Whether a limit gets little more than what each has.
+    fn are_scarce(&self) -> bool {
+        self.spare < self.each
     }
 
     fn take(&mut self, room: usize) {

@@ -186,6 +186,32 @@ fn after_a_restart_every_key_has_room_in_whatever_order_limits_come() {
     }
 }
 
+#[test]
+fn limits_that_are_idle_keep_no_room_from_others() {
+    let (callers, hand) = in_memory(Bounds { max_limits: 1_000, max_keys: 100_000, ..Bounds::default() });
+    let log = |count: u64| limit(AlgorithmName::SlidingLog, &format!("{count}/min"));
+    for count in 1..=30 {
+        assert!(callers.check_now(b"ann", log(count), 1).unwrap().allowed);
+    }
+    hand.advance(Duration::from_secs(61));
+    let known = (0..10_000_u32).filter(|key| callers.check_now(&key.to_le_bytes(), log(31), 1).is_ok());
+    assert_eq!(known.count(), 10_000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn at_a_backend_a_limit_that_nobody_uses_gives_way_however_long_it_is() {
+    let (callers, _faults) = at_backend(small());
+    let log = |count: u64| limit(AlgorithmName::SlidingLog, &format!("{count}/30d"));
+    for count in 1..=4 {
+        assert!(callers.check(b"ann", log(count), 1).await.unwrap().allowed);
+    }
+    let full = callers.check(b"ann", log(5), 1).await.unwrap_err();
+    assert_eq!(full, CallerError::TooManyLimits { most: 4 });
+    tokio::time::sleep(Duration::from_secs(61)).await;
+    assert!(callers.check(b"ann", log(5), 1).await.unwrap().allowed);
+    assert!(!callers.check(b"ann", log(1), 1).await.unwrap().allowed, "the store has not forgotten it");
+}
+
 #[tokio::test]
 async fn a_batch_is_answered_in_its_order() {
     let (callers, _hand) = in_memory(small());
