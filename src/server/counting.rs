@@ -281,7 +281,11 @@ impl Observer for Counting {
         self.register(|| self.named.load().observer.policies_reloaded(reload));
         match reload.outcome {
             Ok(change) => {
-                tracing::info!(file = %reload.file.display(), version = change.version, "policies applied")
+                tracing::info!(file = %reload.file.display(), version = change.version, "policies applied");
+                for begun in &change.restarted {
+                    let (policy, limit) = (&begun.policy, begun.limit.as_deref().unwrap_or("all"));
+                    tracing::warn!(%policy, %limit, "every key is full again: {}", begun.reason);
+                }
             }
             Err(error) => {
                 tracing::error!(file = %reload.file.display(), "policies not applied, the old ones stay in force: {error}")

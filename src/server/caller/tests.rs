@@ -109,6 +109,19 @@ fn what_is_out_of_bounds_is_refused_by_the_name_of_the_field() {
 }
 
 #[test]
+fn a_rate_with_many_decimals_is_within_bounds() {
+    let (callers, hand) = in_memory(small());
+    // 16.66666667 a second.
+    let quota = Quota::new(1_666_666_667, Duration::from_secs(100_000_000)).unwrap().burst(10);
+    let limit = CallerLimit { algorithm: AlgorithmName::TokenBucket, quota };
+    assert_eq!(admitted(&callers, "ann", limit, 20), 10);
+    hand.advance(Duration::from_millis(59));
+    assert_eq!(admitted(&callers, "ann", limit, 9), 0);
+    hand.advance(Duration::from_millis(1));
+    assert_eq!(admitted(&callers, "ann", limit, 9), 1);
+}
+
+#[test]
 fn a_limit_that_is_in_use_gives_way_to_no_other_and_one_that_is_idle_does() {
     let (callers, hand) = in_memory(small());
     let log = |count: u64| limit(AlgorithmName::SlidingLog, &format!("{count}/min"));

@@ -18,8 +18,6 @@ use crate::server::service::Service;
 
 /// The longest key, written in escapes of six bytes, and the other fields.
 const LONGEST_CHECK: usize = 64 << 10;
-/// Room for the most keys at 400 bytes each.
-const LONGEST_BATCH: usize = 4 << 20;
 
 /// `POST /check`
 pub(super) async fn one(State(service): State<Arc<Service>>, body: Body) -> Result<Response, Problem> {
@@ -49,7 +47,7 @@ pub(super) async fn batch(
     State(service): State<Arc<Service>>,
     body: Body,
 ) -> Result<Json<BatchAnswer>, Problem> {
-    let body = json::bytes(body, LONGEST_BATCH).await?;
+    let body = json::bytes(body, service.settings.limits.batch_bytes).await?;
     let batch = bodies::batch(&body)?;
     let questions = batch.questions()?;
     within_bounds(&service, &batch, &questions)?;
