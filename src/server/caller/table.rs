@@ -98,7 +98,12 @@ impl<T: Idles> Table<T> {
 
     /// What is said of each.
     pub(super) fn all<R>(&self, ask: impl Fn(CallerLimit, &T) -> R) -> Vec<R> {
-        self.inner.read().entries.iter().map(|(limit, entry)| ask(*limit, &entry.counts)).collect()
+        let inner = self.inner.read();
+        let all: Vec<_> =
+            inner.entries.iter().map(|(limit, entry)| (*limit, Arc::clone(&entry.counts))).collect();
+        // It may take long, and all would wait behind whoever wants to make a limit.
+        drop(inner);
+        all.iter().map(|(limit, counts)| ask(*limit, counts)).collect()
     }
 
     #[cold]
