@@ -194,6 +194,12 @@ impl Snapshot {
         Snapshot { version: Version, content, checksum }
     }
 
+    /// How many keys have spent something.
+    #[cfg(feature = "server")]
+    pub(crate) fn keys(&self) -> usize {
+        self.content.saved.len()
+    }
+
     /// What the tags of its keys were made by.
     #[cfg(feature = "policy")]
     pub(crate) fn hasher(&self) -> RandomState {

@@ -154,6 +154,8 @@ pub use error::PolicyError;
 #[cfg(feature = "server")]
 pub(crate) use file::read as read_text;
 pub use file::{Format, Problem, UnknownFormat};
+#[cfg(feature = "server")]
+pub(crate) use load::is_envoy;
 pub use load::{FileError, FileErrorKind};
 pub use lookup::{Customer, Lookup, LookupError};
 pub use matching::{Attributes, Value};

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Guard};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
 use super::builder::Builder;
 use super::change::Change;
@@ -46,6 +46,9 @@ use crate::limiter::{RandomState, Stats};
 pub struct PolicySet {
     current: ArcSwap<Version>,
     history: Mutex<History>,
+    /// Who puts a file in force has it from reading on, and who writes what is in force to a file until it is written: else one would undo what the
+    /// other does.
+    editing: Mutex<()>,
     settings: Builder,
     hasher: RandomState,
     customers: Option<Customers>,
@@ -100,6 +103,7 @@ impl PolicySet {
             customers,
             current: ArcSwap::from_pointee(Version::empty()),
             history: Mutex::new(history),
+            editing: Mutex::new(()),
             settings,
             hasher,
         }
@@ -338,6 +342,11 @@ impl PolicySet {
             return Err(PolicyError::UnknownVersion { version, kept });
         };
         self.change(|_| Ok(Policies::clone(&policies)), false)
+    }
+
+    /// Meanwhile nobody else puts a file in force, or writes one.
+    pub(crate) fn editing(&self) -> MutexGuard<'_, ()> {
+        self.editing.lock()
     }
 
     /// The version in force, which stays so meanwhile.

@@ -26,6 +26,9 @@ use crate::policy::{PolicyReload, PolicySet};
 /// Under this name limits are counted that come with the request.
 pub(crate) const CALLER: &str = "caller";
 
+/// The kind of failure where there is no room for a limit or a key that came with a request.
+const NO_ROOM: &str = "no_room";
+
 const STATE: &str = "tollgate_state";
 const BUILD: &str = "tollgate_build_info";
 const TRACKED_KEYS: &str = "tollgate_tracked_keys";
@@ -161,14 +164,17 @@ impl Counting {
         activity: &Activity,
     ) {
         let mut counts = [0; DecisionOutcome::ALL.len()];
+        let named = self.named.load();
         for (key, answer) in asked {
+            if let Err(CallerError::TooManyKeys { .. } | CallerError::TooManyLimits { .. }) = answer {
+                named.failed(CALLER, NO_ROOM);
+            }
             let Some(outcome) = outcome(answer) else { continue };
             counts[outcome as usize] += 1;
             if !outcome.goes_on() {
                 activity.note_refused(CALLER, &CallerKey(key));
             }
         }
-        let named = self.named.load();
         let decided = DecisionOutcome::ALL.into_iter().zip(counts).filter(|(_, count)| *count > 0);
         let (mut admitted, mut refused) = (0, 0);
         for (outcome, count) in decided {
@@ -276,6 +282,10 @@ impl Observer for Counting {
         match reload.outcome {
             Ok(change) => {
                 tracing::info!(file = %reload.file.display(), version = change.version, "policies applied");
+                for begun in &change.restarted {
+                    let (policy, limit) = (&begun.policy, begun.limit.as_deref().unwrap_or("all"));
+                    tracing::warn!(%policy, %limit, "every key is full again: {}", begun.reason);
+                }
             }
             Err(error) => {
                 tracing::error!(file = %reload.file.display(), "policies not applied, the old ones stay in force: {error}");

@@ -3,12 +3,13 @@
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Write};
+#[cfg(unix)]
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use parking_lot::Mutex;
 use tempfile::{Builder, NamedTempFile};
 
-use crate::policy::{Change, FileError, Format, Policies, PolicyError, PolicySet};
+use crate::policy::{Change, FileError, Format, Policies, PolicySet, is_envoy};
 
 /// What stands before policies in TOML, which has comments.
 const HEADING: &str =
@@ -21,7 +22,6 @@ const HEADING: &str =
 #[derive(Debug)]
 pub(crate) struct PolicyFile {
     path: Option<PathBuf>,
-    changing: Mutex<()>,
 }
 
 /// Why policies were not changed.
@@ -32,6 +32,8 @@ pub(crate) enum ChangeError<E> {
     Refused(E),
     /// The file says other than what is in force: somebody else has changed it, and that is not in force yet, or cannot be.
     Conflict { path: PathBuf, why: Option<FileError> },
+    /// The file is a configuration of Envoy's rate limit service, which is read and never written.
+    Foreign { path: PathBuf },
     /// The file cannot be written, and nothing was changed.
     Unwritable { path: PathBuf, error: io::Error },
     /// The policies cannot be written in the file's format.
@@ -41,12 +43,12 @@ pub(crate) enum ChangeError<E> {
 impl PolicyFile {
     /// The policies are in this file.
     pub(crate) fn at(path: impl Into<PathBuf>) -> PolicyFile {
-        PolicyFile { path: Some(path.into()), changing: Mutex::new(()) }
+        PolicyFile { path: Some(path.into()) }
     }
 
     /// They are in none: changes last as long as the process.
     pub(crate) fn none() -> PolicyFile {
-        PolicyFile { path: None, changing: Mutex::new(()) }
+        PolicyFile { path: None }
     }
 
     /// The file, if there is one.
@@ -64,7 +66,8 @@ impl PolicyFile {
         set: &PolicySet,
         change: impl FnOnce(&PolicySet) -> Result<Change, E>,
     ) -> Result<Change, ChangeError<E>> {
-        let _changing = self.changing.lock();
+        // Who follows the file waits, and then finds in it what is in force.
+        let _editing = set.editing();
         let Some(path) = &self.path else { return change(set).map_err(ChangeError::Refused) };
         let before = set.version();
         // All that can fail is done first, as far as it goes.
@@ -97,6 +100,9 @@ impl Replacing {
         let format = Format::of_path(path)
             .map_err(|error| unwritable(io::Error::new(io::ErrorKind::InvalidInput, error.to_string())))?;
         let was = fs::read(path).map_err(unwritable)?;
+        if std::str::from_utf8(&was).is_ok_and(|text| is_envoy(text, format)) {
+            return Err(ChangeError::Foreign { path: path.to_owned() });
+        }
         match Policies::read(path) {
             Ok(policies) if policies == *in_force => {}
             Ok(_) => return Err(conflict(None)),
@@ -109,11 +115,15 @@ impl Replacing {
             .suffix(".tmp")
             .tempfile_in(target.parent().unwrap_or(&target));
         let new = new.map_err(unwritable)?;
-        let permissions = fs::metadata(&target).map_err(unwritable)?.permissions();
+        let metadata = fs::metadata(&target).map_err(unwritable)?;
+        let permissions = metadata.permissions();
         if permissions.readonly() {
             // To replace it only its directory needs to be writable, but whoever made it so meant something by it.
             return Err(unwritable(io::Error::new(io::ErrorKind::PermissionDenied, "the file is read-only")));
         }
+        // Where it is another's, only an administrator can leave it so.
+        #[cfg(unix)]
+        let _ = std::os::unix::fs::fchown(new.as_file(), Some(metadata.uid()), Some(metadata.gid()));
         new.as_file().set_permissions(permissions).map_err(unwritable)?;
         Ok(Replacing { target, was, format, new })
     }
@@ -136,9 +146,9 @@ impl Replacing {
     }
 }
 
-/// Policies as a file has them.
+/// Policies as a file has them. What could not be read again would keep the service from its next start.
 fn text_of(policies: &Policies, format: Format) -> Result<String, String> {
-    match format {
+    let text = match format {
         Format::Toml => toml::to_string(policies)
             .map(|text| format!("{HEADING}{text}"))
             .map_err(|error| error.to_string()),
@@ -146,6 +156,11 @@ fn text_of(policies: &Policies, format: Format) -> Result<String, String> {
         Format::Json | Format::Yaml => serde_json::to_string_pretty(policies)
             .map(|text| format!("{text}\n"))
             .map_err(|error| error.to_string()),
+    }?;
+    match Policies::parse(&text, format) {
+        Ok(read) if read == *policies => Ok(text),
+        Ok(_) => Err("they would be others when the file is read".to_owned()),
+        Err(error) => Err(error.to_string()),
     }
 }
 
@@ -164,6 +179,11 @@ impl<E: fmt::Display> fmt::Display for ChangeError<E> {
                     "the file of policies is not as it was put in force, and must be put right first: {why}"
                 )
             }
+            ChangeError::Foreign { path } => write!(
+                f,
+                "{} is a configuration of Envoy's rate limit service, which is not written: change it there, or put the policies in a file of their own",
+                path.display()
+            ),
             ChangeError::Unwritable { path, error } if is_read_only(error) => write!(
                 f,
                 "{} cannot be replaced ({error}): change it where it comes from (as a ConfigMap), or put it in a directory that tollgate may write to",
@@ -189,9 +209,10 @@ impl<E: std::error::Error> std::error::Error for ChangeError<E> {}
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::time::Duration;
 
     use super::*;
-    use crate::policy::{Policy, State};
+    use crate::policy::{Policy, PolicyError, State, Watcher};
 
     const ONE: &str = "[[policy]]\nid = \"a\"\nscope = \"user\"\nlimit = \"5/min burst 9\"\n";
 
@@ -264,6 +285,41 @@ mod tests {
             }
         });
         assert_eq!(Policies::read(&path).unwrap().policy.len(), 9);
+    }
+
+    #[test]
+    fn who_follows_the_file_undoes_no_change() {
+        let (_directory, path, _set, file) = begin("p.toml", ONE);
+        let set = Arc::new(PolicySet::new());
+        // It reads after each event, without waiting for more.
+        let _watcher = Watcher::builder(&path).gather(Duration::ZERO).start(&set).unwrap();
+        for number in 1..=50 {
+            add(&file, &set, &format!("p{number}")).unwrap();
+            assert_eq!(set.policies().policy.len(), 1 + number);
+        }
+        assert_eq!(set.version(), 51, "nothing but the changes was put in force");
+    }
+
+    #[test]
+    fn a_configuration_of_envoys_service_is_never_written() {
+        const ENVOY: &str =
+            "domain: d\ndescriptors:\n- key: k\n  rate_limit: { unit: day, requests_per_unit: 5 }\n";
+        let (_directory, path, set, file) = begin("p.yaml", ENVOY);
+        assert!(matches!(add(&file, &set, "b"), Err(ChangeError::Foreign { .. })));
+        assert_eq!(fs::read_to_string(&path).unwrap(), ENVOY);
+        assert_eq!(set.version(), 1);
+    }
+
+    #[test]
+    fn what_could_not_be_read_again_is_not_written() {
+        let (_directory, path, set, file) = begin("p.toml", ONE);
+        let mut large = Policy::new("b");
+        // More than a file may have.
+        large.description = Some("x".repeat(17 << 20));
+        let error = file.change(&set, |set| set.upsert(large)).unwrap_err();
+        assert!(matches!(error, ChangeError::Unwritten { .. }), "{error}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), ONE);
+        assert_eq!(*set.policies(), Policies::parse(ONE, Format::Toml).unwrap(), "back to what it was");
     }
 
     #[cfg(unix)]

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio::time::{interval, sleep};
@@ -132,6 +133,7 @@ async fn service(settings: Settings) -> Result<Service, ServerError> {
         activity: Activity::default(),
         counting,
         watcher: OnceLock::new(),
+        saving: Mutex::default(),
         started: Instant::now(),
         stop: CancellationToken::new(),
         settings,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use super::activity::Activity;
@@ -33,6 +34,8 @@ pub(crate) struct Service {
     pub(crate) counting: Arc<Counting>,
     /// Follows the file of policies, if there is one.
     pub(crate) watcher: OnceLock<Watcher>,
+    /// Held by whoever writes what is counted to the disk: an older state must not take the place of a newer one.
+    pub(crate) saving: Mutex<()>,
     pub(crate) started: Instant,
     /// Cancelled when the service ends: streams that would never end by themselves end then.
     pub(crate) stop: CancellationToken,

@@ -126,3 +126,23 @@ fn a_batch_that_is_wrong_somewhere_spends_nothing() {
     assert_eq!((problem.status, &problem.problem()["field"]), (422, &json!("/interval")));
     assert_eq!(node.post("/check", &one).status, 200);
 }
+
+#[test]
+fn a_batch_in_which_a_key_cannot_be_asked_about_spends_nothing() {
+    let builder = Node::builder();
+    let settings = builder.file("tollgate.toml", "listen = \"127.0.0.1:0\"\n[callers]\nmax_key_bytes = 5");
+    let node = builder.flags(&["--config", settings.to_str().unwrap()]).start();
+    for limit in [
+        json!({ "rate": 1, "interval": 3600 }),
+        json!({ "algorithm": "sliding_log", "limit": 1, "window": 3600 }),
+    ] {
+        let with = |field: &str, value: Value| {
+            let mut body = limit.clone();
+            body[field] = value;
+            body
+        };
+        let problem = node.post("/check/batch", &with("keys", json!(["ann", "longer"])));
+        assert_eq!((problem.status, &problem.problem()["field"]), (422, &json!("/keys/1")));
+        assert_eq!(node.post("/check", &with("key", json!("ann"))).status, 200);
+    }
+}

@@ -42,7 +42,7 @@ way. A settings file in TOML, with the defaults:
   connections = 10000
   head_bytes = 16384
   body_bytes = 1048576
-  batch_bytes = 16777216
+  batch_bytes = 4194304
   request_time = \"30s\"
   idle = \"75s\"
 

@@ -128,6 +128,7 @@ impl Reloader {
     }
 
     fn apply(&mut self) -> Result<Change, WatchError> {
+        let _editing = self.set.editing();
         let policies = match read_bytes(&self.file) {
             Ok(bytes) => {
                 let policies = load::parse_file(&self.file, &bytes);

@@ -10,7 +10,7 @@ use crate::quota::Quota;
 pub(crate) struct Bounds {
     /// Tokens a second.
     pub(crate) max_rate: u64,
-    /// A limit's period, and the time in which a burst comes back: for so long a key may need its memory.
+    /// A window, and the time in which a burst comes back: for so long a key may need its memory.
     pub(crate) max_window: Duration,
     /// Tokens at once: a burst, or a window's limit.
     pub(crate) max_burst: u64,
@@ -69,9 +69,13 @@ impl Bounds {
         let wide = |number: u64| u128::from(number);
         // Products, because divisions of so wide numbers would take longer than all else.
         let fits = wide(quota.count()) * 1_000_000_000 <= wide(self.max_rate) * wide(quota.period_nanos())
-            && quota.period() <= self.max_window
             && Bounds::at_once(limit) <= self.max_burst
-            && (!algorithm.has_burst() || self.comes_back_in_time(quota));
+            && if algorithm.has_burst() {
+                // Whatever its period: that of 16.66666667 a second is three years.
+                self.comes_back_in_time(quota)
+            } else {
+                quota.period() <= self.max_window
+            };
         if fits { Ok(()) } else { Err(self.beyond(limit)) }
     }
 

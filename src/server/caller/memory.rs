@@ -1,5 +1,6 @@
 //! [`InMemory`]: callers' limits, counted in memory.
 
+use std::cmp::Reverse;
 use std::fmt;
 
 use super::snapshot::CallerSnapshot;
@@ -89,13 +90,18 @@ impl InMemory {
         let (per_call, others) = snapshot.into_parts();
         let mut memory = InMemory::new(bounds, clock)?;
         let mut lost = 0;
-        match per_call_limiter(bounds, memory.clock.clone()).restore(per_call).build() {
+        // All that were there have room, even if there is less than before: who is forgotten would begin anew.
+        let room = bounds.max_keys.max(per_call.keys());
+        match per_call_limiter(bounds, memory.clock.clone()).max_keys(room).restore(per_call).build() {
             Ok(per_call) => memory.per_call = per_call,
             Err(_) => lost += 1,
         }
+        let mut others: Vec<_> = others.collect();
+        // The first find most room.
+        others.sort_by_key(|(_, keys)| Reverse(keys.keys()));
         for (limit, keys) in others {
-            let make = |room| memory.make_from(limit, room, Some(keys));
-            let goes_on = bounds.check_limit(limit).and_then(|()| memory.others.with(limit, make, |_| ()));
+            let (many, make) = (keys.keys(), |room| memory.make_from(limit, room, Some(keys)));
+            let goes_on = bounds.check_limit(limit).and_then(|()| memory.others.put(limit, many, make));
             lost += usize::from(goes_on.is_err());
         }
         Ok((memory, lost))

@@ -65,12 +65,16 @@ pub(super) struct AtBackend {
     clock: Clock,
 }
 
+/// Nanoseconds. Who sends yearly limits, each once, would else keep all others out for a year. Whoever still uses a limit has asked by then; of others
+/// this node's share begins anew, and empty, if there is an outage.
+const LONGEST_UNUSED: u64 = 60_000_000_000;
+
 /// What asks the store about one limit.
 #[derive(Debug)]
 pub(super) struct Counts {
     limiter: GlobalLimiter,
     last_used: AtomicU64,
-    /// As long as this after it was last used, nothing it knows counts any more.
+    /// As long as this after it was last used it may be forgotten.
     remembers: u64,
 }
 
@@ -151,7 +155,8 @@ impl AtBackend {
         let quota = limit.quota;
         let limiter = self.backend.limiter(rule(limit)?, room, self.clock.clone());
         let limiter = limiter.map_err(|error| CallerError::field("limit", error.to_string()))?;
-        let remembers = saturating_nanos(quota.refill_time().unwrap_or_default().max(quota.period()));
+        let counts = saturating_nanos(quota.refill_time().unwrap_or_default().max(quota.period()));
+        let remembers = counts.min(LONGEST_UNUSED);
         Ok(Counts { limiter, last_used: AtomicU64::new(self.clock.nanos()), remembers })
     }
 }

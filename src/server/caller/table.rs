@@ -64,7 +64,18 @@ impl<T: Idles> Table<T> {
         }
         drop(inner);
         let mut inner = self.inner.write();
-        self.find_or_make(&mut inner, limit, make).map(|entry| ask(&entry.counts))
+        self.find_or_make(&mut inner, limit, 0, make).map(|entry| ask(&entry.counts))
+    }
+
+    /// Makes what counts by a limit with so many keys. It has room for all of them, even if there is not as much: they were there before.
+    pub(super) fn put(
+        &self,
+        limit: CallerLimit,
+        keys: usize,
+        make: impl FnOnce(usize) -> Result<T, CallerError>,
+    ) -> Result<(), CallerError> {
+        let make = |room: usize| make(room.max(keys));
+        self.find_or_make(&mut self.inner.write(), limit, keys, make).map(|_| ())
     }
 
     /// What counts by a limit, for those who wait for its answer.
@@ -77,7 +88,7 @@ impl<T: Idles> Table<T> {
             return Ok(Arc::clone(&entry.counts));
         }
         let mut inner = self.inner.write();
-        self.find_or_make(&mut inner, limit, make).map(|entry| Arc::clone(&entry.counts))
+        self.find_or_make(&mut inner, limit, 0, make).map(|entry| Arc::clone(&entry.counts))
     }
 
     /// Asks what counts by a limit, if it is there.
@@ -87,7 +98,12 @@ impl<T: Idles> Table<T> {
 
     /// What is said of each.
     pub(super) fn all<R>(&self, ask: impl Fn(CallerLimit, &T) -> R) -> Vec<R> {
-        self.inner.read().entries.iter().map(|(limit, entry)| ask(*limit, &entry.counts)).collect()
+        let inner = self.inner.read();
+        let all: Vec<_> =
+            inner.entries.iter().map(|(limit, entry)| (*limit, Arc::clone(&entry.counts))).collect();
+        // It may take long, and all would wait behind whoever wants to make a limit.
+        drop(inner);
+        all.iter().map(|(limit, counts)| ask(*limit, counts)).collect()
     }
 
     #[cold]
@@ -95,16 +111,17 @@ impl<T: Idles> Table<T> {
         &self,
         inner: &'i mut Inner<T>,
         limit: CallerLimit,
+        keys: usize,
         make: impl FnOnce(usize) -> Result<T, CallerError>,
     ) -> Result<&'i Entry<T>, CallerError> {
         if !inner.entries.contains_key(&limit) {
-            if inner.entries.len() >= self.most {
+            if inner.entries.len() >= self.most || inner.rooms.are_scarce() {
                 inner.forget_idle(self.clock.nanos());
             }
             if inner.entries.len() >= self.most {
                 return Err(CallerError::TooManyLimits { most: self.most });
             }
-            let room = inner.rooms.next();
+            let room = inner.rooms.next(keys);
             let counts = Arc::new(make(room)?);
             inner.rooms.take(room);
             inner.entries.insert(limit, Entry { counts, room });
@@ -146,8 +163,15 @@ impl Rooms {
         Rooms { each, spare: max_keys.saturating_sub(each.saturating_mul(most)) }
     }
 
-    fn next(&self) -> usize {
-        self.each + self.spare.div_ceil(2)
+    /// For so many keys at least, as far as there is room.
+    fn next(&self, keys: usize) -> usize {
+        let needed = keys.saturating_sub(self.each).min(self.spare);
+        self.each + needed.max(self.spare.div_ceil(2))
+    }
+
+    /// Whether a limit gets little more than what each has.
+    fn are_scarce(&self) -> bool {
+        self.spare < self.each
     }
 
     fn take(&mut self, room: usize) {

@@ -109,6 +109,19 @@ fn what_is_out_of_bounds_is_refused_by_the_name_of_the_field() {
 }
 
 #[test]
+fn a_rate_with_many_decimals_is_within_bounds() {
+    let (callers, hand) = in_memory(small());
+    // 16.66666667 a second.
+    let quota = Quota::new(1_666_666_667, Duration::from_secs(100_000_000)).unwrap().burst(10);
+    let limit = CallerLimit { algorithm: AlgorithmName::TokenBucket, quota };
+    assert_eq!(admitted(&callers, "ann", limit, 20), 10);
+    hand.advance(Duration::from_millis(59));
+    assert_eq!(admitted(&callers, "ann", limit, 9), 0);
+    hand.advance(Duration::from_millis(1));
+    assert_eq!(admitted(&callers, "ann", limit, 9), 1);
+}
+
+#[test]
 fn a_limit_that_is_in_use_gives_way_to_no_other_and_one_that_is_idle_does() {
     let (callers, hand) = in_memory(small());
     let log = |count: u64| limit(AlgorithmName::SlidingLog, &format!("{count}/min"));
@@ -153,6 +166,63 @@ fn all_limits_together_have_room_for_their_keys_and_a_few_pages_each() {
     }
     // A table has pages of 256 keys: one for each hundred that it surely holds, and some more.
     assert!(known <= 256 * (4_000 / 100 + 20 * 5), "{known}");
+}
+
+#[test]
+fn after_a_restart_every_key_has_room_in_whatever_order_limits_come() {
+    let limits: Vec<CallerLimit> =
+        (1..=4).map(|count| limit(AlgorithmName::SlidingLog, &format!("{count}/h"))).collect();
+    let (callers, _hand) = in_memory(small());
+    let mut known = Vec::new();
+    for (limit, most) in limits.iter().zip([600, 200, 1, 1]) {
+        for key in 0..most {
+            let key = format!("key-{key}");
+            let spent = callers.check_now(key.as_bytes(), *limit, limit.quota.count());
+            known.extend(spent.ok().map(|_| (key, *limit)));
+        }
+    }
+    let gcra = limit(AlgorithmName::Gcra, "1/h");
+    for key in 0..600 {
+        let key = format!("key-{key}");
+        assert!(callers.check_now(key.as_bytes(), gcra, 1).unwrap().allowed);
+        known.push((key, gcra));
+    }
+    // With less room than before, too.
+    for max_keys in [1_000, 100] {
+        let bounds = Bounds { max_keys, ..small() };
+        let (callers, lost) =
+            CallerLimits::restored(bounds, Clock::manual().0, callers.snapshot().unwrap()).unwrap();
+        assert_eq!(lost, 0);
+        for (key, limit) in &known {
+            assert!(!callers.check_now(key.as_bytes(), *limit, 1).unwrap().allowed, "{key} {limit:?}");
+        }
+    }
+}
+
+#[test]
+fn limits_that_are_idle_keep_no_room_from_others() {
+    let (callers, hand) = in_memory(Bounds { max_limits: 1_000, max_keys: 100_000, ..Bounds::default() });
+    let log = |count: u64| limit(AlgorithmName::SlidingLog, &format!("{count}/min"));
+    for count in 1..=30 {
+        assert!(callers.check_now(b"ann", log(count), 1).unwrap().allowed);
+    }
+    hand.advance(Duration::from_secs(61));
+    let known = (0..10_000_u32).filter(|key| callers.check_now(&key.to_le_bytes(), log(31), 1).is_ok());
+    assert_eq!(known.count(), 10_000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn at_a_backend_a_limit_that_nobody_uses_gives_way_however_long_it_is() {
+    let (callers, _faults) = at_backend(small());
+    let log = |count: u64| limit(AlgorithmName::SlidingLog, &format!("{count}/30d"));
+    for count in 1..=4 {
+        assert!(callers.check(b"ann", log(count), 1).await.unwrap().allowed);
+    }
+    let full = callers.check(b"ann", log(5), 1).await.unwrap_err();
+    assert_eq!(full, CallerError::TooManyLimits { most: 4 });
+    tokio::time::sleep(Duration::from_secs(61)).await;
+    assert!(callers.check(b"ann", log(5), 1).await.unwrap().allowed);
+    assert!(!callers.check(b"ann", log(1), 1).await.unwrap().allowed, "the store has not forgotten it");
 }
 
 #[tokio::test]

@@ -49,6 +49,7 @@ pub(crate) async fn write(service: &Arc<Service>) -> Result<(), ServerError> {
 }
 
 fn write_now(service: &Service, file: &PathBuf) -> Result<(), ServerError> {
+    let _saving = service.saving.lock();
     let saved = Saved {
         policies: service.policies.snapshot(),
         callers: service.callers.as_ref().and_then(CallerLimits::snapshot),

@@ -314,7 +314,7 @@ fn wrong(invalid: &Invalid, sent: &str) -> Wrong {
 
 fn problem_of(error: ChangeError<Problem>) -> Problem {
     let status = match &error {
-        ChangeError::Conflict { .. } => StatusCode::CONFLICT,
+        ChangeError::Conflict { .. } | ChangeError::Foreign { .. } => StatusCode::CONFLICT,
         ChangeError::Unwritable { error, .. } if policy_file::is_read_only(error) => StatusCode::CONFLICT,
         ChangeError::Unwritten { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         ChangeError::Unwritable { .. } | ChangeError::Refused(_) => StatusCode::INTERNAL_SERVER_ERROR,

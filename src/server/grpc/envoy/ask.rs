@@ -99,10 +99,10 @@ impl<'r> Ask<'r> {
             (Some(limit), _) if limit.requests_per_unit == 0 => Ok(Told::blocked(limit)),
             (Some(limit), _) => self.by_limit(service, limit).await,
             (None, Some(charged)) => {
-                if matches!(self.hits, Hits::Spend(2..))
+                if let Hits::Spend(hits @ 2..) = self.hits
                     && charged.verdict.reason() == Some(Reason::LimitReached)
                 {
-                    spend_rest(service.policies.query(attributes), &charged.verdict).await;
+                    spend_rest(service.policies.query(attributes), &charged.verdict, hits).await;
                 }
                 Ok(Told::of_verdict(charged))
             }
@@ -165,8 +165,10 @@ impl<'r> Ask<'r> {
 }
 
 /// Takes what is left, which is less than what was asked for.
-async fn spend_rest(query: Query<'_>, refused: &Verdict) {
-    let left = refused.remaining();
+async fn spend_rest(query: Query<'_>, refused: &Verdict, hits: u64) {
+    let rates = refused.limits().filter(|standing| !standing.is_shadow() && !standing.is_concurrency());
+    // It is what is left now: by now that may be more than was asked for.
+    let left = rates.map(|standing| standing.remaining()).min().unwrap_or_default().min(hits);
     if left > 0 {
         let _taken = query.cost(left).check_async().await;
     }
