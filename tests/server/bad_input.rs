@@ -117,6 +117,8 @@ fn a_wrong_method_is_405_and_says_which_are_right() {
         ("PATCH", "/api/config/rate-limits", &["GET", "POST"]),
         ("POST", "/api/config/rate-limits/a", &["GET", "PUT", "DELETE"]),
         ("BREW", "/ping", &["GET"]),
+        ("POST", "/", &["GET"]),
+        ("DELETE", "/events", &["GET"]),
     ] {
         let answer = curl(["-X", method, &node.url(path)]);
         assert_eq!(answer.status, 405, "{method} {path}");

@@ -145,6 +145,10 @@ fn pages_of_other_origins_may_ask_only_if_they_are_named() {
     let node = builder.start();
     assert_eq!(ask(&node, "https://admin.example.com").as_deref(), Some("https://admin.example.com"));
     assert_eq!(ask(&node, "https://other.example.com"), None);
+    let builder = Node::builder().flags(&["--config", "tollgate.toml"]);
+    builder.file("tollgate.toml", "listen = \"127.0.0.1:0\"\ncors = [\"*\"]");
+    let (_, told) = builder.fails();
+    assert!(told.contains("cors: ") && told.contains("openssl rand -hex 24"), "{told}");
 }
 
 #[test]
@@ -194,4 +198,15 @@ fn a_hangup_reads_the_policies_again() {
     node.signal("HUP");
     let applied = || node.log().iter().filter(|line| line.contains("policies applied")).count();
     wait_until("the policies are applied again", || applied() == 2);
+}
+
+#[test]
+fn a_hangup_does_not_end_a_service_that_has_no_file_to_read() {
+    let mut node = Node::start(&[]);
+    node.signal("HUP");
+    // As often as it takes for a signal to arrive.
+    for _ in 0..20 {
+        assert_eq!(node.get("/ping").status, 200);
+    }
+    assert!(!node.has_ended());
 }

@@ -144,6 +144,8 @@ pub(crate) fn run(args: ServeArgs) -> Result<(), Box<dyn Error>> {
 async fn serve(settings: Settings) -> Result<(), Box<dyn Error>> {
     // Before it starts: no signal is missed.
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    // A service that has no file to read again would end by it.
+    let _hangup = signal(SignalKind::hangup())?;
     let running: Running = Server::start(settings).await?;
     tokio::select! {
         _ = terminate.recv() => {}

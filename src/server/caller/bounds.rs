@@ -3,7 +3,11 @@
 use std::time::Duration;
 
 use super::{CallerError, CallerLimit};
+use crate::policy::AlgorithmName;
 use crate::quota::Quota;
+
+/// The largest limit of a log, which remembers each request: 16 bytes each are 160 MB, if a thousand limits are as large as that.
+const LARGEST_LOG: u64 = 10_000;
 
 /// How far callers may go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +73,7 @@ impl Bounds {
         let wide = |number: u64| u128::from(number);
         // Products, because divisions of so wide numbers would take longer than all else.
         let fits = wide(quota.count()) * 1_000_000_000 <= wide(self.max_rate) * wide(quota.period_nanos())
-            && Bounds::at_once(limit) <= self.max_burst
+            && Bounds::at_once(limit) <= self.max_at_once(algorithm)
             && if algorithm.has_burst() {
                 // Whatever its period: that of 16.66666667 a second is three years.
                 self.comes_back_in_time(quota)
@@ -85,6 +89,11 @@ impl Bounds {
         takes <= self.max_window.as_nanos().saturating_mul(u128::from(quota.count()))
     }
 
+    #[inline]
+    fn max_at_once(&self, algorithm: AlgorithmName) -> u64 {
+        if algorithm == AlgorithmName::SlidingLog { LARGEST_LOG.min(self.max_burst) } else { self.max_burst }
+    }
+
     fn at_once(limit: CallerLimit) -> u64 {
         if limit.algorithm.has_burst() { limit.quota.capacity() } else { limit.quota.count() }
     }
@@ -92,7 +101,7 @@ impl Bounds {
     #[cold]
     fn beyond(&self, limit: CallerLimit) -> CallerError {
         let quota = limit.quota;
-        if quota.period() > self.max_window {
+        if !limit.algorithm.has_burst() && quota.period() > self.max_window {
             let (window, most) = (quota.period(), self.max_window);
             return CallerError::field("window", format!("{window:?} is longer than the longest, {most:?}"));
         }
@@ -101,6 +110,12 @@ impl Bounds {
         if at_once > self.max_burst {
             let most = self.max_burst;
             return CallerError::field(field, format!("{at_once} at once is more than the most, {most}"));
+        }
+        let most = self.max_at_once(limit.algorithm);
+        if at_once > most {
+            let message =
+                format!("{at_once} are more than a log remembers, which is {most}: use sliding_window");
+            return CallerError::field(field, message);
         }
         if limit.algorithm.has_burst() && !self.comes_back_in_time(quota) {
             let (back, most) = (quota.refill_time().unwrap_or(Duration::MAX), self.max_window);

@@ -128,6 +128,11 @@ impl CallerLimits {
         }
     }
 
+    /// The same of a key.
+    pub(crate) fn validate_key(&self, key: &[u8]) -> Result<(), CallerError> {
+        self.bounds.check_key(key)
+    }
+
     /// Spends `cost` tokens of a key, or none. Never waits: where a backend counts, this node decides by what it knows.
     pub(crate) fn check_now(&self, key: &[u8], limit: CallerLimit, cost: u64) -> Result<Answer, CallerError> {
         self.bounds.check(key, limit)?;

@@ -31,7 +31,7 @@ pub(crate) struct Http {
 impl Http {
     pub(crate) fn new(front: Front, limits: &ConnectionLimits) -> Http {
         let mut protocols = auto::Builder::new(TokioExecutor::new());
-        protocols.http1().max_buf_size(limits.head_bytes).pipeline_flush(true);
+        protocols.http1().max_buf_size(limits.head_bytes);
         protocols
             .http2()
             .timer(TokioTimer::new())

@@ -5,14 +5,12 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use futures_util::future::join_all;
 use http::StatusCode;
 
 use super::answer::{self, BatchAnswer, CheckAnswer};
 use super::bodies::{self, Batch, Question};
 use super::json::{self, Json, Text};
 use super::problem::Problem;
-use crate::http::global;
 use crate::server::caller::{Answer, Ask, CallerError};
 use crate::server::service::Service;
 
@@ -55,28 +53,17 @@ pub(super) async fn batch(
     let mut answers = Vec::with_capacity(asks.len());
     let off = |error: CallerError| Problem::new(StatusCode::FORBIDDEN, error.to_string());
     service.check_callers(&asks, &mut answers).await.map_err(off)?;
-    if answers.iter().any(Result::is_err) {
-        give_back(&service, &asks, &answers).await;
-    }
-    let mut results = Vec::with_capacity(answers.len());
-    for (place, (question, answer)) in questions.iter().zip(&answers).enumerate() {
-        let at = |field: &str| batch.pointer(place, field);
-        results.push(answer.as_ref().map(CheckAnswer::from).map_err(|error| refused(error, question, at))?);
-    }
+    // All others have been asked, and spent what they were told.
+    let result = |answer: &Result<Answer, CallerError>| match answer {
+        Ok(answer) => CheckAnswer::from(answer),
+        Err(error) => CheckAnswer::not_asked(error),
+    };
+    let results: Vec<_> = answers.iter().map(result).collect();
     let allowed = results.iter().filter(|answer| answer.allowed).count();
     Ok(Json(BatchAnswer { allowed, refused: results.len() - allowed, results }))
 }
 
-/// Gives back what was charged: whoever is told that the batch failed will send all of it again.
-async fn give_back(service: &Service, asks: &[Ask<'_>], answers: &[Result<Answer, CallerError>]) {
-    let Some(callers) = &service.callers else { return };
-    let is_charged = |answer: &Answer| answer.allowed && !answer.source.is_some_and(global::is_uncounted);
-    let charged = asks.iter().zip(answers).filter(|(_, answer)| answer.as_ref().is_ok_and(is_charged));
-    // What cannot be given back was charged by a backend that is away by now.
-    join_all(charged.map(|(ask, _)| callers.refund(ask.key, ask.limit, ask.cost))).await;
-}
-
-/// Refuses all if one limit is beyond the service's bounds, before anything is spent.
+/// Refuses all if one key or limit is beyond the service's bounds, before anything is spent.
 fn within_bounds(
     service: &Service,
     batch: &Batch<Text<'_>>,
@@ -85,10 +72,11 @@ fn within_bounds(
     let Some(callers) = &service.callers else { return Ok(()) };
     let mut known = None;
     for (place, question) in questions.iter().enumerate() {
+        let wrong = |error| refused(&error, question, |field| batch.pointer(place, field));
+        callers.validate_key(question.key.as_bytes()).map_err(wrong)?;
         // Most batches have one limit for all.
         if known != Some(question.limit) {
-            let at = |field: &str| batch.pointer(place, field);
-            callers.validate(question.limit).map_err(|error| refused(&error, question, at))?;
+            callers.validate(question.limit).map_err(wrong)?;
             known = Some(question.limit);
         }
     }

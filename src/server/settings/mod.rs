@@ -160,7 +160,7 @@ pub struct ConnectionLimits {
     pub head_bytes: usize,
     /// Bytes of a request's body; default 1 MiB. A larger one is answered with 413.
     pub body_bytes: usize,
-    /// The same for `POST /check/batch`, and for a message of many checks over gRPC; default 4 MiB.
+    /// The same for `POST /check/batch`, and for a message of `tollgate.v1`; default 4 MiB.
     pub batch_bytes: usize,
     /// How long a request with its body may take to arrive and be answered, streams not counted; default 30 seconds.
     #[serde(deserialize_with = "duration::positive")]
