@@ -51,11 +51,6 @@ impl PolicyFile {
         PolicyFile { path: None }
     }
 
-    /// The file, if there is one.
-    pub(crate) fn path(&self) -> Option<&Path> {
-        self.path.as_deref()
-    }
-
     /// Changes the policies, and the file if there is one. It waits for the disk, and for other changes.
     ///
     /// # Errors

@@ -32,7 +32,6 @@ trait Counting: Send + Sync {
     fn check(&self, key: &[u8], cost: u64) -> Result<Allowed, Denied>;
     fn look(&self, key: &[u8], cost: u64) -> Result<Allowed, Denied>;
     fn refund(&self, key: &[u8], tokens: u64);
-    fn reset(&self, key: &[u8]);
     fn is_idle(&self) -> bool;
     fn snapshot(&self) -> Snapshot;
 }
@@ -48,10 +47,6 @@ impl<A: Snapshots> Counting for Limiter<A> {
 
     fn refund(&self, key: &[u8], tokens: u64) {
         Limiter::refund(self, key, tokens);
-    }
-
-    fn reset(&self, key: &[u8]) {
-        Limiter::reset(self, key);
     }
 
     fn is_idle(&self) -> bool {
@@ -159,14 +154,6 @@ impl InMemory {
         } else {
             // Under a limit that is not there nothing was spent.
             self.others.with_known(limit, |counts| counts.0.refund(key, tokens));
-        }
-    }
-
-    pub(super) fn reset(&self, key: &[u8], limit: CallerLimit) {
-        if is_per_call(limit) {
-            self.per_call.reset(key);
-        } else {
-            self.others.with_known(limit, |counts| counts.0.reset(key));
         }
     }
 

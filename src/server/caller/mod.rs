@@ -114,11 +114,6 @@ impl CallerLimits {
         CallerLimits { bounds, counting }
     }
 
-    /// Whether nothing is ever waited for: `check_now` is then all there is.
-    pub(crate) fn is_in_memory(&self) -> bool {
-        matches!(self.counting, Counting::Memory(_))
-    }
-
     /// Whether a limit is within the bounds, and can be counted: for those who only want to know. All that ask find out by themselves.
     pub(crate) fn validate(&self, limit: CallerLimit) -> Result<(), CallerError> {
         self.bounds.check_limit(limit)?;
@@ -133,15 +128,6 @@ impl CallerLimits {
         self.bounds.check_key(key)
     }
 
-    /// Spends `cost` tokens of a key, or none. Never waits: where a backend counts, this node decides by what it knows.
-    pub(crate) fn check_now(&self, key: &[u8], limit: CallerLimit, cost: u64) -> Result<Answer, CallerError> {
-        self.bounds.check(key, limit)?;
-        match &self.counting {
-            Counting::Memory(memory) => memory.check(key, limit, cost),
-            Counting::Backend(backend) => backend.check_now(key, limit, cost),
-        }
-    }
-
     /// Spends `cost` tokens of a key, or none. At most one round trip to the backend, if there is one.
     pub(crate) async fn check(
         &self,
@@ -153,6 +139,16 @@ impl CallerLimits {
         match &self.counting {
             Counting::Memory(memory) => memory.check(key, limit, cost),
             Counting::Backend(backend) => backend.check(key, limit, cost).await,
+        }
+    }
+
+    /// The same without waiting: where a backend counts, this node decides by what it knows.
+    #[cfg(any(fuzzing, test))]
+    pub(crate) fn check_now(&self, key: &[u8], limit: CallerLimit, cost: u64) -> Result<Answer, CallerError> {
+        self.bounds.check(key, limit)?;
+        match &self.counting {
+            Counting::Memory(memory) => memory.check(key, limit, cost),
+            Counting::Backend(backend) => backend.check_now(key, limit, cost),
         }
     }
 
@@ -190,16 +186,6 @@ impl CallerLimits {
         match &self.counting {
             Counting::Memory(memory) => memory.refund(key, limit, tokens),
             Counting::Backend(backend) => backend.refund(key, limit, tokens).await?,
-        }
-        Ok(())
-    }
-
-    /// Forgets what a key has spent under a limit.
-    pub(crate) async fn reset(&self, key: &[u8], limit: CallerLimit) -> Result<(), CallerError> {
-        self.bounds.check(key, limit)?;
-        match &self.counting {
-            Counting::Memory(memory) => memory.reset(key, limit),
-            Counting::Backend(backend) => backend.reset(key, limit).await?,
         }
         Ok(())
     }

@@ -31,6 +31,7 @@ pub(crate) struct Backend {
 
 impl Backend {
     /// With all else as a [`GlobalLimiter`] has it.
+    #[cfg(test)]
     pub(crate) fn new(store: &SharedStore) -> Backend {
         Backend {
             store: store.clone(),
@@ -92,6 +93,7 @@ impl AtBackend {
         AtBackend { limits: Table::new(bounds, clock.clone()), backend, clock }
     }
 
+    #[cfg(any(fuzzing, test))]
     pub(super) fn check_now(&self, key: &[u8], limit: CallerLimit, cost: u64) -> Result<Answer, CallerError> {
         Ok(Answer::shared(&self.counts(limit)?.limiter.check_now(key, cost)))
     }
@@ -138,11 +140,6 @@ impl AtBackend {
     ) -> Result<(), CallerError> {
         let counts = self.counts(limit)?;
         counts.limiter.refund(key, tokens).await.map_err(failed)
-    }
-
-    pub(super) async fn reset(&self, key: &[u8], limit: CallerLimit) -> Result<(), CallerError> {
-        let counts = self.counts(limit)?;
-        counts.limiter.reset(key).await.map_err(failed)
     }
 
     fn counts(&self, limit: CallerLimit) -> Result<Arc<Counts>, CallerError> {

@@ -40,7 +40,6 @@ pub(super) struct Operation {
 type SchemaOf = fn(&mut SchemaGenerator) -> Value;
 
 enum Content {
-    None,
     Json(SchemaOf),
     Other(&'static str),
 }
@@ -107,12 +106,6 @@ impl Operation {
         self
     }
 
-    /// It answers so, with nothing.
-    pub(super) fn answers_nothing(mut self, status: u16, about: &'static str) -> Operation {
-        self.responses.push((status, about, Content::None));
-        self
-    }
-
     /// It is only for those who know the token.
     pub(super) fn guarded(self) -> Operation {
         Operation { guarded: true, ..self }
@@ -134,7 +127,6 @@ impl Operation {
         for (status, about, content) in self.responses {
             let mut response = json!({ "description": about });
             match content {
-                Content::None => {}
                 Content::Json(schema) => {
                     response["content"] = json!({ "application/json": { "schema": schema(generator) } });
                 }
