@@ -123,7 +123,7 @@ impl Shared {
 
     fn show(&self, progress: &Progress, (last, before): (Duration, u64)) -> (Duration, u64) {
         let (elapsed, answered) = (self.started.elapsed(), self.answered.load(Ordering::Relaxed));
-        let millis = (elapsed - last).as_millis().max(1);
+        let millis = elapsed.saturating_sub(last).as_millis().max(1);
         let per_second = u128::from(answered - before) * 1_000 / millis;
         progress.show(self.plan.until, elapsed, answered, u64::try_from(per_second).unwrap_or(u64::MAX));
         (elapsed, answered)

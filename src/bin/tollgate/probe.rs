@@ -71,7 +71,7 @@ pub(crate) struct ProbeArgs {
     #[arg(long, short, value_name = "LIMIT", default_value = "100/s burst 20")]
     limit: Quota,
 
-    /// Checks in each request: POST /check/batch, CheckMany, or a pipeline
+    /// Checks in each request: POST /check/batch, `CheckMany`, or a pipeline
     #[arg(long, short, value_name = "COUNT", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     batch: u32,
 

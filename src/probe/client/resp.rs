@@ -31,11 +31,15 @@ impl Resp {
             period,
         };
         let address = ConnectionAddr::Tcp(target.bare_host().to_owned(), target.port);
-        let client = address.into_connection_info().and_then(redis::Client::open).map_err(told)?;
+        let client =
+            address.into_connection_info().and_then(redis::Client::open).map_err(|error| told(&error))?;
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(PATIENCE))
             .set_response_timeout(Some(PATIENCE));
-        let connection = client.get_multiplexed_async_connection_with_config(&config).await.map_err(told)?;
+        let connection = client
+            .get_multiplexed_async_connection_with_config(&config)
+            .await
+            .map_err(|error| told(&error))?;
         Ok(Resp { connection, limit })
     }
 
@@ -61,6 +65,6 @@ impl Resp {
     }
 }
 
-fn told(error: RedisError) -> String {
+fn told(error: &RedisError) -> String {
     format!("cannot connect: {error}")
 }

@@ -22,7 +22,8 @@ pub(super) struct Traffic {
     /// Of all policies: admitted, refused.
     total: (u64, u64),
     /// Of the policies that are shown.
-    traffic: Vec<Counted>,
+    #[serde(rename = "traffic")]
+    policies: Vec<Counted>,
 }
 
 /// Name, admitted, refused.
@@ -44,11 +45,11 @@ impl Traffic {
         let names = shown.policy.iter().take(MOST_POLICIES).map(|policy| policy.id.as_str()).chain([CALLER]);
         let by_name =
             |name: &str| samples.binary_search_by(|sample: &Sample| (*sample.policy).cmp(name)).ok();
-        let traffic = names
+        let policies = names
             .filter_map(|name| samples.get(by_name(name)?))
             .map(|sample| Counted(Arc::clone(&sample.policy), sample.admitted, sample.refused))
             .collect();
-        Traffic { at, total, traffic }
+        Traffic { at, total, policies }
     }
 }
 
@@ -58,7 +59,7 @@ pub(super) struct Now<'a> {
     #[serde(flatten)]
     traffic: &'a Traffic,
     service: Running,
-    top: Vec<Refused>,
+    top: Vec<RefusedKey>,
     backends: Vec<Backend>,
 }
 
@@ -71,7 +72,7 @@ struct Running {
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Refused {
+struct RefusedKey {
     policy: String,
     key: String,
     refused: u64,
@@ -101,7 +102,7 @@ impl<'a> Now<'a> {
             uptime: traffic.at / 1000,
             version: env!("CARGO_PKG_VERSION"),
         };
-        let top = service.activity.top(MOST_KEYS).into_iter().map(|entry| Refused {
+        let top = service.activity.top(MOST_KEYS).into_iter().map(|entry| RefusedKey {
             policy: entry.policy,
             key: entry.key,
             refused: entry.refused,

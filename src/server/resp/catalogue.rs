@@ -80,7 +80,8 @@ pub(crate) fn describe(arguments: &[Cow<'_, [u8]>], protocol: Protocol, replies:
         // redis-cli asks for them when it starts, and goes on without.
         b"DOCS" => replies.map(protocol, 0),
         _ => {
-            replies.error("ERR unknown subcommand. Try COMMAND, COMMAND COUNT, COMMAND INFO or COMMAND DOCS.")
+            replies
+                .error("ERR unknown subcommand. Try COMMAND, COMMAND COUNT, COMMAND INFO or COMMAND DOCS.");
         }
     }
 }

@@ -100,7 +100,6 @@ impl Replies {
         let mut start = digits.len();
         loop {
             start -= 1;
-            #[expect(clippy::cast_possible_truncation, reason = "below ten")]
             let digit = (value % 10) as u8;
             digits[start] = b'0' + digit;
             value /= 10;

@@ -83,7 +83,7 @@ impl CheckAnswer {
 
 /// Seconds; `None` for never.
 pub(super) fn seconds(duration: Duration) -> Option<f64> {
-    (duration < Duration::MAX).then(|| duration.as_secs_f64())
+    (duration < Duration::MAX).then_some(duration.as_secs_f64())
 }
 
 /// Where a key stands at a limit that came with the request, for header fields.

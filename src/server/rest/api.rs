@@ -14,7 +14,7 @@ use super::problem::Problem;
 use crate::policy::Policies;
 use crate::server::service::Service;
 
-/// Where OpenAPI has its schemas.
+/// Where `OpenAPI` has its schemas.
 const SCHEMAS: &str = "/components/schemas";
 
 /// Lets nobody to a route who does not know the token.
@@ -58,7 +58,7 @@ impl Operation {
     }
 
     /// With this parameter in the query.
-    pub(super) fn query(mut self, name: &str, about: &str, schema: Value) -> Operation {
+    pub(super) fn query(mut self, name: &str, about: &str, schema: &Value) -> Operation {
         self.parameters.push(json!({ "name": name, "in": "query", "description": about, "schema": schema }));
         self
     }
@@ -70,7 +70,7 @@ impl Operation {
     }
 
     /// With this parameter in the path.
-    pub(super) fn path(mut self, name: &str, about: &str, schema: Value) -> Operation {
+    pub(super) fn path(mut self, name: &str, about: &str, schema: &Value) -> Operation {
         let parameter =
             json!({ "name": name, "in": "path", "required": true, "description": about, "schema": schema });
         self.parameters.push(parameter);
@@ -182,7 +182,7 @@ impl Api {
         self
     }
 
-    /// The router, and its description in OpenAPI 3.1.
+    /// The router, and its description in `OpenAPI` 3.1.
     pub(super) fn finish(mut self) -> (Router<Arc<Service>>, Value) {
         let mut schemas = self.generator.take_definitions(true);
         schemas.extend(schemas_of_policies());
@@ -213,7 +213,7 @@ fn schemas_of_policies() -> Map<String, Value> {
     definitions
 }
 
-/// References lead to where OpenAPI has its schemas.
+/// References lead to where `OpenAPI` has its schemas.
 fn refer_to_components(schema: &mut Value) {
     match schema {
         Value::Object(object) => {

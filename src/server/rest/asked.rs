@@ -18,7 +18,7 @@ const MOST_PARAMETERS: usize = 64;
 
 /// What is asked about policies: of whom, and by which of them.
 #[derive(Debug, Default, PartialEq)]
-pub struct Asked {
+pub(super) struct Asked {
     pub(super) user: Option<String>,
     pub(super) api: Option<String>,
     pub(super) policy: Option<String>,
@@ -134,12 +134,6 @@ impl Asked {
             }
         }
         self.ip.into_iter().fold(attributes, Attributes::ip)
-    }
-
-    /// Who is counted as refused, in a few words.
-    pub(super) fn who(&self) -> String {
-        let ip = self.ip.map(|ip| ip.to_string());
-        self.user.clone().or(ip).or_else(|| self.api.clone()).unwrap_or_default()
     }
 }
 

@@ -17,13 +17,13 @@ use crate::policy::{Format, read_text};
 /// A text of the body, borrowed from it unless it is written with escapes.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
-pub struct Text<'a>(#[serde(borrow)] pub Cow<'a, str>);
+pub(super) struct Text<'a>(#[serde(borrow)] pub Cow<'a, str>);
 
 /// Reads a body of at most so many bytes.
 pub(super) async fn bytes(body: Body, most: usize) -> Result<Bytes, Problem> {
     to_bytes(body, most).await.map_err(|error| {
         let too_long = std::error::Error::source(&error)
-            .is_some_and(|source| source.is::<http_body_util::LengthLimitError>());
+            .is_some_and(<dyn std::error::Error + 'static>::is::<http_body_util::LengthLimitError>);
         if too_long {
             let detail = format!("the body has more than {most} bytes: send less at once");
             Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)

@@ -8,7 +8,7 @@ use crate::server::caller::CallerLimit;
 
 /// The fields of a limit as they were given. `rate` and `interval` go together, `capacity` and `refill_rate`, and `limit` and `window`.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct LimitFields {
+pub(super) struct LimitFields {
     pub(super) algorithm: Option<AlgorithmName>,
     pub(super) rate: Option<u64>,
     pub(super) interval: Option<f64>,
@@ -21,7 +21,7 @@ pub struct LimitFields {
 
 /// A field that is wrong, and what to change.
 #[derive(Debug, PartialEq)]
-pub struct WrongField {
+pub(super) struct WrongField {
     /// Its name.
     pub field: &'static str,
     /// What is wrong with it.

@@ -132,8 +132,9 @@ fn with_configuration(api: Api) -> Api {
     const ALL: &str = "/api/config/rate-limits";
     const ONE: &str = "/api/config/rate-limits/{policyID}";
     let policy_id = || json!({ "type": "string", "pattern": "^[A-Za-z0-9._:/-]{1,64}$" });
-    let of_one =
-        |id, summary| Operation::new(id, summary).path("policyID", "The policy's id.", policy_id()).guarded();
+    let of_one = |id, summary| {
+        Operation::new(id, summary).path("policyID", "The policy's id.", &policy_id()).guarded()
+    };
     let changing =
         |operation: Operation| operation.if_match().answers::<ChangeAnswer>(200, "What the change did.");
     api.route(
@@ -193,7 +194,7 @@ fn with_activity(api: Api) -> Api {
     let limit =
         || json!({ "type": "integer", "minimum": 1, "maximum": MOST_LISTED, "default": USUALLY_LISTED });
     let listing =
-        |id, summary| Operation::new(id, summary).query("limit", "How many to list.", limit()).guarded();
+        |id, summary| Operation::new(id, summary).query("limit", "How many to list.", &limit()).guarded();
     api.route(
         &Method::GET,
         "/api/metrics/rate-limits",
@@ -205,7 +206,7 @@ fn with_activity(api: Api) -> Api {
         &Method::GET,
         "/api/metrics/rate-limits/{userID}",
         Operation::new("userActivity", "What a user asked, by api.")
-            .path("userID", "The user.", json!({ "type": "string", "minLength": 1 }))
+            .path("userID", "The user.", &json!({ "type": "string", "minLength": 1 }))
             .answers::<OneUserAnswer>(200, "It is.")
             .guarded(),
         activity::of_user,

@@ -12,9 +12,20 @@ use super::place::field_at;
 use crate::http::problem;
 use crate::policy;
 
+/// What is wrong with a request, and what to change: an answer that is an error.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(transparent)]
+pub(crate) struct Problem {
+    // Boxed, because it is large and rare.
+    body: Box<Details>,
+    #[serde(skip)]
+    headers: Vec<(HeaderName, HeaderValue)>,
+}
+
 /// What is wrong with a request, and what to change: the body of every answer that is an error.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(crate) struct Problem {
+#[schemars(rename = "Problem")]
+struct Details {
     /// What kind of problem it is; `about:blank` for those that the status tells.
     #[serde(rename = "type")]
     kind: &'static str,
@@ -33,8 +44,6 @@ pub(crate) struct Problem {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(default)]
     errors: Vec<Wrong>,
-    #[serde(skip)]
-    headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 /// One thing that is wrong.
@@ -60,15 +69,15 @@ fn status_number<S: Serializer>(status: &StatusCode, serializer: S) -> Result<S:
 impl Problem {
     /// A problem with this status, and in `detail` what to change.
     pub(crate) fn new(status: StatusCode, detail: impl Into<String>) -> Problem {
-        Problem {
+        let body = Details {
             kind: "about:blank",
             title: status.canonical_reason().unwrap_or_default(),
             status,
             detail: detail.into(),
             field: None,
             errors: Vec::new(),
-            headers: Vec::new(),
-        }
+        };
+        Problem { body: Box::new(body), headers: Vec::new() }
     }
 
     /// The request is not of the form that is asked for.
@@ -92,14 +101,16 @@ impl Problem {
             1 => String::new(),
             number => format!(" ({number} problems in all: see errors)"),
         };
-        let problem = Problem::new(status, format!("{place}{}{more}", first.detail));
-        let field = Some(first.field.clone()).filter(|field| !field.is_empty());
-        Problem { field, errors, ..problem }
+        let mut problem = Problem::new(status, format!("{place}{}{more}", first.detail));
+        problem.body.field = Some(first.field.clone()).filter(|field| !field.is_empty());
+        problem.body.errors = errors;
+        problem
     }
 
     /// About this field: a JSON pointer, or the name of a parameter.
-    pub(crate) fn field(self, field: impl Into<String>) -> Problem {
-        Problem { field: Some(field.into()), ..self }
+    pub(crate) fn field(mut self, field: impl Into<String>) -> Problem {
+        self.body.field = Some(field.into());
+        self
     }
 
     /// With this header field.
@@ -116,7 +127,7 @@ impl Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.detail)
+        f.write_str(&self.body.detail)
     }
 }
 
@@ -153,7 +164,7 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         // Texts and numbers are always JSON; an empty body would be one that says less.
         let body = serde_json::to_vec(&self).unwrap_or_default();
-        let mut response = (self.status, body).into_response();
+        let mut response = (self.body.status, body).into_response();
         response.headers_mut().insert(CONTENT_TYPE, problem::CONTENT_TYPE);
         response.headers_mut().extend(self.headers);
         response
