@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use parking_lot::Mutex;
 use tempfile::{Builder, NamedTempFile};
 
-use crate::policy::{Change, FileError, Format, Policies, PolicyError, PolicySet};
+use crate::policy::{Change, FileError, Format, Policies, PolicySet};
 
 /// What stands before policies in TOML, which has comments.
 const HEADING: &str =
@@ -191,7 +191,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::policy::{Policy, State};
+    use crate::policy::{Policy, PolicyError, State};
 
     const ONE: &str = "[[policy]]\nid = \"a\"\nscope = \"user\"\nlimit = \"5/min burst 9\"\n";
 

@@ -18,7 +18,7 @@ const MOST_PARAMETERS: usize = 64;
 
 /// What is asked about policies: of whom, and by which of them.
 #[derive(Debug, Default, PartialEq)]
-pub struct Asked {
+pub(super) struct Asked {
     pub(super) user: Option<String>,
     pub(super) api: Option<String>,
     pub(super) policy: Option<String>,

@@ -22,7 +22,7 @@ macro_rules! body_with_a_limit {
         #[derive(Debug, Deserialize, JsonSchema)]
         $(#[$about])*
         #[serde(deny_unknown_fields)]
-        pub struct $name<K> {
+        pub(super) struct $name<K> {
             $($(#[$about_field])* pub(super) $field: $kind,)*
             /// How it counts. `gcra` if nothing is said; one of the windows with `limit` and `window`.
             algorithm: Option<AlgorithmName>,
@@ -89,15 +89,15 @@ body_with_a_limit! {
 
 /// A check, ready to be made.
 #[derive(Clone, Copy, Debug)]
-pub struct Question<'a> {
+pub(super) struct Question<'a> {
     /// Whom to count.
-    pub key: &'a str,
+    pub(super) key: &'a str,
     /// Its limit.
-    pub(crate) limit: CallerLimit,
+    pub(super) limit: CallerLimit,
     /// How it is written, for errors.
     fields: LimitFields,
     /// What it costs.
-    pub cost: u64,
+    pub(super) cost: u64,
 }
 
 impl Question<'_> {
