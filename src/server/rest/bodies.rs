@@ -91,13 +91,13 @@ body_with_a_limit! {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Question<'a> {
     /// Whom to count.
-    pub key: &'a str,
+    pub(super) key: &'a str,
     /// Its limit.
-    pub(crate) limit: CallerLimit,
+    pub(super) limit: CallerLimit,
     /// How it is written, for errors.
     fields: LimitFields,
     /// What it costs.
-    pub cost: u64,
+    pub(super) cost: u64,
 }
 
 impl Question<'_> {

@@ -17,7 +17,7 @@ use crate::policy::{Format, read_text};
 /// A text of the body, borrowed from it unless it is written with escapes.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
-pub(super) struct Text<'a>(#[serde(borrow)] pub Cow<'a, str>);
+pub(super) struct Text<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
 
 /// Reads a body of at most so many bytes.
 pub(super) async fn bytes(body: Body, most: usize) -> Result<Bytes, Problem> {

@@ -23,9 +23,9 @@ pub(super) struct LimitFields {
 #[derive(Debug, PartialEq)]
 pub(super) struct WrongField {
     /// Its name.
-    pub field: &'static str,
+    pub(super) field: &'static str,
     /// What is wrong with it.
-    pub message: String,
+    pub(super) message: String,
 }
 
 fn wrong<T>(field: &'static str, message: impl Into<String>) -> Result<T, WrongField> {
@@ -34,7 +34,7 @@ fn wrong<T>(field: &'static str, message: impl Into<String>) -> Result<T, WrongF
 
 /// A way to write a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Shape {
+pub(super) enum Shape {
     RateAndInterval,
     CapacityAndRefill,
     LimitAndWindow,
@@ -53,7 +53,7 @@ impl Shape {
     }
 
     /// What the parts of a limit are called in this shape: how much, in what time, and how much at once.
-    pub(crate) fn name_of(self, part: &'static str) -> &'static str {
+    pub(super) fn name_of(self, part: &'static str) -> &'static str {
         match (self, part) {
             (Shape::CapacityAndRefill, "rate" | "interval" | "window" | "count" | "period") => "refill_rate",
             (Shape::CapacityAndRefill, "burst" | "limit") => "capacity",
@@ -73,7 +73,7 @@ impl LimitFields {
     }
 
     /// In which shape it is written.
-    pub(crate) fn shape(&self) -> Result<Shape, WrongField> {
+    pub(super) fn shape(&self) -> Result<Shape, WrongField> {
         let given = [
             self.rate.is_some() || self.interval.is_some() || self.burst.is_some(),
             self.capacity.is_some() || self.refill_rate.is_some(),
@@ -100,7 +100,7 @@ impl LimitFields {
     /// # Errors
     ///
     /// The field that is wrong.
-    pub(crate) fn limit(&self) -> Result<CallerLimit, WrongField> {
+    pub(super) fn limit(&self) -> Result<CallerLimit, WrongField> {
         let shape = self.shape()?;
         let algorithm = self.algorithm_of(shape)?;
         let quota = match shape {
