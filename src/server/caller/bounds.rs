@@ -3,7 +3,11 @@
 use std::time::Duration;
 
 use super::{CallerError, CallerLimit};
+use crate::policy::AlgorithmName;
 use crate::quota::Quota;
+
+/// The largest limit of a log, which remembers each request: 16 bytes each are 160 MB, if a thousand limits are as large as that.
+const LARGEST_LOG: u64 = 10_000;
 
 /// How far callers may go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,7 +74,7 @@ impl Bounds {
         // Products, because divisions of so wide numbers would take longer than all else.
         let fits = wide(quota.count()) * 1_000_000_000 <= wide(self.max_rate) * wide(quota.period_nanos())
             && quota.period() <= self.max_window
-            && Bounds::at_once(limit) <= self.max_burst
+            && Bounds::at_once(limit) <= self.max_at_once(algorithm)
             && (!algorithm.has_burst() || self.comes_back_in_time(quota));
         if fits { Ok(()) } else { Err(self.beyond(limit)) }
     }
@@ -79,6 +83,11 @@ impl Bounds {
     fn comes_back_in_time(&self, quota: Quota) -> bool {
         let takes = u128::from(quota.capacity()) * u128::from(quota.period_nanos());
         takes <= self.max_window.as_nanos().saturating_mul(u128::from(quota.count()))
+    }
+
+    #[inline]
+    fn max_at_once(&self, algorithm: AlgorithmName) -> u64 {
+        if algorithm == AlgorithmName::SlidingLog { LARGEST_LOG.min(self.max_burst) } else { self.max_burst }
     }
 
     fn at_once(limit: CallerLimit) -> u64 {
@@ -97,6 +106,12 @@ impl Bounds {
         if at_once > self.max_burst {
             let most = self.max_burst;
             return CallerError::field(field, format!("{at_once} at once is more than the most, {most}"));
+        }
+        let most = self.max_at_once(limit.algorithm);
+        if at_once > most {
+            let message =
+                format!("{at_once} are more than a log remembers, which is {most}: use sliding_window");
+            return CallerError::field(field, message);
         }
         if limit.algorithm.has_burst() && !self.comes_back_in_time(quota) {
             let (back, most) = (quota.refill_time().unwrap_or(Duration::MAX), self.max_window);

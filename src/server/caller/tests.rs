@@ -106,6 +106,15 @@ fn what_is_out_of_bounds_is_refused_by_the_name_of_the_field() {
         assert_eq!(callers.validate(limit), Ok(()));
     }
     assert_eq!(field(&callers.check_now(b"longer than", gcra("1/s"), 1).unwrap_err()), "key");
+
+    let (callers, _) = in_memory(Bounds::default());
+    let log = |quota| limit(AlgorithmName::SlidingLog, quota);
+    assert_eq!(callers.validate(log("10000/d")), Ok(()));
+    assert_eq!(
+        field(&callers.validate(log("10001/d")).unwrap_err()),
+        "limit",
+        "it would be remembered one by one"
+    );
 }
 
 #[test]
