@@ -118,3 +118,31 @@ fn a_body_that_does_not_arrive_in_time_is_given_up() {
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
     assert!(answer.contains("application/problem+json"), "{answer}");
 }
+
+#[test]
+fn an_answer_does_not_wait_for_the_rest_of_the_next_request() {
+    let node = node_with("");
+    let mut connection = TcpStream::connect(node.http()).unwrap();
+    write!(connection, "GET /ping HTTP/1.1\r\nHost: localhost\r\n\r\nGET /pi").unwrap();
+    let mut answer = [0; 15];
+    connection.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 200 OK");
+}
+
+#[test]
+fn many_of_which_some_find_no_room_are_told_one_by_one() {
+    let builder = Node::builder().flags(&["--config", "tollgate.toml"]);
+    builder.file("tollgate.toml", "listen = \"127.0.0.1:0\"\n[callers]\nmax_limits = 1\nmax_key_bytes = 9");
+    let node = builder.start();
+    let window = |limit| json!({ "key": "ann", "algorithm": "fixed_window", "limit": limit, "window": 3600 });
+    let answer = node.post("/check/batch", &json!({ "checks": [window(1), window(2), window(1)] }));
+    assert_eq!(answer.status, 200);
+    let results = &answer.json()["results"];
+    assert_eq!([&results[0]["allowed"], &results[2]["allowed"]], [true, false]);
+    assert!(results[1]["error"].as_str().unwrap().contains("callers.max_limits"), "{results}");
+
+    let batch = json!({ "keys": ["bob", "much too long"], "rate": 1, "interval": 60 });
+    assert_eq!(node.post("/check/batch", &batch).problem()["field"], "/keys/1");
+    let bob = node.post("/check", &json!({ "key": "bob", "rate": 1, "interval": 60 }));
+    assert_eq!(bob.status, 200, "nothing was spent");
+}

@@ -43,7 +43,7 @@ way. A settings file in TOML, with the defaults:
   connections = 10000
   head_bytes = 16384
   body_bytes = 1048576
-  batch_bytes = 16777216
+  batch_bytes = 4194304
   request_time = \"30s\"
   idle = \"75s\"
 
@@ -143,6 +143,8 @@ pub(crate) fn run(args: ServeArgs) -> Result<(), Box<dyn Error>> {
 async fn serve(settings: Settings) -> Result<(), Box<dyn Error>> {
     // Before it starts: no signal is missed.
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    // A service that has no file to read again would end by it.
+    let _hangup = signal(SignalKind::hangup())?;
     let running: Running = Server::start(settings).await?;
     tokio::select! {
         _ = terminate.recv() => {}

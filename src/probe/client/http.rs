@@ -55,6 +55,7 @@ struct BatchAnswer {
 #[derive(Deserialize)]
 struct Answer {
     allowed: bool,
+    error: Option<String>,
 }
 
 impl Http {
@@ -98,9 +99,11 @@ impl Http {
                 }
                 let answer: BatchAnswer =
                     serde_json::from_slice(&body).map_err(|error| format!("the answer: {error}"))?;
-                told.extend(
-                    answer.results.iter().map(|one| if one.allowed { Told::Admitted } else { Told::Refused }),
-                );
+                told.extend(answer.results.into_iter().map(|one| match one.error {
+                    Some(error) => Told::Failed(error),
+                    None if one.allowed => Told::Admitted,
+                    None => Told::Refused,
+                }));
             }
         }
         Ok(())

@@ -128,6 +128,11 @@ impl CallerLimits {
         }
     }
 
+    /// The same of a key.
+    pub(crate) fn validate_key(&self, key: &[u8]) -> Result<(), CallerError> {
+        self.bounds.check_key(key)
+    }
+
     /// Spends `cost` tokens of a key, or none. Never waits: where a backend counts, this node decides by what it knows.
     pub(crate) fn check_now(&self, key: &[u8], limit: CallerLimit, cost: u64) -> Result<Answer, CallerError> {
         self.bounds.check(key, limit)?;
@@ -151,7 +156,7 @@ impl CallerLimits {
         }
     }
 
-    /// Asks about many keys, as [`check`](CallerLimits::check) about one after the other (a backend about all at the same time). Appends an
+    /// Asks about many keys, as [`check`](CallerLimits::check) about one after the other (a backend about some at the same time). Appends an
     /// answer for each, in their order.
     pub(crate) async fn check_many(&self, asks: &[Ask<'_>], answers: &mut Vec<Result<Answer, CallerError>>) {
         match &self.counting {

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::bodies::Question;
 use crate::distributed::Source;
 use crate::http::{HeaderDialect, LimitReport, Unit, fields, global};
-use crate::server::caller::Answer;
+use crate::server::caller::{Answer, CallerError};
 
 /// What limits that come with a request are called in header fields.
 static CALLER: LazyLock<Arc<str>> = LazyLock::new(|| "caller".into());
@@ -34,6 +34,9 @@ pub(super) struct CheckAnswer {
     /// Who decided, if a backend counts.
     #[serde(skip_serializing_if = "Option::is_none")]
     source: Option<&'static str>,
+    /// Why it was not asked, among many: nothing is known of it then, and nothing was spent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
 }
 
 /// What many limits say, in the order of the questions.
@@ -57,6 +60,23 @@ impl From<&Answer> for CheckAnswer {
             retry_after: answer.retry_after.and_then(seconds),
             delay: seconds(answer.delay).filter(|delay| *delay > 0.0),
             source: answer.source.map(Source::as_str),
+            error: None,
+        }
+    }
+}
+
+impl CheckAnswer {
+    /// There is no answer for this one of many.
+    pub(super) fn not_asked(error: &CallerError) -> CheckAnswer {
+        CheckAnswer {
+            allowed: false,
+            limit: 0,
+            remaining: 0,
+            reset: None,
+            retry_after: None,
+            delay: None,
+            source: None,
+            error: Some(error.to_string()),
         }
     }
 }

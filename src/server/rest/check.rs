@@ -14,14 +14,9 @@ use super::problem::Problem;
 use crate::server::caller::{Answer, Ask, CallerError};
 use crate::server::service::Service;
 
-/// The longest key, written in escapes of six bytes, and the other fields.
-const LONGEST_CHECK: usize = 64 << 10;
-/// Room for the most keys at 400 bytes each.
-const LONGEST_BATCH: usize = 4 << 20;
-
 /// `POST /check`
 pub(super) async fn one(State(service): State<Arc<Service>>, body: Body) -> Result<Response, Problem> {
-    let body = json::bytes(body, LONGEST_CHECK).await?;
+    let body = json::bytes(body, service.settings.limits.body_bytes).await?;
     let check = bodies::check(&body)?;
     let question = check.question(|field| format!("/{field}"))?;
     let answer = service.check_caller(question.key.as_bytes(), question.limit, question.cost).await;
@@ -47,7 +42,7 @@ pub(super) async fn batch(
     State(service): State<Arc<Service>>,
     body: Body,
 ) -> Result<Json<BatchAnswer>, Problem> {
-    let body = json::bytes(body, LONGEST_BATCH).await?;
+    let body = json::bytes(body, service.settings.limits.batch_bytes).await?;
     let batch = bodies::batch(&body)?;
     let questions = batch.questions()?;
     within_bounds(&service, &batch, &questions)?;
@@ -58,16 +53,17 @@ pub(super) async fn batch(
     let mut answers = Vec::with_capacity(asks.len());
     let off = |error: CallerError| Problem::new(StatusCode::FORBIDDEN, error.to_string());
     service.check_callers(&asks, &mut answers).await.map_err(off)?;
-    let mut results = Vec::with_capacity(answers.len());
-    for (place, (question, answer)) in questions.iter().zip(&answers).enumerate() {
-        let at = |field: &str| batch.pointer(place, field);
-        results.push(answer.as_ref().map(CheckAnswer::from).map_err(|error| refused(error, question, at))?);
-    }
+    // All others have been asked, and spent what they were told.
+    let result = |answer: &Result<Answer, CallerError>| match answer {
+        Ok(answer) => CheckAnswer::from(answer),
+        Err(error) => CheckAnswer::not_asked(error),
+    };
+    let results: Vec<_> = answers.iter().map(result).collect();
     let allowed = results.iter().filter(|answer| answer.allowed).count();
     Ok(Json(BatchAnswer { allowed, refused: results.len() - allowed, results }))
 }
 
-/// Refuses all if one limit is beyond the service's bounds, before anything is spent.
+/// Refuses all if one key or limit is beyond the service's bounds, before anything is spent.
 fn within_bounds(
     service: &Service,
     batch: &Batch<Text<'_>>,
@@ -76,10 +72,11 @@ fn within_bounds(
     let Some(callers) = &service.callers else { return Ok(()) };
     let mut known = None;
     for (place, question) in questions.iter().enumerate() {
+        let wrong = |error| refused(&error, question, |field| batch.pointer(place, field));
+        callers.validate_key(question.key.as_bytes()).map_err(wrong)?;
         // Most batches have one limit for all.
         if known != Some(question.limit) {
-            let at = |field: &str| batch.pointer(place, field);
-            callers.validate(question.limit).map_err(|error| refused(&error, question, at))?;
+            callers.validate(question.limit).map_err(wrong)?;
             known = Some(question.limit);
         }
     }

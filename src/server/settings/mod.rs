@@ -160,7 +160,7 @@ pub struct ConnectionLimits {
     pub head_bytes: usize,
     /// Bytes of a request's body; default 1 MiB. A larger one is answered with 413.
     pub body_bytes: usize,
-    /// The same for `POST /check/batch`; default 16 MiB.
+    /// The same for `POST /check/batch`, and for a message of `tollgate.v1`; default 4 MiB.
     pub batch_bytes: usize,
     /// How long a request with its body may take to arrive and be answered, streams not counted; default 30 seconds.
     #[serde(deserialize_with = "duration::positive")]
@@ -176,7 +176,8 @@ impl Default for ConnectionLimits {
             connections: 10_000,
             head_bytes: 16 << 10,
             body_bytes: 1 << 20,
-            batch_bytes: 16 << 20,
+            // Room for the most keys at 400 bytes each.
+            batch_bytes: 4 << 20,
             // Longer than any backend's budget, and shorter than most proxies wait.
             request_time: Duration::from_secs(30),
             // Longer than the minute after which most clients and proxies give up a connection: they go first, so that none is closed under a request.
