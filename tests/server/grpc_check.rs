@@ -133,6 +133,7 @@ async fn a_check_that_makes_no_sense_names_the_field() {
         (limited(|limit| limit.burst = Some(u64::MAX)), "key.limit.burst"),
         (limited(|limit| (limit.algorithm, limit.burst) = (4, Some(1))), "key.limit.burst"),
         (about(&many), "request.attributes"),
+        (about(&[("user", &"x".repeat(5_000))]), "request.attributes"),
     ];
     for (asked, field) in wrong {
         let status = client.check(asked.clone()).await.expect_err(field);

@@ -99,6 +99,23 @@ impl Envoy {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whoever_makes_envoy_send_a_long_value_is_counted_all_the_same() {
+    let mut envoy = Envoy::start("").await;
+    let long = "x".repeat(100_000);
+    for left in [2, 1, 0] {
+        assert_eq!(envoy.one(entries(&[("user", &long)])).await.limit_remaining, left);
+    }
+    assert_eq!(envoy.one(entries(&[("user", &long)])).await.code(), Code::OverLimit);
+    assert_eq!(envoy.one(entries(&[("user", &format!("{long}y"))])).await.code(), Code::Ok);
+    let once = |value: &str| {
+        let limit = RateLimitOverride { requests_per_unit: 1, unit: MONTH };
+        RateLimitDescriptor { limit: Some(limit), ..entries(&[("any", value)]) }
+    };
+    assert_eq!(envoy.one(once(&long)).await.code(), Code::Ok);
+    assert_eq!(envoy.one(once(&long)).await.code(), Code::OverLimit);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn each_descriptor_has_a_status_in_its_place_and_one_over_its_limit_decides() {
     let mut envoy = Envoy::start("").await;
     let both = || vec![entries(&[("path", "/cards"), ("user", "ann")]), entries(&[("user", "ann")])];
@@ -262,9 +279,8 @@ async fn a_request_that_makes_no_sense_names_the_field_and_charges_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_closed_policy_whose_backend_is_away_leaves_it_to_envoy_unless_another_is_over() {
     let nobody = free_port();
-    let settings = format!(
-        "[backends.redis]\nurl = \"redis://127.0.0.1:{nobody}\"\n[grpc]\nenvoy_headers = []\n",
-    );
+    let settings =
+        format!("[backends.redis]\nurl = \"redis://127.0.0.1:{nobody}\"\n[grpc]\nenvoy_headers = []\n",);
     let mut envoy = Envoy::with(POLICIES, "policies.toml", &settings).await;
     let closed = || entries(&[("closed", "x")]);
     let status = envoy.try_ask(about(vec![closed(), entries(&[("once", "x")])])).await.unwrap_err();

@@ -13,6 +13,7 @@ use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 use tonic_reflection::pb::v1::{ServerReflectionRequest, ServiceResponse};
 use tonic_reflection::pb::v1alpha;
 
+use crate::curl::curl;
 use crate::grpc_clients::connect;
 use crate::node::Node;
 
@@ -45,6 +46,15 @@ async fn health_is_serving_until_the_service_drains() {
     while statuses.next().await.unwrap() != ServingStatus::NotServing {}
     drop((statuses, client));
     node.wait();
+}
+
+#[test]
+fn a_page_cannot_send_it_as_a_form() {
+    let node = Node::start(&[]);
+    // An empty message, as a form of another origin could have it.
+    let path = "/grpc.health.v1.Health/Check";
+    let answer = curl(["-H", "Content-Type: text/plain", "--data-binary", "@/dev/null", &node.url(path)]);
+    assert_eq!((answer.status, &answer.problem()["field"]), (415, &"Content-Type".into()));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -18,6 +18,9 @@ use crate::server::service::Service;
 /// Each is compared with what policies ask for; no request that people describe has as many.
 const MOST_ATTRIBUTES: usize = 64;
 
+/// The longest name or value of an attribute, in bytes: as in the query of `/api/rate-limit/check`.
+const LONGEST_ATTRIBUTE: usize = 4_096;
+
 /// Whether it may go on.
 pub(super) async fn check(service: &Service, asked: &CheckRequest) -> Result<CheckResponse, Failure> {
     match &asked.subject {
@@ -63,6 +66,11 @@ fn attributes_of(request: &RequestSubject) -> Result<Attributes<'_>, Failure> {
         return Err(Failure::field("request.attributes", message));
     }
     let pairs = request.attributes.iter();
+    let length = |(name, value): (&String, &String)| name.len().max(value.len());
+    if let Some(length) = pairs.clone().map(length).find(|length| *length > LONGEST_ATTRIBUTE) {
+        let message = format!("one has {length} bytes: send at most {LONGEST_ATTRIBUTE}, or a digest of it");
+        return Err(Failure::field("request.attributes", message));
+    }
     Ok(pairs.fold(Attributes::new(), |attributes, (name, value)| attributes.with(name, value.as_str())))
 }
 

@@ -12,9 +12,15 @@ mod reservations;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::Request;
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
 use tonic::service::Routes;
 use tonic_reflection::server::Builder;
 
+use super::operate::is_grpc;
+use super::rest::Problem;
 use super::service::Service;
 use envoy::EnvoyRateLimits;
 use generated::envoy::service::ratelimit::v3::rate_limit_service_server::RateLimitServiceServer as EnvoyServer;
@@ -30,7 +36,16 @@ pub(crate) fn routes(service: &Arc<Service>) -> Router {
         .add_service(checks.max_decoding_message_size(limits.batch_bytes))
         .add_service(envoy.max_decoding_message_size(limits.body_bytes))
         .add_service(health::following(service));
-    with_reflection(routes).into_axum_router()
+    with_reflection(routes).into_axum_router().route_layer(from_fn(only_grpc))
+}
+
+/// Refuses what is not said to be gRPC. A page of another origin cannot send that unasked, so none can spend or give back on its reader's machine.
+async fn only_grpc(request: Request, next: Next) -> Response {
+    if is_grpc(request.headers()) {
+        return next.run(request).await;
+    }
+    let detail = "this is for gRPC: send it, with the header field Content-Type: application/grpc";
+    Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail).field("Content-Type").into_response()
 }
 
 fn with_reflection(routes: Routes) -> Routes {

@@ -64,7 +64,8 @@ impl Front {
     }
 }
 
-fn is_grpc(headers: &HeaderMap) -> bool {
+/// Whether a request is said to be gRPC.
+pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
     headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(GRPC))
 }
 

@@ -16,6 +16,7 @@ pub(crate) use auth::guard;
 pub(super) use backends::connect;
 pub(super) use connections::{ConnectionPlace, Connections, Listening};
 pub(super) use front::Front;
+pub(crate) use front::is_grpc;
 pub(crate) use health::{BackendHealth, Health, State};
 pub(super) use http::Http;
 pub(super) use resp::serve_resp;

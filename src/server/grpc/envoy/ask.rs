@@ -5,6 +5,7 @@ use std::time::Duration;
 use tonic::Code;
 
 use super::status::{Charged, Told};
+use crate::digest::digest;
 use crate::policy::{AlgorithmName, Attributes, Descriptor, Query, Reason, Verdict};
 use crate::quota::Quota;
 use crate::server::caller::{Answer, CallerError, CallerLimit, CallerLimits};
@@ -19,6 +20,10 @@ use crate::server::service::Service;
 
 /// Each is compared with what policies ask for; configurations nest a handful deep.
 const MOST_ENTRIES: usize = 32;
+
+/// The longest value that is counted as it is, in bytes: as long as keys may be elsewhere. A longer one counts by its digest: its sender is a client of
+/// Envoy, and an error would let whoever sends a long header field through.
+const LONGEST_VALUE: usize = 4_096;
 
 /// What is asked about one descriptor.
 #[derive(Debug)]
@@ -72,7 +77,11 @@ impl<'r> Ask<'r> {
 
     /// As policies see it.
     pub(super) fn descriptor(&self) -> Descriptor {
-        let entries = self.entries.iter().map(|entry| (&entry.key, &entry.value));
+        let value = |entry: &Entry| match entry.value.len() {
+            ..=LONGEST_VALUE => entry.value.clone(),
+            _ => digest(entry.value.as_bytes()),
+        };
+        let entries = self.entries.iter().map(|entry| (&entry.key, value(entry)));
         Descriptor::new(self.domain, entries)
     }
 
@@ -122,7 +131,7 @@ impl<'r> Ask<'r> {
     }
 
     async fn by_limit(&self, service: &Service, limit: RateLimitOverride) -> Result<Told, Failure> {
-        let (key, asked) = (self.key(), self.caller_limit(limit)?);
+        let (key, asked) = (self.key(service.settings.callers.max_key_bytes), self.caller_limit(limit)?);
         let told = match self.hits {
             Hits::Spend(hits) => spend(service, key, asked, hits)
                 .await
@@ -152,15 +161,15 @@ impl<'r> Ask<'r> {
         }
     }
 
-    /// The domain and the entries, told apart by their lengths.
-    fn key(&self) -> Vec<u8> {
+    /// The domain and the entries, told apart by their lengths; their digest if that is longer than a key may be.
+    fn key(&self, longest: usize) -> Vec<u8> {
         let entries = self.entries.iter().flat_map(|entry| [&*entry.key, &*entry.value]);
         let mut key = Vec::new();
         for text in [self.domain].into_iter().chain(entries) {
             key.extend_from_slice(&(text.len() as u64).to_le_bytes());
             key.extend_from_slice(text.as_bytes());
         }
-        key
+        if key.len() > longest { digest(&key).into_bytes() } else { key }
     }
 }
 
