@@ -125,6 +125,14 @@ fn without_a_token_a_strangers_page_cannot_reach_it_under_its_own_name() {
     for host in ["localhost:8080", "127.0.0.1", "[::1]:8080"] {
         assert_eq!(curl(["-H", &format!("Host: {host}"), &url]).status, 200, "{host}");
     }
+    // What browsers say of an image, or of a stream, in a page from elsewhere.
+    let events = node.url("/events");
+    for url in [&url, &events] {
+        let foreign = curl(["-H", "Sec-Fetch-Site: cross-site", url]);
+        assert_eq!(foreign.status, 403);
+        assert!(foreign.problem()["detail"].as_str().unwrap().contains("cors"));
+    }
+    assert_eq!(curl(["-H", "Sec-Fetch-Site: same-origin", &url]).status, 200);
 }
 
 #[test]
@@ -144,6 +152,10 @@ fn pages_of_other_origins_may_ask_only_if_they_are_named() {
     let node = builder.start();
     assert_eq!(ask(&node, "https://admin.example.com").as_deref(), Some("https://admin.example.com"));
     assert_eq!(ask(&node, "https://other.example.com"), None);
+    let builder = Node::builder().flags(&["--config", "tollgate.toml"]);
+    builder.file("tollgate.toml", "listen = \"127.0.0.1:0\"\ncors = [\"*\"]");
+    let (_, told) = builder.fails();
+    assert!(told.contains("cors: ") && told.contains("openssl rand -hex 24"), "{told}");
 }
 
 #[test]
@@ -193,4 +205,15 @@ fn a_hangup_reads_the_policies_again() {
     node.wait_for_log("\"version\":1");
     node.signal("HUP");
     node.wait_for_log("\"version\":2");
+}
+
+#[test]
+fn a_hangup_does_not_end_a_service_that_has_no_file_to_read() {
+    let mut node = Node::start(&[]);
+    node.signal("HUP");
+    // As often as it takes for a signal to arrive.
+    for _ in 0..20 {
+        assert_eq!(node.get("/ping").status, 200);
+    }
+    assert!(!node.has_ended());
 }

@@ -27,6 +27,11 @@ impl Settings {
                 ),
             ));
         }
+        if token.is_none() && self.cors.iter().any(|origin| origin == "*") {
+            let message = "\"*\" lets any page that is opened on this machine change limits, as there is no token: make one with \
+                           `openssl rand -hex 24 > token` and give it with --token-file, or name the pages";
+            return Err(SettingsError::value("cors", message));
+        }
         for (name, backend) in &self.backends {
             let wrong = |(field, message)| SettingsError::value(format!("backends.{name}.{field}"), message);
             backend.builder().map(drop).map_err(wrong)?;
