@@ -20,6 +20,7 @@ pub(super) fn all(service: &Arc<Service>) -> Router {
     let routes = rest::router(Arc::clone(service))
         .merge(grpc::routes(service))
         .merge(dashboard::router(service))
+        .method_not_allowed_fallback(rest::wrong_method)
         .fallback(rest::not_found);
     match &*service.settings.cors {
         [] => routes,

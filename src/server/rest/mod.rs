@@ -39,17 +39,14 @@ use super::operate::guard;
 use super::service::Service;
 use crate::policy::Policy;
 
-/// All routes. What is not found is for [`not_found`], to be set where all routers are merged.
+/// All routes. What is not found is for [`not_found`], and what is not for its path for [`wrong_method`], to be set where all routers are merged.
 pub(crate) fn router(service: Arc<Service>) -> Router {
     let (router, document) = routes(&service).finish();
     // It is the same as long as the process runs. Texts are always JSON.
     let document = Bytes::from(serde_json::to_vec(&document).unwrap_or_default());
     let json = HeaderValue::from_static("application/json");
     let describe = || async move { ([(CONTENT_TYPE, json)], document) };
-    router
-        .route("/openapi.json", axum::routing::get(describe))
-        .method_not_allowed_fallback(wrong_method)
-        .with_state(service)
+    router.route("/openapi.json", axum::routing::get(describe)).with_state(service)
 }
 
 /// There is nothing at this path.
@@ -61,8 +58,8 @@ pub(crate) async fn not_found(uri: Uri) -> Problem {
     )
 }
 
-/// The field `Allow` is added by the router.
-async fn wrong_method(method: Method) -> impl IntoResponse {
+/// The path is there, but not for this method. The field `Allow` is added by the router.
+pub(crate) async fn wrong_method(method: Method) -> impl IntoResponse {
     let method: String = method.as_str().chars().take(40).collect();
     Problem::new(
         StatusCode::METHOD_NOT_ALLOWED,
