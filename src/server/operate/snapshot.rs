@@ -5,6 +5,7 @@ use std::io::{self, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 
@@ -12,6 +13,8 @@ use crate::policy::PolicySnapshot;
 use crate::server::caller::{CallerLimits, CallerSnapshot};
 use crate::server::error::ServerError;
 use crate::server::service::Service;
+
+static WRITING: Mutex<()> = Mutex::new(());
 
 /// What is counted in memory.
 #[derive(Debug, Deserialize, Serialize)]
@@ -49,6 +52,8 @@ pub(crate) async fn write(service: &Arc<Service>) -> Result<(), ServerError> {
 }
 
 fn write_now(service: &Service, file: &PathBuf) -> Result<(), ServerError> {
+    // The last one to be taken must also be the last one to be written.
+    let _one_at_a_time = WRITING.lock();
     let saved = Saved {
         policies: service.policies.snapshot(),
         callers: service.callers.as_ref().and_then(CallerLimits::snapshot),
