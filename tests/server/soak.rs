@@ -179,7 +179,7 @@ async fn slow_clients(address: String) {
         "PRI * HTTP/2.0\r\n\r\nSM",
     ];
     let mut clients = JoinSet::new();
-    for beginning in beginnings.iter().cycle() {
+    for beginning in beginnings.into_iter().cycle() {
         let mut stream = tokio::net::TcpStream::connect(&address).await.unwrap();
         clients.spawn(async move {
             drop(stream.write_all(beginning.as_bytes()).await);
