@@ -72,6 +72,25 @@ fn a_body_that_is_wrong_is_refused_with_its_field_and_its_place() {
 }
 
 #[test]
+fn what_is_wrong_with_a_long_body_is_told_before_anybody_else_has_to_wait() {
+    let node = Node::start(&[]);
+    // Each would keep a processor busy for a minute, if all that is wrong was told.
+    let numbers = format!(r#"{{"keys":[{}7],"rate":1,"interval":1}}"#, "7,".repeat(1_000_000));
+    let fields: String = (0..300_000).map(|field| format!("\"k{field}\":1,")).collect();
+    for (body, says) in [
+        (numbers, "string"),
+        (format!("{{{fields}\"rate\":1}}"), "k0"),
+        (format!("{{\"{}\":1}}", "k".repeat(4_000_000)), "unknown field"),
+        (format!("{{\"keys\":{}", " ".repeat(4_000_000)), "line 1"),
+    ] {
+        let answer = post(&node, "/check/batch", &body);
+        assert_eq!(answer.status, 400);
+        assert!(answer.problem()["detail"].as_str().unwrap().contains(says), "{answer:?}");
+        assert!(answer.body.len() < 3_000, "{} bytes", answer.body.len());
+    }
+}
+
+#[test]
 fn bytes_that_are_no_utf_8_are_refused() {
     let node = Node::start(&[]);
     fs::write(node.path("body"), b"{\"key\":\"\xff\xfe\",\"rate\":1,\"interval\":1}").unwrap();

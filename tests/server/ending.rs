@@ -43,6 +43,18 @@ fn an_idle_connection_does_not_hold_it_up() {
 }
 
 #[test]
+fn half_of_a_first_request_does_not_hold_it_up() {
+    let builder = Node::builder().flags(&["--config", "tollgate.toml"]);
+    builder.file("tollgate.toml", "listen = \"127.0.0.1:0\"\n[shutdown]\ngrace = \"1h\"");
+    let mut node = builder.start();
+    let mut connection = TcpStream::connect(node.http()).unwrap();
+    write!(connection, "GET /ping HTTP/1.1\r\nHost").unwrap();
+    // It was taken after the other one.
+    assert_eq!(node.get("/ping").status, 200);
+    assert!(node.terminate().success());
+}
+
+#[test]
 fn what_takes_longer_than_its_grace_is_cut_off() {
     let builder = Node::builder().flags(&["--config", "tollgate.toml"]);
     builder.file("tollgate.toml", "listen = \"127.0.0.1:0\"\n[shutdown]\ngrace = \"100ms\"");

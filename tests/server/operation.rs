@@ -126,6 +126,14 @@ fn without_a_token_a_strangers_page_cannot_reach_it_under_its_own_name() {
     for host in ["localhost:8080", "127.0.0.1", "[::1]:8080"] {
         assert_eq!(curl(["-H", &format!("Host: {host}"), &url]).status, 200, "{host}");
     }
+    // What browsers say of an image, or of a stream, in a page from elsewhere.
+    let events = node.url("/events");
+    for url in [&url, &events] {
+        let foreign = curl(["-H", "Sec-Fetch-Site: cross-site", url]);
+        assert_eq!(foreign.status, 403);
+        assert!(foreign.problem()["detail"].as_str().unwrap().contains("cors"));
+    }
+    assert_eq!(curl(["-H", "Sec-Fetch-Site: same-origin", &url]).status, 200);
 }
 
 #[test]
@@ -198,6 +206,17 @@ fn a_hangup_reads_the_policies_again() {
     node.signal("HUP");
     let applied = || node.log().iter().filter(|line| line.contains("policies applied")).count();
     wait_until("the policies are applied again", || applied() == 2);
+}
+
+#[test]
+fn a_hangup_does_not_end_a_service_that_has_no_file_to_read() {
+    let mut node = Node::start(&[]);
+    node.signal("HUP");
+    // As often as it takes for a signal to arrive.
+    for _ in 0..20 {
+        assert_eq!(node.get("/ping").status, 200);
+    }
+    assert!(!node.has_ended());
 }
 
 #[test]

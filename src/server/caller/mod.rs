@@ -152,7 +152,7 @@ impl CallerLimits {
         }
     }
 
-    /// Asks about many keys, as [`check`](CallerLimits::check) about one after the other (a backend about all at the same time). Appends an
+    /// Asks about many keys, as [`check`](CallerLimits::check) about one after the other (a backend about some at the same time). Appends an
     /// answer for each, in their order.
     pub(crate) async fn check_many(&self, asks: &[Ask<'_>], answers: &mut Vec<Result<Answer, CallerError>>) {
         match &self.counting {

@@ -17,6 +17,10 @@ use crate::policy::shared_rule;
 /// Under what name the store counts them, whatever the rule.
 const NAME: &str = "caller";
 
+/// So many of many keys are asked about at the same time, which is one round trip. All at once would wait in the store for each other, some for longer than a
+/// check may take: as if it had failed, and for everybody.
+const AT_ONCE: usize = 64;
+
 /// A store that counts callers' limits, and how it is asked.
 #[derive(Clone)]
 pub(crate) struct Backend {
@@ -114,7 +118,9 @@ impl AtBackend {
         asks: &[Ask<'_>],
         answers: &mut Vec<Result<Answer, CallerError>>,
     ) {
-        answers.extend(join_all(asks.iter().map(|ask| self.check_one(bounds, *ask))).await);
+        for some in asks.chunks(AT_ONCE) {
+            answers.extend(join_all(some.iter().map(|ask| self.check_one(bounds, *ask))).await);
+        }
     }
 
     async fn check_one(&self, bounds: &Bounds, ask: Ask<'_>) -> Result<Answer, CallerError> {

@@ -8,19 +8,28 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::header::{AUTHORIZATION, HOST, WWW_AUTHENTICATE};
 use http::uri::Authority;
-use http::{HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 
 use crate::server::rest::Problem;
 use crate::server::service::Service;
 
 const SCHEME: &[u8] = b"bearer ";
+/// In it browsers say how near the page that asks is to whom it asks.
+const FETCH_SITE: &str = "sec-fetch-site";
 
 /// Middleware for routes that change or reveal configuration or keys: lets those through who have the token. If there is none, those on this machine.
 ///
 /// `router.route_layer(axum::middleware::from_fn_with_state(service, guard))`
 pub(crate) async fn guard(State(service): State<Arc<Service>>, request: Request, next: Next) -> Response {
     let Some(token) = &service.token else {
-        return if is_local(&request) { next.run(request).await } else { misdirected() };
+        return if !is_local(&request) {
+            misdirected()
+        } else if service.settings.cors.is_empty() && is_of_foreign_page(request.headers()) {
+            let detail = "a page of another origin asks for this: name the origin in the settings' cors, or give the service a token";
+            Problem::new(StatusCode::FORBIDDEN, detail).into_response()
+        } else {
+            next.run(request).await
+        };
     };
     let given = request.headers().get(AUTHORIZATION).and_then(bearer);
     let (challenge, detail) = match given {
@@ -52,6 +61,11 @@ fn is_local(request: &Request) -> bool {
     let host = authority.host();
     let address = host.trim_start_matches('[').trim_end_matches(']');
     host.eq_ignore_ascii_case("localhost") || address.parse::<IpAddr>().is_ok()
+}
+
+/// Whether a browser says that it asks for a page that is not of this service. It could not read the answer, but make changes, or hold streams open.
+fn is_of_foreign_page(headers: &HeaderMap) -> bool {
+    headers.get(FETCH_SITE).is_some_and(|site| site != "same-origin" && site != "none")
 }
 
 fn misdirected() -> Response {

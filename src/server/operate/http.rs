@@ -1,5 +1,6 @@
 //! [`Http`]: HTTP/1.1 and HTTP/2 on one connection or another.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use http::Request;
@@ -9,6 +10,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::pin;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::Front;
@@ -19,6 +21,10 @@ use crate::server::settings::ConnectionLimits;
 const MOST_STREAMS: u32 = 1_024;
 /// Whether a client of HTTP/2 is still there is found out so often: well within the time after which it would be cut off for silence.
 const PING_EVERY: Duration = Duration::from_secs(20);
+
+/// At the end of the service a connection that has asked for nothing yet may send the rest of its first head for so long: what is on its way arrives sooner,
+/// and who leaves it at half of one is not waited for.
+const FIRST_HEAD: Duration = Duration::from_secs(1);
 
 /// HTTP/1.1 and HTTP/2, whichever a client speaks.
 #[derive(Clone, Debug)]
@@ -49,7 +55,11 @@ impl Http {
         stop: &CancellationToken,
     ) {
         let (stream, pulse) = Pulse::of(stream);
-        let answer = service_fn(|request: Request<Incoming>| self.front.clone().answer(request));
+        let has_asked = AtomicBool::new(false);
+        let answer = service_fn(|request: Request<Incoming>| {
+            has_asked.store(true, Ordering::Relaxed);
+            self.front.clone().answer(request)
+        });
         let connection = self.protocols.serve_connection(TokioIo::new(stream), answer);
         pin!(connection);
         let silent = pulse.stops(self.idle);
@@ -63,7 +73,11 @@ impl Http {
             ended
         } else {
             connection.as_mut().graceful_shutdown();
-            connection.await
+            match timeout(FIRST_HEAD, &mut connection).await {
+                Ok(ended) => ended,
+                Err(_) if has_asked.load(Ordering::Relaxed) => connection.await,
+                Err(_) => return tracing::debug!("connection closed: it has not asked for anything"),
+            }
         };
         if let Err(error) = ended {
             tracing::debug!("connection ended: {error}");

@@ -14,6 +14,13 @@ use super::place::field_at;
 use super::problem::{Problem, Wrong};
 use crate::policy::{Format, read_text};
 
+/// The longest body that is read a second time to tell all that is wrong with it: that takes far longer than the first reading, and more than twice as long
+/// for twice as much. What people write by hand is shorter.
+const LONGEST_EXPLAINED: usize = 64 << 10;
+
+/// As much of an error is told: it may quote what is wrong, whole.
+const LONGEST_DETAIL: usize = 300;
+
 /// A text of the body, borrowed from it unless it is written with escapes.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
@@ -54,16 +61,20 @@ fn explain<T: DeserializeOwned>(text: &str, error: &serde_json::Error) -> Proble
     if text.trim_ascii().is_empty() {
         return Problem::bad("the body is empty: send a JSON object");
     }
-    let read = read_text::<T>(text, Format::Json);
-    if !read.problems.is_empty() {
-        let wrong = read.problems.iter().map(|problem| Wrong::of(problem, text)).collect();
-        return Problem::of(StatusCode::BAD_REQUEST, wrong);
-    }
-    // One reader may be stricter than the other.
     let place = |number: usize| u32::try_from(number).ok();
     let (line, column) = (place(error.line()), place(error.column()));
-    let field = line.zip(column).and_then(|(line, column)| field_at(text, line, column)).unwrap_or_default();
-    let wrong = Wrong { field, detail: error.to_string(), line, column };
+    let mut field = None;
+    if text.len() <= LONGEST_EXPLAINED {
+        let read = read_text::<T>(text, Format::Json);
+        if !read.problems.is_empty() {
+            let wrong = read.problems.iter().map(|problem| Wrong::of(problem, text)).collect();
+            return Problem::of(StatusCode::BAD_REQUEST, wrong);
+        }
+        // One reader may be stricter than the other.
+        field = line.zip(column).and_then(|(line, column)| field_at(text, line, column));
+    }
+    let detail = error.to_string().chars().take(LONGEST_DETAIL).collect();
+    let wrong = Wrong { field: field.unwrap_or_default(), detail, line, column };
     Problem::of(StatusCode::BAD_REQUEST, vec![wrong])
 }
 
