@@ -310,7 +310,7 @@ mod tests {
         let (_directory, path, set, file) = begin("p.toml", ONE);
         let mut large = Policy::new("b");
         // More than a file may have.
-        large.description = Some("x".repeat(17 << 20));
+        large.name = Some("x".repeat(17 << 20));
         let error = file.change(&set, |set| set.upsert(large)).unwrap_err();
         assert!(matches!(error, ChangeError::Unwritten { .. }), "{error}");
         assert_eq!(fs::read_to_string(&path).unwrap(), ONE);

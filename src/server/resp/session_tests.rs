@@ -1,6 +1,6 @@
 //! What a client reads for what it sends, byte for byte.
 
-use super::request::{MAX_ARGUMENT, MAX_ARGUMENTS};
+use super::super::request::{MAX_ARGUMENT, MAX_ARGUMENTS};
 use super::*;
 
 /// All that is answered to `sent`, with a note for what is done elsewhere.
