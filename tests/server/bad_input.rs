@@ -28,7 +28,7 @@ fn a_body_that_is_wrong_is_refused_with_its_field_and_its_place() {
         ("{", 400, None, "line 1"),
         ("nonsense", 400, None, "line 1"),
         ("[1, 2]", 400, None, "table"),
-        ("{\"key\": \"a\",\n \"rate\": 1,\n \"interval\": }", 400, None, "line 3"),
+        ("{\"key\": \"a\",\n \"rate\": 1,\n \"interval\": }", 400, Some("/interval"), "line 3"),
         (r#"{"key":"a","rate":1,"interval":1} {}"#, 400, None, "line 1"),
         (r#"{"key":"a","rate":1,"interval":1,"colour":2}"#, 400, Some("/colour"), "unknown field"),
         (r#"{"key":"a","rate":1,"intervall":1}"#, 400, Some("/intervall"), "did you mean \"interval\""),

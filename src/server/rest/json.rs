@@ -1,12 +1,15 @@
 //! Bodies in JSON: read borrowed where they are right, and once more, by the reader of policy files, where they are wrong: that one knows all that is.
 
 use std::borrow::Cow;
+use std::error::Error;
+use std::iter::successors;
 
 use axum::body::{Body, to_bytes};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
+use http_body_util::LengthLimitError;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -29,8 +32,9 @@ pub(super) struct Text<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
 /// Reads a body of at most so many bytes.
 pub(super) async fn bytes(body: Body, most: usize) -> Result<Bytes, Problem> {
     to_bytes(body, most).await.map_err(|error| {
-        let too_long = std::error::Error::source(&error)
-            .is_some_and(<dyn std::error::Error + 'static>::is::<http_body_util::LengthLimitError>);
+        // There are two bounds, one within the other, whose errors wrap each other.
+        let mut sources = successors(error.source(), |error| (*error).source());
+        let too_long = sources.any(<dyn Error>::is::<LengthLimitError>);
         if too_long {
             let detail = format!("the body has more than {most} bytes: send less at once");
             Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
