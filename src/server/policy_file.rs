@@ -211,6 +211,13 @@ mod tests {
 
     const ONE: &str = "[[policy]]\nid = \"a\"\nscope = \"user\"\nlimit = \"5/min burst 9\"\n";
 
+    /// One in force would have to enforce something.
+    fn draft(id: &str) -> Policy {
+        let mut policy = Policy::new(id);
+        policy.state = State::Draft;
+        policy
+    }
+
     fn begin(name: &str, text: &str) -> (tempfile::TempDir, PathBuf, PolicySet, PolicyFile) {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join(name);
@@ -222,7 +229,7 @@ mod tests {
     }
 
     fn add(file: &PolicyFile, set: &PolicySet, id: &str) -> Result<Change, ChangeError<PolicyError>> {
-        file.change(set, |set| set.upsert(Policy::new(id)))
+        file.change(set, |set| set.upsert(draft(id)))
     }
 
     #[test]
@@ -250,7 +257,7 @@ mod tests {
     #[test]
     fn what_somebody_else_wrote_is_not_lost() {
         let (_directory, path, set, file) = begin("p.toml", ONE);
-        let other = format!("{ONE}\n[[policy]]\nid = \"c\"\n");
+        let other = format!("{ONE}\n[[policy]]\nid = \"c\"\nstate = \"draft\"\n");
         fs::write(&path, &other).unwrap();
         let error = add(&file, &set, "b").unwrap_err().to_string();
         assert!(error.contains("changed by somebody else"), "{error}");
@@ -263,7 +270,7 @@ mod tests {
         fs::write(&path, ONE).unwrap();
         let meanwhile = |set: &PolicySet| {
             fs::write(&path, &other).unwrap();
-            set.upsert(Policy::new("b"))
+            set.upsert(draft("b"))
         };
         assert!(matches!(file.change(&set, meanwhile), Err(ChangeError::Conflict { .. })));
         assert_eq!(fs::read_to_string(&path).unwrap(), other);
@@ -308,7 +315,7 @@ mod tests {
     #[test]
     fn what_could_not_be_read_again_is_not_written() {
         let (_directory, path, set, file) = begin("p.toml", ONE);
-        let mut large = Policy::new("b");
+        let mut large = draft("b");
         // More than a file may have.
         large.name = Some("x".repeat(17 << 20));
         let error = file.change(&set, |set| set.upsert(large)).unwrap_err();

@@ -218,14 +218,3 @@ fn a_hangup_does_not_end_a_service_that_has_no_file_to_read() {
     }
     assert!(!node.has_ended());
 }
-
-#[test]
-fn a_hangup_does_not_end_a_service_that_has_no_file_to_read() {
-    let mut node = Node::start(&[]);
-    node.signal("HUP");
-    // As often as it takes for a signal to arrive.
-    for _ in 0..20 {
-        assert_eq!(node.get("/ping").status, 200);
-    }
-    assert!(!node.has_ended());
-}

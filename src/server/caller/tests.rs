@@ -332,6 +332,7 @@ proptest! {
 
 #[tokio::test(start_paused = true)]
 async fn a_look_spends_nothing_and_what_is_given_back_or_forgotten_is_there_again() {
+    // One limit for each algorithm.
     let bounds = Bounds { max_limits: ALGORITHMS.len(), ..small() };
     let (memory, _hand) = in_memory(bounds);
     let (backend, _faults) = at_backend(bounds);
