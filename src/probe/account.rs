@@ -175,7 +175,7 @@ mod tests {
         let mut random = Random::new(5);
         for _ in 0..50 {
             let (mut account, mut decide) = (Account::default(), bucket(1.0, 20.0));
-            let mut answers = Vec::new();
+            let mut answers: Vec<(u64, Sent, bool)> = Vec::new();
             for now in (0..300).map(|number| number * 2 * MILLISECOND) {
                 answers.sort_by_key(|(received, ..)| *received);
                 while answers.first().is_some_and(|(received, ..)| *received <= now) {
