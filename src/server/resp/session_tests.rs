@@ -1,7 +1,7 @@
 //! What a client reads for what it sends, byte for byte.
 
-use super::super::request::{MAX_ARGUMENT, MAX_ARGUMENTS};
 use super::*;
+use crate::server::resp::request::{MAX_ARGUMENT, MAX_ARGUMENTS};
 
 /// All that is answered to `sent`, with a note for what is done elsewhere.
 fn answers(sent: &[u8]) -> String {
