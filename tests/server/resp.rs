@@ -72,10 +72,10 @@ fn redis_cli_is_answered_as_by_redis_cell() {
 fn a_script_for_redis_cli_is_answered_line_by_line() {
     let node = node();
     let mut cli = tool("redis-cli", &node).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    let script = "COMMAND COUNT\nECHO \"a b\"\nCL.THROTTLE \"two words\" 0 1 86400\nSELECT 0\nQUIT\n";
+    let script = "COMMAND COUNT\nECHO \"a b\"\nCL.THROTTLE \"two words\" 0 1 86400\nSELECT 0\n";
     cli.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
     let output = cli.wait_with_output().unwrap();
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "10\na b\n0\n1\n0\n-1\n86400\nOK\nOK\n");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "10\na b\n0\n1\n0\n-1\n86400\nOK\n");
 }
 
 #[test]

@@ -214,7 +214,7 @@ fn configuration_activity_and_resets_ask_for_the_token() {
     let builder = Node::builder();
     let file = builder.file("policies.toml", POLICIES);
     let node = builder
-        .flags(&["--policies", file.to_str().unwrap(), "--token", "a secret of sixteen bytes or more"])
+        .flags(&["--policies", file.to_str().unwrap(), "--token", "a-secret-of-sixteen-bytes-or-more"])
         .start();
     for path in [
         ALL,
@@ -228,7 +228,7 @@ fn configuration_activity_and_resets_ask_for_the_token() {
     assert_eq!(node.post("/api/rate-limit/reset?userID=ann", &json!({})).status, 401);
     assert_eq!(node.post(ALL, &policy("b", "1/h")).status, 401);
     let with_token = |path: &str| {
-        curl(["-H", "Authorization: Bearer a secret of sixteen bytes or more", &node.url(path)]).status
+        curl(["-H", "Authorization: Bearer a-secret-of-sixteen-bytes-or-more", &node.url(path)]).status
     };
     assert_eq!(with_token(ALL), 200);
     for path in ["/ping", "/health", "/metrics", "/openapi.json", "/api/rate-limit/check?userID=ann"] {
