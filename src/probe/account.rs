@@ -167,7 +167,7 @@ mod tests {
     fn one_that_admits_too_few_is() {
         assert!(ask(bucket(0.95, 20.0)).too_few >= 2);
         assert!(ask(bucket(1.0, 15.0)).too_few >= 4);
-        assert_eq!(ask(|_| false).too_few, 99);
+        assert!(ask(|_| false).too_few >= 98);
     }
 
     #[test]

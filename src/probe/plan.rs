@@ -113,7 +113,13 @@ impl FromStr for Target {
         if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
             return Err(unfit());
         }
-        Ok(Target { protocol, host: host.to_owned(), port: uri.port_u16().unwrap_or(port) })
+        let port = match uri.port_u16() {
+            Some(given) => given,
+            None if uri.authority().is_some_and(|authority| authority.as_str().ends_with(host)) => port,
+            // What stands there is no port.
+            None => return Err(unfit()),
+        };
+        Ok(Target { protocol, host: host.to_owned(), port })
     }
 }
 

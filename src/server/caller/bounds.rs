@@ -101,7 +101,10 @@ impl Bounds {
     #[cold]
     fn beyond(&self, limit: CallerLimit) -> CallerError {
         let quota = limit.quota;
-        if !limit.algorithm.has_burst() && quota.period() > self.max_window {
+        // A burst may come back in time whatever the period, as of 16.66666667 a second, which is so many in three years.
+        if quota.period() > self.max_window
+            && !(limit.algorithm.has_burst() && self.comes_back_in_time(quota))
+        {
             let (window, most) = (quota.period(), self.max_window);
             return CallerError::field("window", format!("{window:?} is longer than the longest, {most:?}"));
         }
