@@ -66,7 +66,7 @@ fn main() -> Outcome<()> {
         report.row(&cells);
     }
     if options.wants("memory") {
-        memory::table(&mut report, options.size(1_000_000, 10_000))?;
+        memory::table(&mut report, options.size(1_000_000, 10_000));
     }
     report.finish(options.table.as_deref())
 }

@@ -235,27 +235,27 @@ async fn a_limit_that_comes_with_a_descriptor_goes_before_policies() {
 #[tokio::test(flavor = "multi_thread")]
 async fn header_fields_are_those_that_the_settings_say() {
     let mut envoy = Envoy::start("").await;
-    let named = |response: &RateLimitResponse| {
+    let fields_of = |response: &RateLimitResponse| {
         let fields = response.response_headers_to_add.iter();
-        let mut names: Vec<_> = fields.map(|field| (field.key.clone(), field.value.clone())).collect();
-        names.sort();
-        names
+        let mut told: Vec<_> = fields.map(|field| (field.key.clone(), field.value.clone())).collect();
+        told.sort();
+        told
     };
     let ann = || vec![hits(entries(&[("user", "ann")]), 3)];
-    let passed = named(&envoy.ask(ann()).await);
+    let passed = fields_of(&envoy.ask(ann()).await);
     assert_eq!(passed[1], ("ratelimit-policy".to_owned(), "\"shop/user\";q=3;w=2592000".to_owned()));
     assert!(passed[0].1.starts_with("\"shop/user\";r=0;t="), "{passed:?}");
-    let refused = named(&envoy.ask(ann()).await);
+    let refused = fields_of(&envoy.ask(ann()).await);
     let names: Vec<_> = refused.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["ratelimit", "ratelimit-policy", "retry-after"]);
 
     let mut envoy = Envoy::start("[grpc]\nenvoy_headers = [\"x-delta\"]").await;
-    let names: Vec<_> = named(&envoy.ask(ann()).await).into_iter().map(|(name, _)| name).collect();
+    let names: Vec<_> = fields_of(&envoy.ask(ann()).await).into_iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"]);
 
     let mut envoy = Envoy::start("[grpc]\nenvoy_headers = []").await;
     envoy.ask(ann()).await;
-    assert_eq!(named(&envoy.ask(ann()).await), []);
+    assert_eq!(fields_of(&envoy.ask(ann()).await), []);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -280,7 +280,7 @@ async fn a_request_that_makes_no_sense_names_the_field_and_charges_nothing() {
 async fn a_closed_policy_whose_backend_is_away_leaves_it_to_envoy_unless_another_is_over() {
     let nobody = free_port();
     let settings =
-        format!("[backends.redis]\nurl = \"redis://127.0.0.1:{nobody}\"\n[grpc]\nenvoy_headers = []\n",);
+        format!("[backends.redis]\nurl = \"redis://127.0.0.1:{nobody}\"\n[grpc]\nenvoy_headers = []\n");
     let mut envoy = Envoy::with(POLICIES, "policies.toml", &settings).await;
     let closed = || entries(&[("closed", "x")]);
     let status = envoy.try_ask(about(vec![closed(), entries(&[("once", "x")])])).await.unwrap_err();

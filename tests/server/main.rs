@@ -1,6 +1,7 @@
 //! `tollgate serve`, from outside: the real program, asked by clients that we did not write.
 #![cfg(feature = "server")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+#![allow(clippy::cast_precision_loss, reason = "numbers of requests")]
 
 mod bad_input;
 mod bounds;

@@ -211,7 +211,9 @@ impl Builder {
     fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
         let ours = std::env::vars().map(|(name, _)| name).filter(|name| name.starts_with("TOLLGATE_"));
-        ours.for_each(|name| drop(command.env_remove(name)));
+        for name in ours {
+            command.env_remove(name);
+        }
         command
             .arg("serve")
             .args(["--log-format", "json"])

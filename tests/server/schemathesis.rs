@@ -1,4 +1,4 @@
-//! schemathesis asks whatever the OpenAPI document allows, and what it forbids, and compares the answers with it.
+//! schemathesis asks whatever the document at `/openapi.json` allows, and what it forbids, and compares the answers with it.
 
 use std::path::Path;
 use std::process::Command;

@@ -95,7 +95,7 @@ async fn everything_at_once_stays_within_its_bounds() {
 
     sleep(lasts / 4).await;
     let early = node.resident_bytes();
-    sleep(lasts - lasts / 4).await;
+    sleep(lasts * 3 / 4).await;
     let late = node.resident_bytes();
     stop.cancel();
     while let Some(load) = loads.join_next().await {

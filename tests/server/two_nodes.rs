@@ -94,7 +94,9 @@ async fn without_redis_each_node_has_its_share_and_with_it_again_they_count_as_o
     }
     let check = json!({ "key": "eve", "rate": 300, "interval": 864_000 });
     assert_eq!(admitted(nodes, &check, 100).await, 300);
-    nodes.iter().for_each(|node| wait_for_state(node, "active"));
+    for node in nodes {
+        wait_for_state(node, "active");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

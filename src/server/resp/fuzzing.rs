@@ -12,6 +12,7 @@ use crate::server::caller::{Bounds, CallerLimits};
 ///
 /// If the service has a bug.
 #[must_use]
+#[allow(unreachable_pub, reason = "fuzz targets reach it")]
 #[expect(clippy::expect_used, reason = "fuzz targets are to see it")]
 pub fn resp_answers<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<u8>, usize) {
     let (clock, _) = Clock::manual();

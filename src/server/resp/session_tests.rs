@@ -25,11 +25,8 @@ fn answers(sent: &[u8]) -> String {
 }
 
 fn array(arguments: &[&str]) -> Vec<u8> {
-    let mut sent = format!("*{}\r\n", arguments.len());
-    for argument in arguments {
-        sent += &format!("${}\r\n{argument}\r\n", argument.len());
-    }
-    sent.into_bytes()
+    let texts = arguments.iter().map(|argument| format!("${}\r\n{argument}\r\n", argument.len()));
+    [format!("*{}\r\n", arguments.len())].into_iter().chain(texts).collect::<String>().into_bytes()
 }
 
 fn throttle(arguments: &str) -> String {

@@ -128,15 +128,15 @@ mod tests {
         source: None,
     };
 
-    fn written(told: Result<Answer, CallerError>) -> String {
+    fn written(told: &Result<Answer, CallerError>) -> String {
         let mut replies = Replies::default();
-        write_answer(&told, &mut replies);
+        write_answer(told, &mut replies);
         String::from_utf8(replies.as_bytes().to_vec()).unwrap()
     }
 
     #[test]
     fn an_answer_is_five_numbers_and_nothing_is_to_be_waited_for_if_it_was_allowed() {
-        assert_eq!(written(Ok(ALLOWED)), "*5\r\n:0\r\n:16\r\n:15\r\n:-1\r\n:2\r\n");
+        assert_eq!(written(&Ok(ALLOWED)), "*5\r\n:0\r\n:16\r\n:15\r\n:-1\r\n:2\r\n");
     }
 
     #[test]
@@ -147,7 +147,7 @@ mod tests {
             [(wait(1), 1), (wait(1_000_000_000), 1), (wait(1_000_000_001), 2), (None, -1)]
         {
             let answer = Answer { retry_after, ..denied };
-            assert_eq!(written(Ok(answer)), format!("*5\r\n:1\r\n:16\r\n:0\r\n:{told}\r\n:2\r\n"));
+            assert_eq!(written(&Ok(answer)), format!("*5\r\n:1\r\n:16\r\n:0\r\n:{told}\r\n:2\r\n"));
         }
     }
 
@@ -155,12 +155,12 @@ mod tests {
     fn numbers_beyond_the_protocol_are_its_largest() {
         let answer = Answer { limit: u64::MAX, reset_after: Duration::MAX, ..ALLOWED };
         let most = i64::MAX;
-        assert_eq!(written(Ok(answer)), format!("*5\r\n:0\r\n:{most}\r\n:15\r\n:-1\r\n:{most}\r\n"));
+        assert_eq!(written(&Ok(answer)), format!("*5\r\n:0\r\n:{most}\r\n:15\r\n:-1\r\n:{most}\r\n"));
     }
 
     #[test]
     fn why_a_limit_is_not_asked_is_told() {
-        let told = written(Err(CallerError::Off));
+        let told = written(&Err(CallerError::Off));
         assert!(told.starts_with("-ERR limits chosen by callers are switched off"), "{told}");
     }
 }
