@@ -61,8 +61,9 @@ class Service(unittest.TestCase):
         for name in ("tollgate.toml", "policies.toml"):
             self.copy(name, lambda text: re.sub(r"(?m)^#(?=[a-z\[])", "", text))
         self.assertIn("\n[callers]", (self.directory / "tollgate.toml").read_text())
-        for name in ("certificate.pem", "key.pem"):
-            (self.directory / name).write_text("")
+        # They are read, too.
+        command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=localhost -keyout key.pem -out certificate.pem"
+        subprocess.run(command.split(), cwd=self.directory, check=True, capture_output=True)
         self.is_understood("--config", self.directory / "tollgate.toml")
 
     def test_the_documentation_has_all_settings_with_what_holds_without_them(self):
