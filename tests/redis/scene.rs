@@ -14,8 +14,9 @@ pub(crate) const BURST: u32 = 40;
 
 /// Of each check. Longer than by default: the tests share a few cores with servers and compilers.
 pub(crate) const BUDGET: Duration = Duration::from_millis(100);
-/// Where no check is to fail at all, however busy the machine is.
-pub(crate) const AMPLE_BUDGET: Duration = Duration::from_millis(600);
+/// Where no check is to fail at all, however busy the machine is: servers have stood still for a second on a machine of
+/// many tenants. An answer that is lost is missed after this time as after any other.
+pub(crate) const AMPLE_BUDGET: Duration = Duration::from_secs(5);
 /// So much later than its budget a task may be told, for want of a core.
 const SCHEDULING: Duration = Duration::from_millis(250);
 
