@@ -65,6 +65,20 @@ fn what_takes_longer_than_its_grace_is_cut_off() {
 }
 
 #[test]
+fn who_asks_twice_does_not_wait_for_what_is_under_way() {
+    let builder = Node::builder().flags(&["--config", "tollgate.toml"]);
+    builder.file("tollgate.toml", "listen = \"127.0.0.1:0\"\n[shutdown]\ngrace = \"1h\"");
+    let mut node = builder.start();
+    let mut connection = TcpStream::connect(node.http()).unwrap();
+    write!(connection, "POST /check HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{{").unwrap();
+    node.signal("TERM");
+    node.wait_for_log("shutting down");
+    node.signal("TERM");
+    assert_eq!(node.wait().code(), Some(1));
+    node.wait_for_log("ended by a second signal");
+}
+
+#[test]
 fn while_it_drains_it_says_that_it_is_not_ready() {
     let builder = Node::builder().flags(&["--config", "tollgate.toml"]);
     // It is killed before that.

@@ -127,9 +127,19 @@ impl Node {
 
     /// Bytes of memory that it has now.
     pub(crate) fn resident_bytes(&self) -> u64 {
+        self.status("VmRSS").trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+    }
+
+    /// Threads that it has now.
+    pub(crate) fn threads(&self) -> u64 {
+        self.status("Threads").parse().unwrap()
+    }
+
+    /// What the system says of it under this name.
+    fn status(&self, name: &str) -> String {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+        let mut lines = status.lines().filter_map(|line| line.split_once(':'));
+        lines.find(|(field, _)| *field == name).unwrap().1.trim().to_owned()
     }
 }
 

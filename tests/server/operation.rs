@@ -81,6 +81,23 @@ fn settings_are_checked_without_starting_anything() {
 }
 
 #[test]
+fn so_many_threads_answer_as_it_is_told() {
+    let threads = |workers: &str| Node::start(&["--workers", workers]).threads();
+    assert_eq!(threads("7") - threads("2"), 5);
+    for (workers, said) in [("0", "workers: is 0"), ("5000", "workers: 5000 is more than")] {
+        assert!(Node::builder().flags(&["--workers", workers]).fails().1.contains(said));
+    }
+}
+
+#[test]
+fn a_certificate_that_is_none_is_told() {
+    let builder = Node::builder().flags(&["--tls-certificate", "a.pem", "--tls-key", "b.pem"]);
+    builder.file("a.pem", "nothing");
+    let (_, told) = builder.fails();
+    assert!(told.contains("a.pem") && told.contains("there is no CERTIFICATE in it"), "{told}");
+}
+
+#[test]
 fn other_machines_need_a_token() {
     let (status, told) = Node::builder().flags(&["--listen", "0.0.0.0:0"]).fails();
     assert_eq!(status, Some(1));

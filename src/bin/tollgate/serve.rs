@@ -28,6 +28,7 @@ way. A settings file in TOML, with the defaults:
   # resp = \"127.0.0.1:6380\"
   # policies = \"policies.toml\"          # [[policy]] and [[tier]]: see `tollgate check-config --schema`
   # token_file = \"token\"                # made by `openssl rand -hex 24 > token`
+  # workers = 1                         # threads that answer: one a core unless it is given
   # tls = { certificate = \"certificate.pem\", key = \"key.pem\" }
   # cors = [\"https://admin.example.com\"]
 
@@ -107,6 +108,10 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "FILE", env = "TOLLGATE_SNAPSHOT")]
     snapshot: Option<PathBuf>,
 
+    /// Threads that answer: as many as there are cores unless given; 1 beside a program on the same few cores
+    #[arg(long, value_name = "NUMBER", env = "TOLLGATE_WORKERS")]
+    workers: Option<usize>,
+
     /// How logs are written: json unless standard error is a terminal
     #[arg(long, value_name = "FORMAT", env = "TOLLGATE_LOG_FORMAT")]
     log_format: Option<LogFormat>,
@@ -131,12 +136,16 @@ enum LogFormat {
 pub(crate) fn run(args: ServeArgs) -> Result<(), Box<dyn Error>> {
     let (log, format, only_check) = (args.log.clone(), args.log_format, args.check);
     let settings = args.into_settings()?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    // What is wrong with settings is told to people, not logged.
+    settings.check()?;
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    if let Some(workers) = settings.workers {
+        runtime.worker_threads(workers);
+    }
+    let runtime = runtime.enable_all().build()?;
     if only_check {
         return Ok(runtime.block_on(Server::check(&settings))?);
     }
-    // What is wrong with settings is told to people, not logged.
-    settings.check()?;
     begin_log(&log, format)?;
     runtime.block_on(serve(settings))
 }
@@ -147,11 +156,18 @@ async fn serve(settings: Settings) -> Result<(), Box<dyn Error>> {
     // A service that has no file to read again would end by it.
     let _hangup = signal(SignalKind::hangup())?;
     let running: Running = Server::start(settings).await?;
+    let mut signalled = async || {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+    signalled().await;
+    // Who asks twice will not wait for what is under way.
     tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+        ended = running.shut_down() => Ok(ended?),
+        () = signalled() => Err("ended by a second signal, without finishing what was under way".into()),
     }
-    Ok(running.shut_down().await?)
 }
 
 fn begin_log(filter: &str, format: Option<LogFormat>) -> Result<(), Box<dyn Error>> {
@@ -173,6 +189,7 @@ impl ServeArgs {
         settings.listen = self.listen.unwrap_or(settings.listen);
         settings.resp = self.resp.or(settings.resp);
         settings.policies = self.policies.or(settings.policies);
+        settings.workers = self.workers.or(settings.workers);
         settings.snapshot.file = self.snapshot.or(settings.snapshot.file);
         if self.token.is_some() || self.token_file.is_some() {
             (settings.token, settings.token_file) = (self.token, self.token_file);

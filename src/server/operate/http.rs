@@ -37,7 +37,11 @@ pub(crate) struct Http {
 impl Http {
     pub(crate) fn new(front: Front, limits: &ConnectionLimits) -> Http {
         let mut protocols = auto::Builder::new(TokioExecutor::new());
-        protocols.http1().max_buf_size(limits.head_bytes);
+        protocols
+            .http1()
+            .max_buf_size(limits.head_bytes)
+            // Answers are small: copying a body behind its head takes less than telling the kernel of two pieces.
+            .writev(false);
         protocols
             .http2()
             .timer(TokioTimer::new())

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rustls::ServerConfig;
-use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::pem::{self, PemObject};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::TlsAcceptor;
 
@@ -19,8 +19,16 @@ pub(crate) fn acceptor(settings: &TlsSettings) -> Result<TlsAcceptor, ServerErro
     let certificates: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(&settings.certificate)
         .and_then(Iterator::collect)
         .map_err(|error| wrong(&settings.certificate, error.to_string()))?;
-    let key = PrivateKeyDer::from_pem_file(&settings.key)
-        .map_err(|error| wrong(&settings.key, error.to_string()))?;
+    if certificates.is_empty() {
+        return Err(wrong(&settings.certificate, missing("CERTIFICATE")));
+    }
+    let key = PrivateKeyDer::from_pem_file(&settings.key).map_err(|error| {
+        let message = match error {
+            pem::Error::NoItemsFound => missing("PRIVATE KEY"),
+            other => other.to_string(),
+        };
+        wrong(&settings.key, message)
+    })?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -28,4 +36,8 @@ pub(crate) fn acceptor(settings: &TlsSettings) -> Result<TlsAcceptor, ServerErro
         .map_err(|error| wrong(&settings.certificate, error.to_string()))?;
     config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
     Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+fn missing(what: &str) -> String {
+    format!("there is no {what} in it: it must be in PEM, between lines that say BEGIN and END")
 }

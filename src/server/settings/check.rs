@@ -6,6 +6,8 @@ use super::{Secret, Settings, SettingsError};
 
 /// hyper needs as much to read a head at all.
 const LEAST_HEAD_BYTES: usize = 8 << 10;
+/// More cores than machines have: threads beyond that would only take up memory.
+const MOST_WORKERS: usize = 1_024;
 /// A token that could be guessed guards nothing: sixteen characters of base64 are 96 bits.
 const LEAST_TOKEN: usize = 16;
 
@@ -58,6 +60,13 @@ impl Settings {
             ("callers.max_limits", self.callers.max_limits),
         ];
         let nodes = [("callers.expected_nodes", self.callers.expected_nodes as usize)];
+        if let Some(workers) = self.workers.filter(|workers| *workers > MOST_WORKERS) {
+            let message = format!(
+                "{workers} is more than any machine has a use for: use at most {MOST_WORKERS}, or leave it out"
+            );
+            return Err(SettingsError::value("workers", message));
+        }
+        let nodes = nodes.into_iter().chain(self.workers.map(|workers| ("workers", workers)));
         match counts.into_iter().chain(nodes).find(|(_, count)| *count == 0) {
             Some((field, _)) => Err(SettingsError::value(field, "is 0: use at least 1")),
             None => Ok(()),

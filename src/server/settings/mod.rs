@@ -69,6 +69,8 @@ pub struct Settings {
     pub snapshot: SnapshotSettings,
     /// The ending of the service.
     pub shutdown: ShutdownSettings,
+    /// Threads that `tollgate serve` answers with; as many as the machine has cores unless given. [`Server::start`](super::Server::start) runs on its caller's.
+    pub workers: Option<usize>,
     /// Origins whose pages may call the API from a browser: `https://admin.example.com`, or `*` for all; none unless given.
     pub cors: Vec<String>,
 }
@@ -238,6 +240,7 @@ impl Default for Settings {
             limits: ConnectionLimits::default(),
             snapshot: SnapshotSettings::default(),
             shutdown: ShutdownSettings::default(),
+            workers: None,
             cors: Vec::new(),
         }
     }
