@@ -15,7 +15,7 @@ use tonic_prost::ProstCodec;
 
 use super::CONNECTIONS;
 use super::common::Outcome;
-use super::loaders::{PLENTY, Speed};
+use super::loaders::{PLENTY, Seen};
 use super::services::{Contender, Service};
 
 /// `tollgate.v1.CheckRequest`, as far as it is needed.
@@ -63,7 +63,7 @@ struct Answer {
     allowed: bool,
 }
 
-pub(crate) fn run(service: &Service, turn: Duration) -> Outcome<Speed> {
+pub(crate) fn run(service: &Service, turn: Duration) -> Outcome<Seen> {
     let key = "user:1".to_owned();
     match service.contender {
         Contender::Tollgate => {
@@ -87,7 +87,7 @@ fn ask<M: Message + Clone + Sync + 'static>(
     path: &'static str,
     request: M,
     turn: Duration,
-) -> Outcome<Speed> {
+) -> Outcome<Seen> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let endpoint = Endpoint::from_shared(format!("http://{}", service.grpc))?.tcp_nodelay(true);
@@ -103,8 +103,10 @@ fn ask<M: Message + Clone + Sync + 'static>(
             all.add(ended??)?;
         }
         #[expect(clippy::cast_precision_loss, reason = "figures of a bench")]
-        Ok(Speed {
-            per_second: all.len() as f64 / begun.elapsed().as_secs_f64(),
+        let checks = all.len() as f64;
+        Ok(Seen {
+            checks,
+            per_second: checks / begun.elapsed().as_secs_f64(),
             p99_micros: all.value_at_quantile(0.99) as f64 / 1e3,
         })
     })

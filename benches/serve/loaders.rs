@@ -25,15 +25,36 @@ pub(crate) enum Load {
     Resp { pipeline: usize },
 }
 
-/// Checks a second, and the time within which 99 of 100 requests were answered.
+/// What a loader saw, and what it cost the service.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Speed {
+    /// Checks.
+    pub(crate) per_second: f64,
+    /// The time within which 99 of 100 requests were answered.
+    pub(crate) p99_micros: f64,
+    /// Of the service for a check: loaders differ in how much of a core they leave to it, which does not change this.
+    pub(crate) processor_micros: f64,
+}
+
+/// What a loader saw.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seen {
     pub(crate) per_second: f64,
     pub(crate) p99_micros: f64,
+    /// So many in all.
+    pub(crate) checks: f64,
 }
 
 impl Load {
     pub(crate) fn run(self, service: &Service, turn: Duration) -> Outcome<Speed> {
+        let before = service.processor_time()?;
+        let seen = self.ask(service, turn)?;
+        let taken = service.processor_time()?.saturating_sub(before);
+        let processor_micros = taken.as_secs_f64() * 1e6 / seen.checks;
+        Ok(Speed { per_second: seen.per_second, p99_micros: seen.p99_micros, processor_micros })
+    }
+
+    fn ask(self, service: &Service, turn: Duration) -> Outcome<Seen> {
         match (self, service.contender) {
             (Load::Http, Contender::Tollgate) => {
                 let body = format!(r#"{{"key":"user:1","rate":{PLENTY},"interval":1}}"#);
@@ -49,9 +70,10 @@ impl Load {
                 let keys: Vec<_> = (0..BATCH).map(|number| format!("\"user:{number}\"")).collect();
                 let body = format!(r#"{{"keys":[{}],"rate":{PLENTY},"interval":1}}"#, keys.join(","));
                 let url = format!("http://{}/check/batch", service.http);
-                let Speed { per_second, p99_micros } = wrk(&url, &body, BATCH_CONNECTIONS, turn)?;
+                let seen = wrk(&url, &body, BATCH_CONNECTIONS, turn)?;
                 #[expect(clippy::cast_precision_loss, reason = "a thousand")]
-                Ok(Speed { per_second: per_second * BATCH as f64, p99_micros })
+                let each = BATCH as f64;
+                Ok(Seen { per_second: seen.per_second * each, checks: seen.checks * each, ..seen })
             }
             (Load::Batch, Contender::Throttlecrab) => Err("has none".into()),
             (Load::Grpc, _) => grpc::run(service, turn),
@@ -61,7 +83,7 @@ impl Load {
 }
 
 /// `POST`s the same body again and again.
-fn wrk(url: &str, body: &str, connections: usize, turn: Duration) -> Outcome<Speed> {
+fn wrk(url: &str, body: &str, connections: usize, turn: Duration) -> Outcome<Seen> {
     let mut script = String::from("wrk.method = 'POST'\nwrk.headers['Content-Type'] = 'application/json'\n");
     writeln!(script, "wrk.body = '{body}'")?;
     let file = tempfile::NamedTempFile::with_suffix(".lua")?;
@@ -89,7 +111,11 @@ fn wrk(url: &str, body: &str, connections: usize, turn: Duration) -> Outcome<Spe
         let value = told.lines().find_map(|line| line.trim().strip_prefix(name));
         value.map(str::trim).ok_or_else(|| format!("wrk says no {name}: {told}"))
     };
-    Ok(Speed { per_second: field("Requests/sec:")?.parse()?, p99_micros: micros(field("99%")?)? })
+    // "541234 requests in 8.00s, 1.23MB read"
+    let total =
+        told.lines().find_map(|line| line.trim().split_once(" requests in ")).ok_or("wrk counts nothing")?;
+    let per_second = field("Requests/sec:")?.parse()?;
+    Ok(Seen { per_second, p99_micros: micros(field("99%")?)?, checks: total.0.parse()? })
 }
 
 /// `1.23ms`, as wrk writes it.
@@ -102,7 +128,7 @@ fn micros(time: &str) -> Outcome<f64> {
     Err(format!("not a time: {time}").into())
 }
 
-fn redis_benchmark(service: &Service, pipeline: usize, turn: Duration) -> Outcome<Speed> {
+fn redis_benchmark(service: &Service, pipeline: usize, turn: Duration) -> Outcome<Seen> {
     let command = match service.contender {
         Contender::Tollgate => "CL.THROTTLE",
         Contender::Throttlecrab => "THROTTLE",
@@ -123,5 +149,7 @@ fn redis_benchmark(service: &Service, pipeline: usize, turn: Duration) -> Outcom
     let [_, p99, _, _, _, _, per_second, ..] = fields[..] else {
         return Err(format!("not what redis-benchmark says: {line}").into());
     };
-    Ok(Speed { per_second: per_second.parse()?, p99_micros: p99.parse::<f64>()? * 1e3 })
+    #[expect(clippy::cast_precision_loss, reason = "figures of a bench")]
+    let checks = requests as f64;
+    Ok(Seen { per_second: per_second.parse()?, p99_micros: p99.parse::<f64>()? * 1e3, checks })
 }

@@ -17,10 +17,10 @@ use common::Outcome;
 use common::options::Options;
 use common::table::{Report, machine};
 use loaders::{Load, Speed};
-use services::{Contender, Service};
+use services::{Contender, Service, Workers};
 
-/// Each with both services: 5 minutes in all.
-const ROUNDS: usize = 3;
+/// Each with both services: 10 minutes in all.
+const ROUNDS: usize = 5;
 const TURN: Duration = Duration::from_secs(8);
 const QUICK_TURN: Duration = Duration::from_secs(1);
 
@@ -42,24 +42,35 @@ fn main() -> Outcome<()> {
         "work",
         "tollgate",
         "99% within",
+        "CPU a check",
         "throttlecrab",
         "99% within",
+        "CPU a check",
         "tollgate / throttlecrab",
         "goal",
     ]);
     let rows = [
-        ("HTTP, 32 connections", Load::Http, "1.2x"),
-        ("gRPC, 32 connections", Load::Grpc, "1.2x"),
-        ("RESP, 32 connections", Load::Resp { pipeline: 1 }, "1.2x"),
-        ("RESP, 32 connections, 64 in a pipeline", Load::Resp { pipeline: PIPELINE }, "500000/s"),
-        ("HTTP, 1 000 keys in a request", Load::Batch, "1000000/s"),
+        ("HTTP, 32 connections", Load::Http, Workers::Default, "1.2x"),
+        ("HTTP, 32 connections, one worker", Load::Http, Workers::One, ""),
+        ("gRPC, 32 connections", Load::Grpc, Workers::Default, "1.2x"),
+        ("gRPC, 32 connections, one worker", Load::Grpc, Workers::One, ""),
+        ("RESP, 32 connections", Load::Resp { pipeline: 1 }, Workers::Default, "1.2x"),
+        ("RESP, 32 connections, one worker", Load::Resp { pipeline: 1 }, Workers::One, ""),
+        (
+            "RESP, 32 connections, 64 in a pipeline",
+            Load::Resp { pipeline: PIPELINE },
+            Workers::Default,
+            "500000/s",
+        ),
+        ("HTTP, 1 000 keys in a request", Load::Batch, Workers::Default, "1000000/s"),
     ];
-    for (name, load, goal) in rows.into_iter().filter(|(name, ..)| options.wants(name)) {
+    for (name, load, workers, goal) in rows.into_iter().filter(|(name, ..)| options.wants(name)) {
         let mut cells = vec![name.to_owned()];
-        let (ours, theirs) = measure(load, rounds, turn);
-        cells.extend(figures(&ours).into_iter().chain(figures(&theirs)));
-        cells.push(match (&ours, &theirs) {
-            (Ok(ours), Ok(theirs)) => format!("{:.2}x", ours.per_second / theirs.per_second),
+        let both = measure(load, workers, rounds, turn);
+        let [ours, theirs] = [&both[0], &both[1]];
+        cells.extend(figures(ours).into_iter().chain(figures(theirs)));
+        cells.push(match (ours, theirs) {
+            (Ok(ours), Ok(theirs)) => ratio(ours, theirs),
             _ => String::new(),
         });
         cells.push(goal.to_owned());
@@ -71,30 +82,52 @@ fn main() -> Outcome<()> {
     report.finish(options.table.as_deref())
 }
 
-/// The median of each, or why there is none.
-fn measure(load: Load, rounds: usize, turn: Duration) -> (Outcome<Speed>, Outcome<Speed>) {
-    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-    for _ in 0..rounds {
-        ours.push(once(Contender::Tollgate, load, turn));
-        theirs.push(once(Contender::Throttlecrab, load, turn));
+/// What each round gave, or why there is none: tollgate's, throttlecrab's.
+fn measure(load: Load, workers: Workers, rounds: usize, turn: Duration) -> [Outcome<Vec<Speed>>; 2] {
+    let mut speeds = [Ok(Vec::new()), Ok(Vec::new())];
+    for round in 0..rounds {
+        // Each round begins with the other one.
+        for turn_of in 0..2 {
+            let which = (round + turn_of) % 2;
+            let contender = [Contender::Tollgate, Contender::Throttlecrab][which];
+            if let Ok(so_far) = &mut speeds[which] {
+                match once(contender, load, workers, turn) {
+                    Ok(speed) => so_far.push(speed),
+                    Err(missing) => speeds[which] = Err(missing),
+                }
+            }
+        }
     }
-    (median(ours), median(theirs))
+    speeds
 }
 
-fn once(contender: Contender, load: Load, turn: Duration) -> Outcome<Speed> {
-    let service = Service::start(contender)?;
-    load.run(&service, turn)
+fn once(contender: Contender, load: Load, workers: Workers, turn: Duration) -> Outcome<Speed> {
+    load.run(&Service::start(contender, workers)?, turn)
 }
 
-fn median(samples: Vec<Outcome<Speed>>) -> Outcome<Speed> {
-    let mut samples: Vec<Speed> = samples.into_iter().collect::<Outcome<_>>()?;
-    samples.sort_by(|one, other| one.per_second.total_cmp(&other.per_second));
-    Ok(samples[samples.len() / 2])
+fn median(figures: impl Iterator<Item = f64>) -> f64 {
+    let mut figures: Vec<_> = figures.collect();
+    figures.sort_by(f64::total_cmp);
+    figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-fn figures(speed: &Outcome<Speed>) -> [String; 2] {
-    match speed {
-        Ok(Speed { per_second, p99_micros }) => [format!("{per_second:.0}/s"), format!("{p99_micros:.0} µs")],
-        Err(missing) => [missing.to_string(), String::new()],
+/// The median of the rounds' ratios: what disturbs a round disturbs both.
+fn ratio(ours: &[Speed], theirs: &[Speed]) -> String {
+    let ratios = ours.iter().zip(theirs).map(|(ours, theirs)| ours.per_second / theirs.per_second);
+    format!("{:.2}x", median(ratios))
+}
+
+/// The medians of checks a second, the time for 99 of 100, and processor time.
+fn figures(speeds: &Outcome<Vec<Speed>>) -> [String; 3] {
+    match speeds {
+        Ok(speeds) => {
+            let of = |figure: fn(&Speed) -> f64| median(speeds.iter().map(figure));
+            [
+                format!("{:.0}/s", of(|speed| speed.per_second)),
+                format!("{:.0} µs", of(|speed| speed.p99_micros)),
+                format!("{:.2} µs", of(|speed| speed.processor_micros)),
+            ]
+        }
+        Err(missing) => [missing.to_string(), String::new(), String::new()],
     }
 }

@@ -6,7 +6,7 @@ use std::net::TcpStream;
 
 use super::common::Outcome;
 use super::common::table::Report;
-use super::services::{Contender, Service};
+use super::services::{Contender, Service, Workers};
 
 /// Requests that are sent before their answers are read.
 const AT_ONCE: usize = 1_000;
@@ -39,7 +39,7 @@ fn megabytes(bytes: u64) -> String {
 
 /// Bytes before, and with so many keys that stay live for a day.
 fn measure(contender: Contender, keys: usize) -> Outcome<[u64; 2]> {
-    let service = Service::start(contender)?;
+    let service = Service::start(contender, Workers::Default)?;
     let first = service.resident_bytes()?;
     let command = match contender {
         Contender::Tollgate => "CL.THROTTLE",

@@ -14,6 +14,15 @@ pub(crate) enum Contender {
     Throttlecrab,
 }
 
+/// How many threads a service answers with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Workers {
+    /// As many as it thinks right: both have one a core.
+    Default,
+    /// One, so that the loader has a core for itself.
+    One,
+}
+
 /// A running service. It is killed when this is dropped.
 pub(crate) struct Service {
     child: Child,
@@ -26,8 +35,11 @@ pub(crate) struct Service {
 /// A service that does not listen by then does not start.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Of all builds of Linux for this machine, whatever its timer does (`getconf CLK_TCK` is 100).
+const MILLIS_A_TICK: u64 = 10;
+
 impl Service {
-    pub(crate) fn start(contender: Contender) -> Outcome<Service> {
+    pub(crate) fn start(contender: Contender, workers: Workers) -> Outcome<Service> {
         let [http, resp, grpc] = [free_address()?, free_address()?, free_address()?];
         let (mut command, grpc) = match contender {
             Contender::Tollgate => {
@@ -41,6 +53,9 @@ impl Service {
                     "--resp",
                     &resp.to_string(),
                 ]);
+                if workers == Workers::One {
+                    command.args(["--workers", "1"]);
+                }
                 (command, http)
             }
             Contender::Throttlecrab => {
@@ -48,6 +63,10 @@ impl Service {
                     std::env::var("THROTTLECRAB_SERVER").unwrap_or_else(|_| "throttlecrab-server".to_owned());
                 let mut command = Command::new(program);
                 command.args(["--log-level", "error"]);
+                if workers == Workers::One {
+                    // It has no setting for this; tokio, which it runs on, does.
+                    command.env("TOKIO_WORKER_THREADS", "1");
+                }
                 for (protocol, address) in [("http", http), ("redis", resp), ("grpc", grpc)] {
                     command.arg(format!("--{protocol}")).arg(format!("--{protocol}-host=127.0.0.1"));
                     command.arg(format!("--{protocol}-port={}", address.port()));
@@ -73,6 +92,16 @@ impl Service {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
         Ok(line.trim().trim_end_matches(" kB").parse::<u64>()? * 1024)
+    }
+
+    /// Processor time that it has taken so far, its own and the kernel's for it.
+    pub(crate) fn processor_time(&self) -> Outcome<Duration> {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
+        // The name before it, in brackets, may have blanks in it.
+        let after_name = stat.rsplit(')').next().unwrap_or_default();
+        let ticks: u64 =
+            after_name.split_whitespace().skip(11).take(2).map(str::parse::<u64>).sum::<Result<_, _>>()?;
+        Ok(Duration::from_millis(ticks * MILLIS_A_TICK))
     }
 }
 
