@@ -67,8 +67,10 @@ fn ask(set: &PolicySet, user: &str) {
     let verdict = set.check(&Attributes::new().user(user).route("/export"));
     if verdict.is_allowed() {
         println!("  {user}: go on, {} left", verdict.remaining());
+    } else if let Some(wait) = verdict.retry_after() {
+        println!("  {user}: retry in {wait:.0?}");
     } else {
-        println!("  {user}: retry in {:?}", verdict.retry_after());
+        println!("  {user}: never");
     }
 }
 
