@@ -11,6 +11,7 @@ mod check_all_ends;
 mod every_caller;
 mod extremes;
 mod flood;
+mod keys;
 mod laws;
 #[path = "../model/mod.rs"]
 mod model;
