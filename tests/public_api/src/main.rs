@@ -71,7 +71,14 @@ fn json(features: &[&str]) -> Outcome<PathBuf> {
     if json.exists() {
         fs::remove_file(&json)?;
     }
-    let status = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    // What `cargo run` tells of this package: to the build scripts of others it would be a change.
+    for (name, _) in env::vars_os() {
+        if ["CARGO_MANIFEST_", "CARGO_PKG_"].iter().any(|prefix| name.to_string_lossy().starts_with(prefix)) {
+            cargo.env_remove(name);
+        }
+    }
+    let status = cargo
         .current_dir(&root)
         .env("RUSTDOC", Path::new(HERE).join("rustdoc"))
         .args(["rustdoc", "--locked", "--quiet", "--lib", "--target-dir"])
