@@ -59,6 +59,7 @@ pub(crate) use turns::{Turn, Turns};
 
 use std::fmt;
 use std::hash::{BuildHasher, Hash};
+use std::panic::{RefUnwindSafe, UnwindSafe};
 
 use crate::algorithm::Gcra;
 use crate::build_error::BuildError;
@@ -307,6 +308,10 @@ impl<A: Engine, S> Limiter<A, S> {
         denied.at_place(spread::next_place(self.retry_spread))
     }
 }
+
+// Of what a call runs, only the key's `Hash` may panic (algorithms may not, by their laws), and it has ended before anything is touched.
+impl<A: Engine, S> UnwindSafe for Limiter<A, S> {}
+impl<A: Engine, S> RefUnwindSafe for Limiter<A, S> {}
 
 impl<A: Engine + fmt::Debug, S> fmt::Debug for Limiter<A, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

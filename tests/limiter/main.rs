@@ -9,6 +9,7 @@
 mod at_capacity;
 mod check_all_ends;
 mod every_caller;
+mod every_type;
 mod extremes;
 mod flood;
 mod keys;

@@ -1,0 +1,57 @@
+//! The counts that are kept in `counts.toml`, a table for each toolchain and architecture.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::fs;
+use std::process::Command;
+
+use crate::Outcome;
+
+const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/counts.toml");
+
+/// The head of the file, which is written as a whole.
+const HEAD: &str = "# Instructions for each row, by compiler and architecture. Written by:\n\
+                    # cargo bench -p tollgate-instructions -- --keep\n\n";
+
+/// A row's name and its count.
+pub(crate) type Counts = BTreeMap<String, f64>;
+
+pub(crate) struct Kept {
+    toolchain: String,
+    all: BTreeMap<String, Counts>,
+}
+
+impl Kept {
+    pub(crate) fn read() -> Outcome<Kept> {
+        let text = fs::read_to_string(FILE).map_err(|error| format!("{FILE} cannot be read: {error}"))?;
+        let all = toml::from_str(&text).map_err(|error| format!("{FILE}: {error}"))?;
+        Ok(Kept { toolchain: toolchain()?, all })
+    }
+
+    /// Under what the counts of this machine are kept.
+    pub(crate) fn toolchain(&self) -> &str {
+        &self.toolchain
+    }
+
+    /// What is kept for this toolchain.
+    pub(crate) fn counts(&self) -> Option<&Counts> {
+        self.all.get(&self.toolchain)
+    }
+
+    /// Takes these instead, and leaves those of other toolchains as they are.
+    pub(crate) fn keep(&mut self, counts: Counts) -> Outcome<()> {
+        self.all.insert(self.toolchain.clone(), counts);
+        let text = format!("{HEAD}{}", toml::to_string(&self.all)?);
+        fs::write(FILE, text).map_err(|error| format!("{FILE} cannot be written: {error}").into())
+    }
+}
+
+/// Another compiler or another architecture makes other instructions of the same source.
+fn toolchain() -> Outcome<String> {
+    let said =
+        Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into())).arg("--version").output()?;
+    let said = String::from_utf8(said.stdout)?;
+    // "rustc 1.95.0 (59807616e 2026-04-14)"
+    let version = said.split(" (").next().unwrap_or(&said).trim();
+    Ok(format!("{version} {}", env::consts::ARCH))
+}
