@@ -39,10 +39,8 @@ impl Picture {
     pub fn svg(&self) -> Result<String, Box<dyn Error>> {
         let mut svg = String::new();
         self.draw(&mut svg)?;
-        let opening = format!(
-            r#"<svg role="img" aria-label="{}" style="max-width: 100%; height: auto" "#,
-            self.title
-        );
+        let opening =
+            format!(r#"<svg role="img" aria-label="{}" style="max-width: 100%; height: auto" "#, self.title);
         let themed = svg.replace(TEXT_IN_SVG, "currentColor").replacen("<svg ", &opening, 1);
         Ok(themed)
     }
@@ -93,7 +91,10 @@ impl Picture {
     }
 
     /// What each colour means, once.
-    fn legend<D: DrawingBackend>(&self, head: &DrawingArea<D, plotters::coord::Shift>) -> Result<(), Box<dyn Error>>
+    fn legend<D: DrawingBackend>(
+        &self,
+        head: &DrawingArea<D, plotters::coord::Shift>,
+    ) -> Result<(), Box<dyn Error>>
     where
         D::ErrorType: 'static,
     {

@@ -65,7 +65,10 @@ pub fn pictures() -> Result<Vec<Picture>, BuildError> {
         self::picture(
             "per_call",
             "PerCall: 5/s and 10/s in one limiter",
-            &[per_call("free, in the last second", FREE, 9)?, per_call("paid, in the last second", PAID, 19)?],
+            &[
+                per_call("free, in the last second", FREE, 9)?,
+                per_call("paid, in the last second", PAID, 19)?,
+            ],
         ),
     ])
 }
