@@ -22,7 +22,7 @@ const SAMPLE: Duration = Duration::from_millis(200);
 const TOP: f64 = 100.0;
 
 /// All pictures of concurrency limits.
-pub fn pictures() -> Result<Vec<Picture>, Box<dyn Error>> {
+pub(crate) fn pictures() -> Result<Vec<Picture>, Box<dyn Error>> {
     Ok(vec![
         fixed(),
         adaptive("aimd", "Aimd: twice the load for 20 s, timeout 300 ms", Aimd::new().timeout(3 * SERVICE))?,
@@ -60,7 +60,7 @@ fn offer<P>(
     finish: impl Fn(P),
     standing: impl Fn() -> (usize, usize),
 ) -> Vec<Sample> {
-    let (mut server, mut samples) = (VecDeque::<(Duration, P)>::new(), Vec::new());
+    let (mut server, mut samples) = (VecDeque::<(Duration, P)>::new(), Vec::<Sample>::new());
     // The last of so many that began before is done when a worker is free for the next.
     let mut ends = VecDeque::from(vec![Duration::ZERO; WORKERS]);
     let mut now = Duration::ZERO;

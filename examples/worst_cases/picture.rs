@@ -5,38 +5,38 @@ use std::error::Error;
 use plotters::prelude::*;
 
 /// Seconds, and a number.
-pub type Point = (f64, f64);
+pub(crate) type Point = (f64, f64);
 
 const SIZE: (u32, u32) = (720, 250);
 /// Of the colours of Okabe and Ito, which the colour-blind can tell apart, those that show on white and on black.
-pub const BLUE: RGBColor = RGBColor(58, 150, 210);
-pub const GREEN: RGBColor = RGBColor(0, 158, 115);
-pub const ORANGE: RGBColor = RGBColor(213, 94, 0);
+pub(crate) const BLUE: RGBColor = RGBColor(58, 150, 210);
+pub(crate) const GREEN: RGBColor = RGBColor(0, 158, 115);
+pub(crate) const ORANGE: RGBColor = RGBColor(213, 94, 0);
 /// Stands for the colour of the page's text, which only the page knows.
 const TEXT: RGBColor = RGBColor(1, 2, 3);
 const TEXT_IN_SVG: &str = "#010203";
 
-pub enum Mark {
+pub(crate) enum Mark {
     Area { label: &'static str, color: RGBColor, points: Vec<Point> },
     Curve { label: &'static str, color: RGBColor, points: Vec<Point> },
     Stems { label: &'static str, points: Vec<Point> },
     Level { label: &'static str, color: RGBColor, at: f64 },
 }
 
-pub struct Picture {
+pub(crate) struct Picture {
     /// Of its file.
-    pub name: &'static str,
-    pub title: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) title: &'static str,
     /// Where the time ends.
-    pub seconds: f64,
+    pub(crate) seconds: f64,
     /// Where the numbers end.
-    pub top: f64,
-    pub marks: Vec<Mark>,
+    pub(crate) top: f64,
+    pub(crate) marks: Vec<Mark>,
 }
 
 impl Picture {
     /// The text of the picture, as an element that HTML may contain: without a blank line, at which Markdown would end it.
-    pub fn svg(&self) -> Result<String, Box<dyn Error>> {
+    pub(crate) fn svg(&self) -> Result<String, Box<dyn Error>> {
         let mut svg = String::new();
         self.draw(&mut svg)?;
         let opening =
@@ -48,7 +48,7 @@ impl Picture {
     fn draw(&self, svg: &mut String) -> Result<(), Box<dyn Error>> {
         let root = SVGBackend::with_string(svg, SIZE).into_drawing_area();
         let (head, body) = root.split_vertically(46);
-        head.draw(&Text::new(self.title, (44, 4), ("sans-serif", 17).into_font().color(&TEXT)))?;
+        head.draw(&Text::new(self.title, (44, 4), ("sans-serif", 20).into_font().color(&TEXT)))?;
         let mut chart = ChartBuilder::on(&body)
             .x_label_area_size(26)
             .y_label_area_size(40)
@@ -59,7 +59,7 @@ impl Picture {
             .configure_mesh()
             .disable_mesh()
             .axis_style(TEXT.mix(0.5))
-            .label_style(("sans-serif", 13).into_font().color(&TEXT))
+            .label_style(("sans-serif", 16).into_font().color(&TEXT))
             .x_label_formatter(&|seconds| format!("{seconds} s"))
             .y_label_formatter(&|number| number.to_string())
             .y_labels(6)
@@ -113,8 +113,8 @@ impl Picture {
         for (place, (label, color)) in (0..).zip(entries) {
             let left = 44 + place * 210;
             head.draw(&Rectangle::new([(left, 30), (left + 14, 40)], color.filled()))?;
-            let font = ("sans-serif", 13).into_font().color(&TEXT);
-            head.draw(&Text::new(label, (left + 20, 28), font))?;
+            let font = ("sans-serif", 16).into_font().color(&TEXT);
+            head.draw(&Text::new(label, (left + 20, 29), font))?;
         }
         Ok(())
     }

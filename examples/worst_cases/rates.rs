@@ -28,7 +28,7 @@ struct Caller {
 }
 
 /// All pictures of rate algorithms.
-pub fn pictures() -> Result<Vec<Picture>, BuildError> {
+pub(crate) fn pictures() -> Result<Vec<Picture>, BuildError> {
     let second = Duration::from_millis(WINDOW);
     let any = |allowed: Allowed| allowed.delay();
     let picture = |name, title, worst, gone| {
@@ -88,10 +88,15 @@ fn greedy<A: Engine>(
     for now in BEGIN..END {
         hand.set(Duration::from_millis(now));
         while let Some(delay) = ask(&limiter) {
-            gone.push(now + u64::try_from(delay.as_millis()).unwrap_or(u64::MAX));
+            gone.push(now + millis(delay));
         }
     }
     Ok(gone)
+}
+
+/// To the nearest millisecond: a slot may come a unit of the axis early, below 10 ns.
+fn millis(delay: Duration) -> u64 {
+    u64::try_from((delay + Duration::from_micros(500)).as_millis()).unwrap_or(u64::MAX)
 }
 
 fn picture(name: &'static str, title: &'static str, callers: &[Caller]) -> Picture {

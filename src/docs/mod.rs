@@ -2,7 +2,7 @@
 //!
 //! | you want to know | read |
 //! |---|---|
-//! | which limit, for whom, and what to do when it is three in the morning | [`choosing`] |
+//! | which limit, for whom, and what to do when it is two in the morning | [`choosing`] |
 //! | what each algorithm promises, with a picture | [`algorithms`] |
 //! | how to come from governor or tower_governor | [`migration`] |
 //! | whether something else suits you better | [`comparison`] |
