@@ -39,8 +39,10 @@ impl Picture {
     pub(crate) fn svg(&self) -> Result<String, Box<dyn Error>> {
         let mut svg = String::new();
         self.draw(&mut svg)?;
-        let opening =
-            format!(r#"<svg role="img" aria-label="{}" style="max-width: 100%; height: auto" "#, self.title);
+        let opening = format!(
+            r#"<svg role="img" aria-label="{}" style="display: block; max-width: 100%; height: auto" "#,
+            self.title
+        );
         let themed = svg.replace(TEXT_IN_SVG, "currentColor").replacen("<svg ", &opening, 1);
         Ok(themed)
     }
