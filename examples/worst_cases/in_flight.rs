@@ -35,7 +35,7 @@ fn fixed() -> Picture {
     let limit = ConcurrencyLimit::new(2 * WORKERS);
     let standing = || (limit.max(), limit.in_flight());
     let samples = offer(&hand, || limit.try_acquire().ok(), drop, standing);
-    picture("fixed", "ConcurrencyLimit of 40: twice the load for 20 s", samples)
+    picture("fixed", "ConcurrencyLimit of 40: twice the load for 20 s", &samples)
 }
 
 fn adaptive<R: LimitRule + 'static>(
@@ -47,7 +47,7 @@ fn adaptive<R: LimitRule + 'static>(
     let limit = AdaptiveConcurrency::builder(rule).min(2).clock(clock).build()?;
     let finish = |permit: tollgate::concurrency::AdaptivePermit<'_>| permit.finish(Outcome::Success);
     let standing = || (limit.limit(), limit.in_flight());
-    Ok(picture(name, title, offer(&hand, || limit.try_acquire().ok(), finish, standing)))
+    Ok(picture(name, title, &offer(&hand, || limit.try_acquire().ok(), finish, standing)))
 }
 
 /// The limit and how many are in flight, at the time of a sample.
@@ -89,7 +89,7 @@ fn offer<P>(
     samples
 }
 
-fn picture(name: &'static str, title: &'static str, samples: Vec<Sample>) -> Picture {
+fn picture(name: &'static str, title: &'static str, samples: &[Sample]) -> Picture {
     let points = |number: fn(&Sample) -> usize| {
         samples.iter().map(|sample| (sample.0.as_secs_f64(), real(number(sample)))).collect::<Vec<Point>>()
     };
