@@ -233,6 +233,8 @@ impl fmt::Debug for GlobalBuilder {
 }
 
 /// Why a shared limit could not be built. The message names the value and says what to change.
+///
+/// [`GlobalBuilder::build`] tells one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum GlobalBuildError {

@@ -11,6 +11,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 use crate::quota::{Excerpt, Quota, QuotaError};
 
 /// The rule by which a limit counts.
+///
+/// For an example see [`Limit`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
