@@ -12,6 +12,14 @@ use crate::snapshot_error::SnapshotError;
 pub(crate) const MOST_KEYS: u64 = 1 << 32;
 
 /// Why a limiter could not be built, or its limit not be changed. The message names the value and says what to change.
+///
+/// ```
+/// use std::time::Duration;
+/// use tollgate::{BuildError, Limiter, SlidingWindow};
+///
+/// let error = Limiter::with(SlidingWindow::new(20_000, Duration::from_secs(1))).unwrap_err();
+/// assert_eq!(error, BuildError::LimitTooLarge { limit: 20_000, max: 16_383 });
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BuildError {

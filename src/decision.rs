@@ -247,6 +247,16 @@ common_figures!(Denied);
 common_figures!(Status);
 
 /// The check passed; the tokens are spent.
+///
+/// ```
+/// use tollgate::{Limiter, Quota};
+///
+/// let limiter = Limiter::new(Quota::per_hour(10));
+/// let allowed = limiter.check_n("alice", 3)?;
+/// assert_eq!((allowed.limit(), allowed.remaining()), (10, 7));
+/// assert!(allowed.delay().is_zero()); // only a `LeakyBucket` asks to wait
+/// # Ok::<(), tollgate::Denied>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[must_use]
 pub struct Allowed {
@@ -281,6 +291,8 @@ impl Allowed {
 const NO_ROOM: u64 = u64::MAX;
 
 /// The check did not pass; nothing was spent, nothing changed.
+///
+/// When to come back, with an example: [`retry_after`](Denied::retry_after).
 #[derive(Clone, Copy, Debug)]
 pub struct Denied {
     figures: Figures,
@@ -382,6 +394,8 @@ impl fmt::Display for Denied {
 impl std::error::Error for Denied {}
 
 /// Where a key stands. Looking spends nothing.
+///
+/// It is what [`Limiter::peek`](crate::Limiter::peek) and [`charge`](crate::Limiter::charge) tell, where its examples are.
 #[derive(Clone, Copy, Debug)]
 pub struct Status {
     figures: Figures,

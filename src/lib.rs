@@ -35,7 +35,7 @@
 //! | counts, events, and who is refused most | [`observe`] |
 //! | an algorithm of your own | [`Algorithm`] |
 //! | whether it keeps the laws | [`testing`] |
-//! | how it works, how fast it is, where it ends | [`docs`] |
+//! | choosing a limit, coming from governor, pictures of the algorithms, how it works and where it ends | [`docs`] |
 //!
 //! # Features
 //!

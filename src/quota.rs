@@ -283,6 +283,14 @@ impl fmt::Debug for Excerpt {
 }
 
 /// Why a quota was refused. The message names the value and says what to change.
+///
+/// ```
+/// use tollgate::{Quota, QuotaError};
+///
+/// let error = "100/dya".parse::<Quota>().unwrap_err();
+/// assert!(error.to_string().contains("the period's unit must be one of"));
+/// assert!(matches!(Quota::new(1, std::time::Duration::ZERO), Err(QuotaError::Period { .. })));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum QuotaError {

@@ -20,6 +20,7 @@ use crate::decision::{Figures, interval};
 ///
 /// **Worst case** in any half-open window of length W as long as a window: `2 × limit`, reached by whoever spends all at the end of one
 /// window and all at the beginning of the next. In general `limit × (⌈W / window⌉ + 1)`.
+/// (A [picture](crate::docs::algorithms#fixedwindow) of it.)
 ///
 /// **Cost**: O(1), a few nanoseconds.
 ///

@@ -14,6 +14,7 @@ use crate::quota::{Quota, QuotaError};
 /// **Worst case** in any half-open window of length W: `capacity + rate × W` tokens, with W measured to one unit of the axis
 /// (below 10 ns, see Exactness). With a burst equal to the count L that is 2L − 1 in one period (a full burst, then the
 /// refill); with `burst(1)` it is L.
+/// (A [picture](crate::docs::algorithms#gcra) of it.)
 ///
 /// **Cost**: O(1), a few nanoseconds.
 ///

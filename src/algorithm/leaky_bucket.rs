@@ -17,6 +17,7 @@ use crate::quota::Quota;
 /// **Worst case** in any half-open window of length W, at the times when requests go: one per interval, so `⌈W / interval⌉` of cost 1. When
 /// they are *admitted* (before their delay) it is `queue + 1 + rate × W`. W is measured to one unit of the axis (below 10 ns). A
 /// [`refund`](crate::Limiter::refund) gives back the last place: refund only the request that was admitted last, or two go at once.
+/// (A [picture](crate::docs::algorithms#leakybucket) of it.)
 ///
 /// **Cost**: O(1), a few nanoseconds.
 ///

@@ -23,6 +23,7 @@ use crate::quota::Quota;
 /// **Worst case** in any half-open window of length W: `capacity + rate × W` as [`Gcra`](crate::Gcra), with each call's quota. Where a
 /// token's interval is not a whole number of nanoseconds, W counts as up to `capacity` ns longer, but by less than makes a whole
 /// token more; above 10⁹ tokens a second, by up to 1 ns.
+/// (A [picture](crate::docs::algorithms#percall) of it.)
 ///
 /// **Cost**: O(1). A division of 64 bits for each call, some more where a token's interval is not whole.
 ///

@@ -20,6 +20,7 @@ use crate::quota::MAX_PERIOD_NANOS;
 /// that one's.
 ///
 /// **Worst case** in any half-open window of length W as long as a window: exactly `limit`. In general `limit × ⌈W / window⌉`.
+/// (A [picture](crate::docs::algorithms#slidinglog) of it.)
 ///
 /// **Cost**: O(log n) for n times in the list, under a lock that is shared with some of the other keys; a list is copied when it grows to twice its
 /// size.

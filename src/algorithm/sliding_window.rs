@@ -21,6 +21,7 @@ use crate::decision::{Figures, interval};
 ///
 /// **Worst case** in any half-open window of length W as long as a window: `2 × limit - 1`, reached by an adversary who spends all at the very
 /// end of one window and then one by one as the weight goes down. Traffic that is even within a window stays within the limit.
+/// (A [picture](crate::docs::algorithms#slidingwindow) of it.)
 ///
 /// **Cost**: O(1), a few nanoseconds.
 ///

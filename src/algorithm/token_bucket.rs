@@ -17,6 +17,7 @@ use crate::quota::{MAX_CAPACITY, Quota, QuotaError};
 ///
 /// **Worst case** in any half-open window of length W: evenly `capacity + tokens × W / every`; at once
 /// `capacity + tokens × ⌈W / every⌉`, reached by whoever empties the bucket just before a refill.
+/// (A [picture](crate::docs::algorithms#tokenbucket) of it.)
 ///
 /// **Cost**: O(1), a few nanoseconds.
 ///

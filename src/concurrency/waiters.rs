@@ -10,6 +10,8 @@ use super::places::{ONE, Places, Seen, WAITING};
 use crate::sync::{Mutex, Ordering};
 
 /// Which of several that wait goes first.
+///
+/// [`QueueBuilder::order`](super::QueueBuilder::order) takes one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Order {

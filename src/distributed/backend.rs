@@ -15,6 +15,8 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 ///
 /// It is asked for several operations at once, and answers each for itself: a batch never fails as a whole for the sake
 /// of one of them.
+///
+/// `examples/custom_backend.rs` implements it, and [`BackendConformance`](crate::testing::BackendConformance) checks that it was done right.
 pub trait Backend: fmt::Debug + Send + Sync + 'static {
     /// Carries out the operations, each wholly or not at all, and answers in their order: as many answers as operations.
     ///

@@ -5,6 +5,13 @@ use std::time::Duration;
 use super::reply::Standing;
 
 /// Who made a decision.
+///
+/// ```
+/// use tollgate::distributed::Source;
+///
+/// let failures: Vec<_> = Source::ALL.into_iter().filter(|source| source.is_failure()).map(Source::as_str).collect();
+/// assert_eq!(failures, ["fallback", "fail_open", "fail_closed"]);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Source {
@@ -54,6 +61,8 @@ impl Source {
 }
 
 /// What a shared limit answers.
+///
+/// [`GlobalLimiter::check`](super::GlobalLimiter::check) gives one; for an example see [`GlobalLimiter`](super::GlobalLimiter).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct GlobalDecision {

@@ -9,6 +9,8 @@ use std::time::Duration;
 /// | `Open` | everything | nothing |
 /// | `Closed` | nothing | everything |
 /// | `Local` | nothing if all nodes are cut off; r·Σσ·T for those that are, if others are not | what is beyond this node's share |
+///
+/// For an example, an outage and all, see [the module](super#when-the-store-is-away).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FailurePolicy {

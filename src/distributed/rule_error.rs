@@ -8,6 +8,8 @@ use super::rule::Rule;
 use crate::quota::Quota;
 
 /// A rule that no store can count by. The message names the value and says what to change.
+///
+/// [`GlobalBuilder::build`](super::GlobalBuilder::build) tells one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RuleError {

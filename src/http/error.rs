@@ -6,6 +6,12 @@ use std::fmt;
 use super::name::LimitNameError;
 
 /// Why a layer cannot be built; the message says what to change.
+///
+/// ```
+/// use tollgate::http::{LayerError, RateLimitLayer};
+///
+/// assert_eq!(RateLimitLayer::builder().build().unwrap_err(), LayerError::NoLimit);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LayerError {

@@ -8,6 +8,16 @@ use http::{Extensions, HeaderMap, Method, Request, Uri};
 use super::peer;
 
 /// All of a request but its body, borrowed: what keys, costs and skip rules are worked out from.
+///
+/// ```
+/// use tollgate::http::Head;
+///
+/// let request = http::Request::post("/cards?draft=1").header("x-customer", "acme").body(())?;
+/// let head = Head::of(&request);
+/// assert_eq!((head.method().as_str(), head.path()), ("POST", "/cards"));
+/// assert_eq!(head.headers()["x-customer"], "acme");
+/// # Ok::<(), http::Error>(())
+/// ```
 #[derive(Clone, Copy)]
 pub struct Head<'a> {
     method: &'a Method,
@@ -84,5 +94,13 @@ impl fmt::Debug for Head<'_> {
 }
 
 /// The template of a path, for routers other than axum's: insert it into a request's extensions.
+///
+/// ```
+/// use tollgate::http::{Head, Route};
+///
+/// let mut request = http::Request::new(());
+/// request.extensions_mut().insert(Route("/users/{id}".into()));
+/// assert_eq!(Head::of(&request).route(), Some("/users/{id}"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Route(pub std::sync::Arc<str>);

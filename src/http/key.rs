@@ -12,6 +12,15 @@ use http::header::AUTHORIZATION;
 use super::{ClientAddress, Head, Trouble};
 
 /// What a request is counted under. It hashes as what it holds, so that `limiter.peek("alice")` finds what the middleware has spent for a header `alice`.
+///
+/// ```
+/// use tollgate::http::KeyValue;
+/// use tollgate::{Limiter, Quota};
+///
+/// let limiter = Limiter::new(Quota::per_hour(2));
+/// assert!(limiter.check(&KeyValue::Text("alice".into())).is_ok());
+/// assert_eq!(limiter.peek("alice").remaining(), 1);
+/// ```
 #[derive(Clone)]
 pub enum KeyValue<'a> {
     /// One for all.
@@ -106,6 +115,8 @@ impl From<u64> for KeyValue<'_> {
 }
 
 /// What to do with a request that has no key.
+///
+/// [`Key::or`] takes one; for examples see [`Key`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Missing {

@@ -14,6 +14,8 @@ pub enum Unit {
 }
 
 /// What one of the limits on a request says of it: for header fields, bodies, and whoever finds it in the request's extensions.
+///
+/// A [`Decision`](super::Decision) and a [`Refusal`](super::Refusal) have one for each limit; for an example see there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LimitReport {
     pub(crate) name: Arc<str>,

@@ -140,6 +140,18 @@ impl Held<'_> {
 ///
 /// It is also the guard of the concurrency limits among them: their places are held until it is dropped, finished, settled or cancelled, also by a
 /// panic. What was charged to rate limits stays charged when it is dropped.
+///
+/// ```
+/// use tollgate::concurrency::ConcurrencyLimit;
+/// use tollgate::{Limiter, Quota, check_all};
+///
+/// let tokens = Limiter::new(Quota::per_hour(1_000));
+/// let calls = ConcurrencyLimit::new(2);
+/// let allowed = check_all(&[tokens.on("acme").reserve(300), calls.on()]).unwrap();
+/// assert_eq!((tokens.peek("acme").remaining(), calls.in_flight()), (700, 1));
+/// allowed.settle(120); // the actual cost, and the place is free again
+/// assert_eq!((tokens.peek("acme").remaining(), calls.in_flight()), (880, 0));
+/// ```
 #[derive(Debug)]
 #[must_use = "places in concurrency limits are given back when this is dropped"]
 pub struct AllowedAll<'a> {
@@ -258,6 +270,17 @@ impl Drop for AllowedAll<'_> {
 }
 
 /// Where one of several limits stands.
+///
+/// ```
+/// use tollgate::{Limiter, Quota, check_all};
+///
+/// let (hourly, daily) = (Limiter::new(Quota::per_hour(1)), Limiter::new(Quota::per_day(10)));
+/// let both = [hourly.on("ivan").label("hourly"), daily.on("ivan").label("daily")];
+/// assert!(check_all(&both).is_ok());
+/// let denied = check_all(&both).unwrap_err();
+/// let refusing: Vec<_> = denied.limits().filter(|limit| limit.refuses()).collect();
+/// assert_eq!((refusing.len(), refusing[0].label()), (1, Some("hourly")));
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct LimitStatus {
     index: usize,

@@ -12,6 +12,8 @@ use crate::decision::{Allowed, Denied, Figures};
 use crate::store::Pending;
 
 /// How the work ended that a limit had let through, told to a concurrency limit that adapts.
+///
+/// For an example see [`AdaptiveConcurrency`](crate::concurrency::AdaptiveConcurrency).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Outcome {

@@ -107,6 +107,17 @@ pub struct Limiter<A: Engine = Gcra, S = RandomState> {
 }
 
 /// Numbers about a limiter's memory, from [`Limiter::stats`].
+///
+/// ```
+/// use tollgate::{Limiter, Quota};
+///
+/// let limiter = Limiter::new(Quota::per_hour(10));
+/// assert!(limiter.check("heidi").is_ok());
+/// let stats = limiter.stats();
+/// assert_eq!((stats.keys, stats.forgotten), (1, 0));
+/// limiter.clear();
+/// assert!(limiter.is_empty());
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
@@ -197,6 +208,15 @@ impl<A: Engine, S: BuildHasher> Limiter<A, S> {
     /// # Errors
     ///
     /// [`Denied`] when there are fewer; `retry_after` is `None` when the cost is above the capacity and can never fit.
+    ///
+    /// ```
+    /// use tollgate::{Limiter, Quota};
+    ///
+    /// let limiter = Limiter::new(Quota::per_hour(100));
+    /// assert!(limiter.check_n("upload:frank", 60).is_ok());
+    /// assert!(limiter.check_n("upload:frank", 60).is_err()); // 40 are left, and stay
+    /// assert!(limiter.check_n("upload:frank", 40).is_ok());
+    /// ```
     #[inline(always)]
     pub fn check_n<K: Hash + ?Sized>(&self, key: &K, cost: u64) -> Result<Allowed, Denied> {
         // Before the clock is read: the two then overlap, which is half a nanosecond.
@@ -214,6 +234,10 @@ impl<A: Engine, S: BuildHasher> Limiter<A, S> {
     ///
     /// let limiter = Limiter::new(Quota::per_hour(10));
     /// assert_eq!(limiter.peek("carol").remaining(), 10);
+    /// assert!(limiter.check_n("carol", 10).is_ok());
+    /// let status = limiter.peek("carol");
+    /// assert_eq!((status.limit(), status.remaining()), (10, 0));
+    /// assert!(status.retry_after() < Some(status.reset_after())); // one token, and all of them
     /// ```
     pub fn peek<K: Hash + ?Sized>(&self, key: &K) -> Status {
         // To charge nothing is to look.
@@ -261,6 +285,15 @@ impl<A: Engine, S: BuildHasher> Limiter<A, S> {
     }
 
     /// Forgets what `key` has spent: it is full again. O(1).
+    ///
+    /// ```
+    /// use tollgate::{Limiter, Quota};
+    ///
+    /// let limiter = Limiter::new(Quota::per_hour(1));
+    /// assert!(limiter.check("grace").is_ok() && limiter.check("grace").is_err());
+    /// limiter.reset("grace");
+    /// assert!(limiter.check("grace").is_ok());
+    /// ```
     pub fn reset<K: Hash + ?Sized>(&self, key: &K) {
         self.keys.reset(&self.algorithm, self.timeline.now(), self.hasher.hash_one(key));
     }

@@ -114,6 +114,8 @@ pub trait Observer: Send + Sync {
 }
 
 /// What a decision came to.
+///
+/// For an example see [the module](self).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DecisionOutcome {

@@ -62,6 +62,8 @@ struct Name {
 }
 
 /// A key that was refused, and how often.
+///
+/// [`TopRefused::top`] gives them; for an example see [the module](super).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RefusedKey {

@@ -6,6 +6,8 @@ use std::fmt;
 use super::model::{Policies, Policy};
 
 /// What a change did: which policies came, went or are others now, and which limits had to begin anew. All other limits keep what every key has spent.
+///
+/// [`PolicySet::apply`](super::PolicySet::apply) and its relatives tell one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Change {

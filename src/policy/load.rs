@@ -19,6 +19,8 @@ use super::model::{Limit, Policies};
 use super::validate::validate;
 
 /// Why a file of policies cannot be used: all that is wrong with it.
+///
+/// [`Policies::parse`](super::Policies::parse) and [`Policies::read`](super::Policies::read) tell one.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct FileError {

@@ -25,6 +25,8 @@ pub struct Verdict {
 }
 
 /// Why a request is refused.
+///
+/// For an example see [`Standing`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reason {
@@ -49,6 +51,22 @@ pub struct PolicyMatch<'v> {
 }
 
 /// Where a request stands at one limit of a policy.
+///
+/// ```
+/// use tollgate::policy::{Attributes, Format, Policies, PolicySet, Reason};
+///
+/// const FILE: &str = r#"{"policy": [{"id": "logins", "scope": "user", "limit": "1/h"}]}"#;
+/// let set = PolicySet::new();
+/// set.apply(Policies::parse(FILE, Format::Json)?)?;
+/// let bob = Attributes::new().user("bob");
+/// assert!(set.check(&bob).is_allowed());
+///
+/// let refused = set.check(&bob);
+/// assert_eq!(refused.reason(), Some(Reason::LimitReached));
+/// let standing = refused.binding().expect("a limit refuses");
+/// assert_eq!((standing.name(), standing.limit(), standing.remaining()), ("logins", 1, 0));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Standing<'v> {
     policy: &'v str,

@@ -6,6 +6,8 @@ use std::time::Duration;
 use super::AdaptiveError;
 
 /// What a rule is told about one request that has returned.
+///
+/// For an example see [`LimitRule`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sample {
     /// When it returned, on the limit's clock.

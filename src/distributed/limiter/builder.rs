@@ -23,6 +23,19 @@ use crate::observe::Observer;
 use crate::quota::Quota;
 
 /// How a limit asks its store.
+///
+/// ```
+/// use std::time::Duration;
+/// use tollgate::Quota;
+/// use tollgate::distributed::{GlobalLimiter, LeaseSettings, MemoryBackend, Mode, Rule, SharedStore};
+///
+/// let store = SharedStore::new(MemoryBackend::new());
+/// let hot = GlobalLimiter::builder("hot", Rule::Gcra(Quota::per_second(1_000)), &store)
+///     .mode(Mode::Leased(LeaseSettings::default().life(Duration::from_millis(200))))
+///     .build()?;
+/// # let _ = hot;
+/// # Ok::<(), tollgate::distributed::GlobalBuildError>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Mode {
@@ -220,6 +233,8 @@ impl fmt::Debug for GlobalBuilder {
 }
 
 /// Why a shared limit could not be built. The message names the value and says what to change.
+///
+/// [`GlobalBuilder::build`] tells one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum GlobalBuildError {

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::distributed::decision::{GlobalDecision, Source};
 
 /// What a limiter has decided since it was built, and who did.
+///
+/// [`GlobalLimiter::stats`](crate::distributed::GlobalLimiter::stats) tells them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct GlobalStats {

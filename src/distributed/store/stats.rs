@@ -9,6 +9,8 @@ use crate::distributed::breaker::BreakerState;
 use crate::distributed::reply::Reply;
 
 /// What a store has done since it was made, and how its failure domains are.
+///
+/// [`SharedStore::stats`](crate::distributed::SharedStore::stats) tells them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StoreStats {

@@ -33,6 +33,8 @@ pub struct Attributes<'a> {
 }
 
 /// The value of an attribute.
+///
+/// [`Attributes::with`] takes one.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Value<'a> {

@@ -66,6 +66,8 @@ impl fmt::Display for Conditions {
 ///
 /// In a pattern for `ip` stands an address or a network as `10.0.0.0/8`. In any other, `*` stands for any run of characters, also of none (in a
 /// `route` for one that has no `/`, and `**` for one that may), and `\` takes the meaning from what follows it. Everything else stands for itself.
+///
+/// For an example see [the module](crate::policy), whose policies match by them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Pattern(String);
 

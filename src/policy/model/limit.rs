@@ -11,6 +11,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 use crate::quota::{Excerpt, Quota, QuotaError};
 
 /// The rule by which a limit counts.
+///
+/// For an example see [`Limit`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -58,6 +60,8 @@ impl fmt::Display for AlgorithmName {
 }
 
 /// How much a limit lets through.
+///
+/// For an example see [`Limit`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Amount {
@@ -72,6 +76,15 @@ pub enum Amount {
 }
 
 /// One of the limits of a policy.
+///
+/// ```
+/// use tollgate::Quota;
+/// use tollgate::policy::{AlgorithmName, Amount, Limit};
+///
+/// let per_minute = Limit::new(Amount::Quota(Quota::per_minute(60).burst(10)));
+/// let per_day = Limit::of(AlgorithmName::SlidingLog, Quota::per_day(100));
+/// assert_eq!((per_minute.algorithm, per_day.algorithm), (AlgorithmName::Gcra, AlgorithmName::SlidingLog));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]

@@ -6,6 +6,13 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
 
 /// From 0 to 100, in whole hundredths.
+///
+/// ```
+/// use tollgate::policy::Percent;
+///
+/// let five = Percent::from_hundredths(500);
+/// assert!(five < Percent::ALL);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Percent(u16);
 

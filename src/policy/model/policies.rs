@@ -40,6 +40,8 @@ pub struct Policies {
 }
 
 /// A name for some requests: their attribute `tier`, if they have none.
+///
+/// For an example see [`Policies`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]

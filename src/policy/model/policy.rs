@@ -154,6 +154,8 @@ pub enum Missing {
 }
 
 /// How a backend is asked.
+///
+/// For an example see [the module](crate::policy#backends).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
@@ -166,6 +168,8 @@ pub enum BackendMode {
 }
 
 /// What to do with requests while a backend cannot be asked.
+///
+/// For an example see [the module](crate::policy#backends).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]

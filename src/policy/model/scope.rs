@@ -9,6 +9,14 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 /// By which attributes a policy tells keys apart: each combination of their values is a key of its own. With none, the default, all requests are one
 /// key: in a file `scope = "global"`.
+///
+/// ```
+/// use tollgate::policy::Scope;
+///
+/// let scope = Scope::of(["user", "route"]);
+/// assert_eq!(scope.attributes().collect::<Vec<_>>(), ["user", "route"]);
+/// assert!(Scope::global().is_global());
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Scope(Vec<String>);
 
