@@ -31,11 +31,7 @@ pub(crate) const TRAFFICS: [Traffic; 4] = [
 pub(crate) fn of_traffic(length: Duration) -> Outcome<Vec<Vec<f64>>> {
     let mut lanes = TRAFFICS.iter().map(Lane::new).collect::<Outcome<Vec<_>>>()?;
     let start = Instant::now();
-    loop {
-        let Some(lane) = lanes.iter_mut().min_by_key(|lane| lane.next) else { break };
-        if lane.next >= length {
-            break;
-        }
+    while let Some(lane) = lanes.iter_mut().min_by_key(|lane| lane.next).filter(|lane| lane.next < length) {
         std::thread::sleep(lane.next.saturating_sub(start.elapsed()));
         for _ in 0..lane.traffic.at_once {
             lane.ask(start);

@@ -124,6 +124,6 @@ fn admitted(options: &Options, report: &mut Report) -> Outcome<()> {
 fn who(report: &mut Report) {
     report.head(&["peer", "version", "algorithm", "how it is used, and what it cannot do"]);
     for peer in &PEERS {
-        report.row(&[peer.name, peer.version, peer.algorithm, peer.note]);
+        report.row(&[peer.name, peer.version(), peer.algorithm, peer.note]);
     }
 }

@@ -11,7 +11,6 @@ use crate::subjects::{
 /// A limiter of the comparison.
 pub(crate) struct Peer {
     pub(crate) name: &'static str,
-    pub(crate) version: &'static str,
     pub(crate) algorithm: &'static str,
     /// How it is used, and what it cannot do.
     pub(crate) note: &'static str,
@@ -19,25 +18,31 @@ pub(crate) struct Peer {
     pub(crate) keyed: bool,
 }
 
+impl Peer {
+    /// The version that was measured. Empty where there is no such package.
+    pub(crate) fn version(&self) -> &'static str {
+        let entry = format!("name = \"{}\"\nversion = \"", self.name);
+        let rest = include_str!("../Cargo.lock").split_once(&entry).map_or("", |(_, rest)| rest);
+        rest.split('"').next().unwrap_or_default()
+    }
+}
+
 /// In the order of the tables: what is compared with the others comes first, who has no keys last.
 pub(crate) const PEERS: [Peer; 11] = [
     Peer {
         name: "tollgate",
-        version: "this one",
         algorithm: "GCRA",
         note: "`Limiter::check`, defaults; `max_keys` bounds its memory",
         keyed: true,
     },
     Peer {
         name: "governor",
-        version: "0.10.4",
         algorithm: "GCRA",
         note: "`RateLimiter::dashmap`, defaults; keeps idle keys until it is told to drop them",
         keyed: true,
     },
     Peer {
         name: "mutex map",
-        version: "none",
         algorithm: "GCRA",
         note: "`parking_lot::Mutex<HashMap<String, u64>>`, ahash, quanta: what one writes first; keeps idle keys until \
                it is told to drop them",
@@ -45,38 +50,33 @@ pub(crate) const PEERS: [Peer; 11] = [
     },
     Peer {
         name: "throttlecrab",
-        version: "0.4.40",
         algorithm: "GCRA",
         note: "`RateLimiter<AdaptiveStore>` in a `Mutex`, as its documentation has it for threads",
         keyed: true,
     },
     Peer {
         name: "gcra",
-        version: "0.6.0",
         algorithm: "GCRA",
         note: "`RateLimiter::check` takes the key by value, and its clone is a part of the time; `async`, but never \
                waits, so it is polled once (`now_or_never`); a burst is always what one period brings; reserves room \
-               for all keys when it is built",
+               for all keys when it is built, so its table never grows; keeps idle keys until it is told to drop them",
         keyed: true,
     },
     Peer {
         name: "rate-net",
-        version: "2.1.0",
         algorithm: "token bucket",
         note: "`check_bytes`, `Eviction::capacity` bounds its memory",
         keyed: true,
     },
     Peer {
         name: "tokio-rate-limit",
-        version: "0.10.0",
         algorithm: "token bucket",
-        note: "`RateLimiter::check`, which is no longer `async`; no rate below 1/s, so keys that stay live get a token a \
-               second here, and an hour elsewhere; keeps idle keys for ever",
+        note: "`RateLimiter::check`, which is not `async`; no rate below 1/s, so where the others' keys get a token an \
+               hour, its get one a second; keeps idle keys for ever, unless a time to live is set",
         keyed: true,
     },
     Peer {
         name: "trypema",
-        version: "2.2.1",
         algorithm: "sliding window",
         note: "`absolute().inc` of the local provider, in buckets of 10 ms; by its documentation \"best-effort under \
                concurrency\"; no burst beside the window's limit",
@@ -84,22 +84,14 @@ pub(crate) const PEERS: [Peer; 11] = [
     },
     Peer {
         name: "limitador",
-        version: "0.14.0",
         algorithm: "fixed window",
         note: "`check_rate_limited_and_update` on the store in memory; evaluates expressions, and the context it wants \
                for each request is a part of the time; no burst beside the window's limit",
         keyed: true,
     },
-    Peer {
-        name: "ratelimit",
-        version: "2.0.0",
-        algorithm: "token bucket",
-        note: "`try_wait`; no keys",
-        keyed: false,
-    },
+    Peer { name: "ratelimit", algorithm: "token bucket", note: "`try_wait`; no keys", keyed: false },
     Peer {
         name: "leaky-bucket",
-        version: "1.1.2",
         algorithm: "token bucket, filled in steps",
         note: "`try_acquire`, without waiting; no interval below a millisecond; no keys",
         keyed: false,
