@@ -34,12 +34,12 @@ fn main() -> Outcome<()> {
     let mut report = Report::default();
     report.line(&format!("{}; wall time per check over all threads, keys of 24 bytes", machine()));
     let panels = [speed::table(&options, &mut report, 1)?, speed::table(&options, &mut report, 2)?];
-    costs(&options, &mut report)?;
-    admitted(&options, &mut report)?;
-    who(&mut report);
     if let Some(file) = &options.chart {
         chart::draw(file, &panels)?;
     }
+    costs(&options, &mut report)?;
+    admitted(&options, &mut report)?;
+    who(&mut report);
     report.finish(options.table.as_deref())
 }
 
