@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use futures_util::FutureExt as _;
 use limitador::limit::{Context, Limit, Namespace};
 use rate_net::Eviction;
-use throttlecrab::AdaptiveStore;
+use throttlecrab::PeriodicStore;
 use trypema::local::LocalRateLimiterProvider;
 use trypema::{RateLimitDecision, RateLimiterBuilder as _, WindowSize};
 
@@ -31,7 +31,7 @@ fn window(setup: &Setup) -> Duration {
 
 /// `throttlecrab`: "not thread-safe. For concurrent access, wrap it in a mutex".
 pub(crate) struct Throttlecrab {
-    limiter: Mutex<throttlecrab::RateLimiter<AdaptiveStore>>,
+    limiter: Mutex<throttlecrab::RateLimiter<PeriodicStore>>,
     burst: i64,
     count: i64,
     seconds: i64,
@@ -41,7 +41,7 @@ impl Subject<String> for Throttlecrab {
     fn build(setup: &Setup) -> Outcome<Self> {
         let (count, seconds) = per_seconds(setup);
         Ok(Self {
-            limiter: Mutex::new(throttlecrab::RateLimiter::new(AdaptiveStore::new())),
+            limiter: Mutex::new(throttlecrab::RateLimiter::new(PeriodicStore::new())),
             burst: setup.burst.into(),
             count: count.try_into()?,
             seconds: seconds.try_into()?,
