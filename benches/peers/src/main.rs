@@ -1,7 +1,7 @@
 //! Tollgate beside every other rate limiter for Rust: what a check costs, what a key costs, and whether the count is right.
 //! `benches/peers/run` says how it is started.
 //!
-//! Options: `--quick`, `--rows PART` (of a column's name), `--rounds N`, `--table FILE`, `--chart FILE`.
+//! Options: `--quick`, `--rows PART` (of a column's name, `growth` or `accuracy`), `--rounds N`, `--table FILE`, `--chart FILE`.
 
 use std::process::Command;
 use std::time::Duration;
@@ -102,7 +102,7 @@ fn slowest(samples: &[Sample]) -> [String; 2] {
 
 /// What each admits of the same traffic.
 fn admitted(options: &Options, report: &mut Report) -> Outcome<()> {
-    if !options.wants("admitted") {
+    if !options.wants("accuracy") {
         return Ok(());
     }
     let length = Duration::from_secs(if options.quick { 1 } else { 10 });
