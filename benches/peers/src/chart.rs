@@ -20,7 +20,7 @@ const AXIS: u32 = 56;
 const NAMES: u32 = 130;
 const RADIUS: u32 = 6;
 /// Nanoseconds: wide enough for everybody on any machine of today.
-const SPAN: std::ops::Range<f64> = 5.0..10_000.0;
+const SPAN: std::ops::Range<f64> = 5.0..30_000.0;
 
 /// A grey that can be read on white and on black; nothing is drawn below it.
 const TEXT: RGBColor = RGBColor(110, 119, 129);
