@@ -13,6 +13,7 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use common::Outcome;
 use common::clocks::Precise;
 use common::keys;
+use common::memory::{self, POPULATIONS, live_bytes, measured_by};
 use common::options::Options;
 use common::setup::{FORGET_EVERY, SHORT_LIVED, Setup, live};
 use common::subject::{Governor, Key, OneMutex, Shards, Subject, Tollgate};
@@ -20,10 +21,6 @@ use common::table::{Report, machine};
 
 #[global_allocator]
 static HEAP: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
-
-/// In thousands. A table that doubles is at its best just before and at its worst just after, so one size would
-/// show whatever one likes: these cover an octave in even steps, and a second one beside it.
-const POPULATIONS: [usize; 5] = [700, 1_000, 1_400, 2_000, 2_800];
 
 /// The limiters and their keys, as they are called on the command line of the measuring process.
 const ROWS: [&str; 7] = [
@@ -64,7 +61,9 @@ fn per_key(options: &Options, report: &mut Report) -> Outcome<()> {
         let mut heaps = Vec::new();
         for thousands in POPULATIONS {
             let count = thousands * scale;
-            let [heap, resident] = measured_elsewhere(row, count)?;
+            let mut measuring = Command::new(std::env::current_exe()?);
+            measuring.arg("--measure").args(row.split(' ')).arg(count.to_string());
+            let [heap, resident] = measured_by(&mut measuring)?;
             cells.push(format!("{heap:.1} ({resident:.1})"));
             heaps.push(heap);
         }
@@ -76,22 +75,6 @@ fn per_key(options: &Options, report: &mut Report) -> Outcome<()> {
         report.row(&cells);
     }
     Ok(())
-}
-
-/// Heap and resident bytes per key, as a process of its own finds them: there nobody else has touched memory before.
-fn measured_elsewhere(row: &str, count: usize) -> Outcome<[f64; 2]> {
-    let mut measuring = Command::new(std::env::current_exe()?);
-    measuring.arg("--measure").args(row.split(' ')).arg(count.to_string());
-    let output = measuring.output()?;
-    if !output.status.success() {
-        return Err(format!("{row}: {}", String::from_utf8_lossy(&output.stderr)).into());
-    }
-    let text = String::from_utf8(output.stdout)?;
-    let mut figures = text.split_whitespace().map(str::parse::<f64>);
-    match (figures.next(), figures.next()) {
-        (Some(heap), Some(resident)) => Ok([heap?, resident?]),
-        _ => Err(format!("{row}: unexpected answer {text:?}").into()),
-    }
 }
 
 /// The measuring process: prints heap and resident bytes per live key.
@@ -113,21 +96,8 @@ fn text(rank: u64) -> String {
 }
 
 fn fill<K: Key, S: Subject<K>>(key: impl Fn(u64) -> K, count: usize) -> Outcome<()> {
-    let (heap, resident) = (live_bytes(), resident_bytes()?);
     // The same bound at every size, well above all of them, as an operator would set it.
-    let subject = S::build(&Setup { max_keys: 4_000_000, ..live(count, 10) })?;
-    let admitted = (0..count as u64).filter(|&rank| subject.check(&key(rank))).count();
-    if admitted != count {
-        return Err(format!("{admitted} of {count} keys admitted").into());
-    }
-    let per_key = |before: usize, after: usize| {
-        #[allow(clippy::cast_precision_loss, reason = "bytes and keys are far below 2^53")]
-        let (bytes, count) = (after.saturating_sub(before) as f64, count as f64);
-        bytes / count
-    };
-    println!("{} {}", per_key(heap, live_bytes()), per_key(resident, resident_bytes()?));
-    black_box(subject);
-    Ok(())
+    memory::measure::<K, S>(HEAP, &Setup { max_keys: 4_000_000, ..live(count, 10) }, key, count)
 }
 
 /// The table of memory under fresh keys that soon go idle.
@@ -156,7 +126,7 @@ fn without_end(options: &Options, report: &mut Report) -> Outcome<()> {
 /// Live bytes after each of four stretches of fresh keys, each key idle again after a millisecond. Idle keys are
 /// dropped as in the row of the same name in `compare`.
 fn endless<S: Subject<u64>>(stretch: usize) -> Outcome<[usize; 4]> {
-    let before = live_bytes();
+    let before = live_bytes(HEAP);
     let subject = S::build(&SHORT_LIVED)?;
     let mut next = 0;
     Ok([(); 4].map(|()| {
@@ -167,20 +137,6 @@ fn endless<S: Subject<u64>>(stretch: usize) -> Outcome<[usize; 4]> {
             black_box(subject.check(&keys::key(next)));
             next += 1;
         }
-        live_bytes().saturating_sub(before)
+        live_bytes(HEAP).saturating_sub(before)
     }))
-}
-
-/// Bytes allocated and not yet freed, as asked for: what the allocator adds to each shows only in the resident size.
-fn live_bytes() -> usize {
-    let stats = HEAP.stats();
-    stats.bytes_allocated - stats.bytes_deallocated
-}
-
-/// Bytes of this process in memory; 0 where the system does not tell in this way.
-fn resident_bytes() -> Outcome<usize> {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kib = line.and_then(|line| line.split_whitespace().next());
-    Ok(kib.map_or(Ok(0), str::parse::<usize>)? << 10)
 }

@@ -17,13 +17,13 @@ use super::threads::nanos_each;
 /// The loop around the checks and nothing in it.
 pub(crate) struct Empty;
 
-impl Subject<u64> for Empty {
+impl<K> Subject<K> for Empty {
     fn build(_: &Setup) -> Outcome<Self> {
         Ok(Self)
     }
 
     #[inline]
-    fn check(&self, key: &u64) -> bool {
+    fn check(&self, key: &K) -> bool {
         black_box(key);
         true
     }

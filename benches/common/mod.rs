@@ -8,6 +8,7 @@ pub(crate) mod clocks;
 pub(crate) mod floor;
 pub(crate) mod histogram;
 pub(crate) mod keys;
+pub(crate) mod memory;
 pub(crate) mod options;
 pub(crate) mod rounds;
 pub(crate) mod setup;

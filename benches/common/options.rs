@@ -12,6 +12,8 @@ pub(crate) struct Options {
     pub(crate) quick: bool,
     /// Where the table goes besides standard output.
     pub(crate) table: Option<PathBuf>,
+    /// Where the chart goes, if the target draws one.
+    pub(crate) chart: Option<PathBuf>,
     /// Run only the rows whose name contains this.
     pub(crate) rows: Option<String>,
     /// Measured rounds, when not the default.
@@ -30,6 +32,7 @@ impl Options {
                 "--bench" => options.quick = false,
                 "--quick" => asked_quick = true,
                 "--table" => options.table = Some(args.next().ok_or("--table needs a file")?.into()),
+                "--chart" => options.chart = Some(args.next().ok_or("--chart needs a file")?.into()),
                 "--rows" => options.rows = Some(args.next().ok_or("--rows needs a part of a row's name")?),
                 "--rounds" => options.rounds = Some(args.next().ok_or("--rounds needs a number")?.parse()?),
                 // Cargo hands the same arguments to every target, criterion's and libtest's among them.

@@ -96,11 +96,13 @@ pub(crate) fn race(mut arms: Vec<Arm<'_>>, rounds: Rounds) -> Outcome<Vec<Vec<Sa
     let mut samples = vec![Vec::with_capacity(rounds.measured); arms.len()];
     let count = arms.len();
     for round in 0..=rounds.measured {
+        // What is thrown away need not be undisturbed.
+        let attempts = if round > 0 { rounds.attempts } else { 1 };
         for turn in 0..count {
             // Another one begins each time: whoever follows a contender that floods the caches shall not always be
             // the same.
             let arm = (turn + round) % count;
-            let sample = undisturbed(&mut arms[arm], rounds.attempts)?;
+            let sample = undisturbed(&mut arms[arm], attempts)?;
             if round > 0 {
                 samples[arm].push(sample);
             }

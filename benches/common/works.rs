@@ -47,7 +47,7 @@ impl Work for Hot {
 
 impl Hot {
     /// A full bucket to begin with, then a token per interval, as long as there are requests for them.
-    fn exact(&self, wall: Duration) -> RangeInclusive<u64> {
+    pub(crate) fn exact(&self, wall: Duration) -> RangeInclusive<u64> {
         let refilled = u64::try_from(wall.as_nanos()).unwrap_or(u64::MAX) / self.setup.interval;
         let most = u64::from(self.setup.burst) + refilled;
         // A coarse clock may also have been late at the start, which brings its lag in tokens afterwards.
@@ -64,12 +64,18 @@ pub(crate) struct Uniform<K> {
     /// so finding the key must not cost the cache miss that finding its word does.
     visits: Vec<K>,
     batch: usize,
+    threads: usize,
 }
 
 impl<K: Key> Uniform<K> {
     pub(crate) fn new(keys: Vec<K>, visits: &[usize], batch: usize) -> Self {
         let visits = visits.iter().map(|&index| keys[index].clone()).collect();
-        Self { keys, visits, batch }
+        Self { keys, visits, batch, threads: 1 }
+    }
+
+    /// The same requests by so many threads together.
+    pub(crate) fn by_threads(self, threads: usize) -> Self {
+        Self { threads, ..self }
     }
 }
 
@@ -90,7 +96,7 @@ impl<K: Key> Work for Uniform<K> {
     fn run<S: Subject<K>>(&self, subject: &S) -> Sample {
         // Taken once per chunk of requests; no other thread wants it.
         let answers = Mutex::new(Answers::with_capacity(self.batch));
-        let driven = drive(1, self.visits.len(), |range| {
+        let driven = drive(self.threads, self.visits.len(), |range| {
             let visits = &self.visits[range];
             if self.batch == 1 {
                 return visits.iter().map(|key| u64::from(subject.check(black_box(key)))).sum();
