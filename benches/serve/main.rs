@@ -19,7 +19,7 @@ use common::table::{Report, machine};
 use loaders::{Load, Speed};
 use services::{Contender, Service, Workers};
 
-/// Each with both services: 10 minutes in all.
+/// Each row with both services: a quarter of an hour in all.
 const ROUNDS: usize = 5;
 const TURN: Duration = Duration::from_secs(8);
 const QUICK_TURN: Duration = Duration::from_secs(1);
