@@ -33,7 +33,7 @@ impl Client {
         // The place first: a token that is spent while others hold all places would be late when it is used.
         let place = self.at_once.acquire_within(PATIENCE).await.map_err(|full| full.to_string())?;
         let turn = self.rate.until_allowed_within(account, 1, PATIENCE).await;
-        turn.map_err(|denied| denied.to_string())?;
+        let _allowed = turn.map_err(|denied| denied.to_string())?;
         let page = the_api(number).await;
         drop(place);
         Ok(page)
