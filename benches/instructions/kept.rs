@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::env;
 use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
 
 use crate::Outcome;
 
-const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/counts.toml");
+const FILE: &str = "counts.toml";
 
 /// The head of the file, which is written as a whole.
 const HEAD: &str = "# Instructions for each row, by compiler and architecture. Written by:\n\
@@ -17,15 +18,20 @@ const HEAD: &str = "# Instructions for each row, by compiler and architecture. W
 pub(crate) type Counts = BTreeMap<String, f64>;
 
 pub(crate) struct Kept {
+    file: PathBuf,
     toolchain: String,
     all: BTreeMap<String, Counts>,
 }
 
 impl Kept {
     pub(crate) fn read() -> Outcome<Kept> {
-        let text = fs::read_to_string(FILE).map_err(|error| format!("{FILE} cannot be read: {error}"))?;
-        let all = toml::from_str(&text).map_err(|error| format!("{FILE}: {error}"))?;
-        Ok(Kept { toolchain: toolchain()?, all })
+        // Where cargo says that it is now, not where it was built: several clones may share a directory for what is built.
+        let package = env::var_os("CARGO_MANIFEST_DIR").ok_or("run it by cargo bench")?;
+        let file = PathBuf::from(package).join(FILE);
+        let text = fs::read_to_string(&file)
+            .map_err(|error| format!("{} cannot be read: {error}", file.display()))?;
+        let all = toml::from_str(&text).map_err(|error| format!("{}: {error}", file.display()))?;
+        Ok(Kept { file, toolchain: toolchain()?, all })
     }
 
     /// Under what the counts of this machine are kept.
@@ -42,7 +48,8 @@ impl Kept {
     pub(crate) fn keep(&mut self, counts: Counts) -> Outcome<()> {
         self.all.insert(self.toolchain.clone(), counts);
         let text = format!("{HEAD}{}", toml::to_string(&self.all)?);
-        fs::write(FILE, text).map_err(|error| format!("{FILE} cannot be written: {error}").into())
+        fs::write(&self.file, text)
+            .map_err(|error| format!("{} cannot be written: {error}", self.file.display()).into())
     }
 }
 

@@ -22,7 +22,7 @@ Examples:
 
 The policies are read again whenever their file changes, or the process receives SIGHUP; a file that is
 wrong leaves in force what is. SIGTERM and SIGINT end the service once it has finished what is under
-way. A settings file in TOML, with the defaults:
+way; a second one ends it at once. A settings file in TOML, with the defaults:
 
   listen = \"127.0.0.1:8080\"
   # resp = \"127.0.0.1:6380\"
