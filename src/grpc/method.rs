@@ -3,7 +3,7 @@
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 
-/// The protocols, by the content types of their requests; the more special first. A reply to one has the same content type.
+/// The protocols, by the content types of their requests. A reply to one has the same content type.
 const PROTOCOLS: [&str; 3] = ["application/grpc-web-text", "application/grpc-web", "application/grpc"];
 
 /// Whether a request with these headers calls a gRPC method, be it over gRPC-Web.

@@ -37,10 +37,11 @@ impl<B: Body> RateLimitBody<B> {
         RateLimitBody { inner: Inner::Service { body }, watch: None }
     }
 
-    /// A body whose end is waited for; one without a byte has ended already. Of one whose length is known, servers may not ask for more than that.
+    /// A body whose end is waited for; one without a byte has ended already. Of one whose length was announced, servers may not ask for more than that.
     pub(super) fn watched(body: B, guard: Guard, outcome: Outcome, length: Option<u64>) -> RateLimitBody<B> {
+        let known = length.or_else(|| body.size_hint().exact());
         let guard = Some(guard);
-        let mut watch = Some(Box::new(Watch { guard, outcome, cut_short: true, bytes: 0, length }));
+        let mut watch = Some(Box::new(Watch { guard, outcome, ended: false, bytes: 0, length, known }));
         if body.is_end_stream() || length == Some(0) {
             ended(&mut watch);
         }
@@ -84,9 +85,12 @@ impl<B: Body<Data = Bytes>> Body for RateLimitBody<B> {
                     ended(this.watch);
                 }
             }
-            (Some(Err(_)), _) => *this.watch = None,
+            (Some(Err(_)), Some(watch)) => {
+                watch.known = None;
+                *this.watch = None;
+            }
             (None, _) => ended(this.watch),
-            (Some(Ok(_)), None) => {}
+            (Some(_), None) => {}
         }
         Poll::Ready(frame)
     }
@@ -111,10 +115,12 @@ impl<B: Body<Data = Bytes>> Body for RateLimitBody<B> {
 struct Watch {
     guard: Option<Guard>,
     outcome: Outcome,
-    /// Whether it is to be dropped before its end.
-    cut_short: bool,
+    ended: bool,
     bytes: u64,
+    /// How many were announced.
     length: Option<u64>,
+    /// How many there are, if that is known.
+    known: Option<u64>,
 }
 
 impl Watch {
@@ -130,15 +136,17 @@ impl Watch {
 
 fn ended(watch: &mut Option<Box<Watch>>) {
     if let Some(mut watch) = watch.take() {
-        watch.cut_short = false;
+        watch.ended = true;
     }
 }
 
 impl Drop for Watch {
-    /// A body that was cut short, because its client went away or it failed, says nothing about the load.
+    /// A body that was cut short, because its client went away or it failed, says nothing about the load. One that gave all its bytes was not,
+    /// though it was not asked for its end: servers drop it then, unless trailers may follow.
     fn drop(&mut self) {
         if let Some(guard) = self.guard.take() {
-            let outcome = if self.cut_short { Outcome::Ignore } else { self.outcome };
+            let is_whole = self.ended || self.known.is_some_and(|known| known <= self.bytes);
+            let outcome = if is_whole { self.outcome } else { Outcome::Ignore };
             guard.end(outcome, self.bytes);
         }
     }

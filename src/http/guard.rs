@@ -32,7 +32,7 @@ pub(super) struct Guard {
 }
 
 impl Guard {
-    /// `asked` in the order in which `all` was asked.
+    /// `asked` begins with what `all` was asked, in that order; what was charged as one with any of it may follow.
     pub(super) fn new(
         all: AllowedAll<'static>,
         permits: Vec<Permit<'static>>,
@@ -89,12 +89,8 @@ impl Guard {
         #[cfg(feature = "distributed")]
         self.global.end(&rules, bytes);
         let total = |place: usize| {
-            let held = *asked.get(place)?;
-            let limit = &rules.limits[held.limit];
-            // Limits by one limiter and key were charged together, and are settled together.
-            let parts = asked.iter().enumerate().filter(|(_, part)| {
-                part.tag == held.tag && rules.limits[part.limit].shares_limiter_with(limit)
-            });
+            let held = asked.get(place)?;
+            let parts = asked.iter().enumerate().filter(|(_, part)| rules.are_one(held, part));
             let actual = parts.map(|(place, part)| {
                 let at_head = actual.get(place).copied().flatten();
                 rules.limits[part.limit].cost.at_end(at_head, bytes).unwrap_or(part.cost)

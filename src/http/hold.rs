@@ -19,7 +19,6 @@ use crate::decision::Denied;
 use crate::limiter::{AllowedAll, Turn};
 
 /// What a held request has waited for.
-#[allow(clippy::large_enum_variant, reason = "it is handed over once, and kept nowhere")]
 pub(super) enum Due {
     Decided(Box<Result<Passed, Refused>>),
     #[cfg(feature = "policy")]
@@ -69,16 +68,14 @@ impl Waiting {
         if waiting.place.is_none() {
             return Err(Refused { why: Why::TooManyWait, ..waiting.refused(None) });
         }
-        let had_turns = waiting.taken.len();
         for place in 0..waiting.asked.len() {
             let asked = waiting.asked[place];
-            let limit = &rules.limits[asked.limit];
-            // One turn may be for several limits that share a limiter and a key.
-            let has_turn = waiting.taken[..had_turns].iter().any(|(taken, _)| {
-                taken.tag == asked.tag && rules.limits[taken.limit].shares_limiter_with(limit)
-            });
-            if limit.source.unit == Unit::Rate && !has_turn {
-                waiting.take(asked, max_delay)?;
+            let has_turn = waiting.taken.iter().any(|(taken, _)| rules.are_one(taken, &asked));
+            if rules.limits[asked.limit].source.unit == Unit::Rate && !has_turn {
+                // One turn for all of them: of two, the first could not be given back, as the second stands behind it.
+                let parts = waiting.asked.iter().filter(|part| rules.are_one(part, &asked));
+                let cost = parts.fold(0, |cost: u64, part| cost.saturating_add(part.cost));
+                waiting.take(Asked { cost, ..asked }, max_delay)?;
             }
         }
         Ok(waiting)
@@ -163,7 +160,11 @@ impl Waiting {
             Vec::new()
         };
         let (taken, permits) = (std::mem::take(&mut self.taken), std::mem::take(&mut self.permits));
-        let asked: Vec<Asked> = taken.iter().map(|(asked, _)| *asked).collect();
+        let mut asked = self.asked.clone();
+        // Stable, and what has no turn of its own comes last: in the order that a guard needs.
+        asked.sort_by_key(|asked| {
+            taken.iter().position(|(taken, _)| taken.limit == asked.limit).unwrap_or(taken.len())
+        });
         let on = |(asked, turn): (Asked, Turn)| (self.rules.limits[asked.limit].on(asked), turn.receipt);
         let all = AllowedAll::taken(taken.into_iter().map(on));
         let outlasts = self.asked.iter().any(|asked| self.rules.limits[asked.limit].outlasts_the_check());

@@ -154,7 +154,6 @@ enum Source {
     One,
     Client(ClientAddress),
     Header(HeaderName),
-    /// A header's name, and whether what follows `Bearer ` is meant.
     Secret(HeaderName),
     Bearer,
     /// Not a header's name.

@@ -96,6 +96,8 @@ impl<S> Layer<S> for RateLimitLayer {
 }
 
 /// Builds a [`RateLimitLayer`].
+///
+/// For an example see [`Limit`].
 #[must_use = "a builder does nothing until `build`"]
 pub struct Builder {
     limits: Vec<Limit>,

@@ -18,9 +18,8 @@ use crate::decision::Figures;
 use crate::limiter::{Engine, Limiter, On, Turns};
 
 /// What can stand behind a [`Limit`]: a [`Limiter`] of any algorithm, a [`ConcurrencyLimit`], a [`KeyedConcurrencyLimit`], an
-/// [`AdaptiveConcurrency`]; and with feature `distributed` a
-/// `GlobalLimiter` or `GlobalConcurrencyLimit`, which many nodes share. It is there to be named in bounds,
-/// and cannot be implemented.
+/// [`AdaptiveConcurrency`]; and with feature `distributed` a `GlobalLimiter` or `GlobalConcurrencyLimit`, which many nodes share. It is
+/// there to be named in bounds, and cannot be implemented.
 pub trait Limited: Send + Sync + 'static {
     #[doc(hidden)]
     fn source(self: Arc<Self>) -> Source;

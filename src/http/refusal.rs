@@ -122,7 +122,7 @@ impl Rules {
             match &refused.why {
                 Why::Limits => fields::write_retry_after(reports, headers),
                 // Their turns come one after the other.
-                Why::TooManyWait => drop(headers.insert(RETRY_AFTER, HeaderValue::from_static("1"))),
+                Why::TooManyWait => fields::set(headers, RETRY_AFTER, HeaderValue::from_static("1")),
                 Why::NoKey { .. } => {}
                 #[cfg(feature = "policy")]
                 Why::NoAttribute { .. } => {}

@@ -267,6 +267,11 @@ impl Rules {
         }
     }
 
+    /// Whether both are about one limiter and one key, and so are charged, waited for and settled as one.
+    pub(super) fn are_one(&self, one: &Asked, other: &Asked) -> bool {
+        one.tag == other.tag && self.limits[one.limit].shares_limiter_with(&self.limits[other.limit])
+    }
+
     /// Those of the limits that a request has paid which it may meet again.
     pub(super) fn paid(&self, asked: &[Asked]) -> Vec<usize> {
         let limits = asked.iter().map(|asked| &self.limits[asked.limit]);

@@ -112,7 +112,7 @@ fn comes_back(limit: Quota, nanos: u64, speed: u128) -> u64 {
 fn shortest_refill(limit: Quota) -> u64 {
     let tokens = u128::from(limit.capacity().saturating_sub(1));
     let nanos = tokens * u128::from(limit.period_nanos()) / u128::from(limit.count().max(1));
-    u64::try_from(nanos * (MILLION - CLOCKS_APART) / MILLION).unwrap_or(u64::MAX)
+    u64::try_from(nanos.saturating_mul(MILLION - CLOCKS_APART) / MILLION).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -192,6 +192,11 @@ mod tests {
             }
             assert_eq!(account.worst, Worst::default());
         }
+    }
+
+    #[test]
+    fn a_burst_that_takes_longer_than_any_probe_to_come_back_is_no_overflow() {
+        assert_eq!(shortest_refill(Quota::per_day(1).burst(u64::MAX)), u64::MAX);
     }
 
     #[test]

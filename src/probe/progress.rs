@@ -22,7 +22,7 @@ impl Progress {
         Progress { bar: ProgressBar::no_length().with_style(style) }
     }
 
-    /// So much is done in all, and so many checks since `last` time.
+    /// So much is done in all, of late so many checks a second.
     pub(super) fn show(&self, until: Until, elapsed: Duration, checks: u64, per_second: u64) {
         let (position, length) = match until {
             Until::Elapsed(whole) => (millis(elapsed), millis(whole)),

@@ -21,8 +21,8 @@ const PARTS: [(Part, &str); 4] =
 
 /// One part of a request, or several taken together: `ip`, `path`, `method`, `user`, `ip,path`.
 ///
-/// The key's text joins the parts by a space; a space within a part is written `\x20`, so that different
-/// requests never share a text. A part that is absent from the log is `-`.
+/// The key's text joins the parts by a space; a space within a part is written `\x20`, as web servers write other bytes, so that
+/// one part never runs into the next. A part that is absent from the log is `-`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyBy {
     parts: Vec<Part>,

@@ -1,12 +1,9 @@
 //! The names that fields of JSON and CSV logs usually go by.
 //!
-//! Gathered from what writes such logs: nginx, Caddy and zap, Traefik, Elastic, Cloudflare, Google Cloud, and the
-//! loggers of many languages.
+//! Gathered from what writes such logs: nginx (its times: `time_iso8601`, `time_local`, `msec`), Caddy and zap (`ts`), Traefik
+//! (`StartUTC`), Elastic (`@timestamp`), Cloudflare (`EdgeStartTimestamp`), Google Cloud, and the loggers of many languages.
 
 /// The names that a time goes by when none is given, the first that is there first.
-///
-/// Gathered from what writes such logs: nginx (`time_iso8601`, `time_local`, `msec`), Caddy and zap (`ts`), Traefik
-/// (`StartUTC`), Elastic (`@timestamp`), Cloudflare (`EdgeStartTimestamp`), and the loggers of many languages.
 pub(super) const TIME_NAMES: [&str; 13] = [
     "time",
     "timestamp",

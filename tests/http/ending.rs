@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::{HeaderName, Request, Response};
-use http_body::{Body, Frame};
+use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt, Full};
 use tollgate::concurrency::{AdaptiveConcurrency, Aimd, ConcurrencyLimit};
 use tollgate::http::{Cost, Limit, RateLimitLayer};
@@ -295,4 +295,43 @@ async fn an_adaptive_limit_learns_from_statuses_and_only_from_answers_that_ended
     assert!(!limit_after(200, true).await);
     assert!(!limit_after(500, true).await);
     assert!(!limit_after(503, false).await, "the client left");
+}
+
+/// A body of ten bytes that says how many they are, but not when it has ended. Servers of HTTP/1.1 ask for the ten bytes and drop it.
+#[derive(Debug)]
+struct TenBytes(Option<Bytes>);
+
+impl Body for TenBytes {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(self.0.take().map(|bytes| Ok(Frame::data(bytes))))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.0.as_ref().map_or(0, Bytes::len) as u64)
+    }
+}
+
+/// It counted as cut short, so that no answer with such a body ever taught an adaptive limit anything.
+#[tokio::test]
+async fn a_body_of_known_length_has_ended_when_that_was_sent() {
+    for (frames, falls) in [(0, false), (1, true)] {
+        let backend = Arc::new(AdaptiveConcurrency::builder(Aimd::new()).min(1).build().unwrap());
+        let layer = RateLimitLayer::new(Limit::new("backend", Arc::clone(&backend))).unwrap();
+        let service = tower::service_fn(async |_: Request<()>| {
+            let body = TenBytes(Some(Bytes::from_static(b"0123456789")));
+            Ok::<_, Infallible>(Response::builder().status(503).body(body).unwrap())
+        });
+        let mut body = layer.layer(service).oneshot(get("/", "ann")).await.unwrap().into_body();
+        for _ in 0..frames {
+            body.frame().await.unwrap().unwrap();
+        }
+        drop(body);
+        assert_eq!((backend.limit() < 20, backend.in_flight()), (falls, 0), "after {frames} frames");
+    }
 }

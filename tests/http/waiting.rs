@@ -208,6 +208,66 @@ async fn limits_that_share_a_leaky_bucket_and_a_key_take_their_turns_once() {
     assert_eq!(crowd(&layer, 3, "ann").await, [(0, 200), (200, 200), (400, 200)]);
 }
 
+/// Two limits of one limiter and key took two turns: the first could not be given back, since the second stood behind it.
+#[tokio::test(start_paused = true)]
+async fn limits_that_share_a_limiter_and_a_key_give_all_of_their_turn_back() {
+    let limiter = limiter(Gcra::new(Quota::per_second(10).burst(10)));
+    let limit = |name, cost| Limit::new(name, Arc::clone(&limiter)).cost(Cost::fixed(cost));
+    let layer = RateLimitLayer::builder()
+        .limit(limit("one", 3))
+        .limit(limit("other", 2))
+        .wait(SECOND)
+        .build()
+        .unwrap();
+    limiter.charge(&(), 10);
+    let left = timeout(Duration::from_millis(100), answer(&layer, get("/", "ann"))).await;
+    assert!(left.is_err(), "its turn comes after half a second");
+    sleep(Duration::from_millis(900)).await;
+    assert_eq!(limiter.peek(&()).remaining(), 10, "as if it had never come");
+}
+
+/// Each of their turns was settled to what both cost.
+#[tokio::test(start_paused = true)]
+async fn limits_that_share_a_limiter_and_a_key_are_settled_together_after_a_wait_too() {
+    let limiter = limiter(Gcra::new(Quota::per_second(10).burst(10)));
+    let limit = |name, cost| Limit::new(name, Arc::clone(&limiter)).cost(Cost::by_status(cost, |_| 1));
+    let layer = RateLimitLayer::builder()
+        .limit(limit("one", 3))
+        .limit(limit("other", 2))
+        .wait(SECOND)
+        .build()
+        .unwrap();
+    limiter.charge(&(), 10);
+    let begun = Instant::now();
+    drop(answer(&layer, get("/", "ann")).await);
+    assert_eq!(begun.elapsed().as_millis(), 500);
+    assert_eq!(limiter.peek(&()).remaining(), 3, "it was charged five, and cost two");
+}
+
+/// The turn that a leaky bucket gave to both was settled as if it were the first limit's alone.
+#[tokio::test(start_paused = true)]
+async fn limits_that_share_a_leaky_bucket_are_settled_together_whichever_comes_first() {
+    for order in [[0, 1], [1, 0]] {
+        let bucket = limiter(LeakyBucket::new(Quota::per_second(10), 9));
+        let limits = [
+            Limit::new("requests", Arc::clone(&bucket)),
+            Limit::new("units", Arc::clone(&bucket)).cost(Cost::by_status(1, |_| 3)),
+        ];
+        let builder = RateLimitLayer::builder();
+        let layer = order.into_iter().fold(builder, |builder, place| builder.limit(limits[place].clone()));
+        let layer = layer.build().unwrap();
+        bucket.charge(&(), 1);
+        let begun = Instant::now();
+        drop(answer(&layer, get("/", "ann")).await);
+        assert_eq!(begun.elapsed().as_millis(), 100, "one was there before");
+        assert_eq!(
+            bucket.peek(&()).remaining(),
+            6,
+            "of ten, after one and three; the one before has drained"
+        );
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn of_several_that_come_too_late_the_longest_wait_is_told_and_nothing_is_taken() {
     let (short, long) = (

@@ -7,6 +7,8 @@ pub(super) const MOST_IN_FLIGHT: usize = 1 << 30;
 
 /// Why an [`AdaptiveConcurrency`](super::AdaptiveConcurrency) could not be built. The message names the field and its
 /// value, and says what to change.
+///
+/// For an example see [`AdaptiveBuilder::build`](super::AdaptiveBuilder::build).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum AdaptiveError {

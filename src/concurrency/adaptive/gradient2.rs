@@ -23,8 +23,8 @@ const STEEPEST: f64 = 0.5;
 ///
 /// # The rule
 ///
-/// Requests that return are gathered into windows of at least 1 second and 10 requests, after which the limit is
-/// updated once, with the window's mean round trip as `short` and its largest number in flight:
+/// Requests that return are gathered into windows of at least 1 second and 10 requests (the first: of 10 requests), after which
+/// the limit is updated once, with the window's mean round trip as `short` and its largest number in flight:
 ///
 /// ```text
 /// long     = exponential average of short, of weight 2 / (long_window + 1); the plain mean of the first 10

@@ -5,6 +5,13 @@ use std::fmt;
 use super::forwarded_for::MOST_ELEMENTS;
 
 /// Why a [`ClientAddress`](super::ClientAddress) could not be built. The message names the value and says what to change.
+///
+/// ```
+/// use tollgate::http::{AddressError, ClientAddress};
+///
+/// let error = ClientAddress::behind(["0.0.0.0/0"]).unwrap_err();
+/// assert_eq!(error, AddressError::TrustsEveryone { proxy: "0.0.0.0/0".into() });
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AddressError {

@@ -96,6 +96,6 @@ pub(crate) fn write_retry_after(reports: &[LimitReport], headers: &mut HeaderMap
 }
 
 /// Sets a field; a response that has all of the 32,768 fields that fit goes without, where `insert` would panic.
-fn set(headers: &mut HeaderMap, name: HeaderName, value: HeaderValue) {
+pub(super) fn set(headers: &mut HeaderMap, name: HeaderName, value: HeaderValue) {
     let _ = headers.try_insert(name, value);
 }

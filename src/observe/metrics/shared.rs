@@ -9,6 +9,7 @@ use crate::distributed::{BreakerState, GlobalLimiter, GlobalStats, SharedStore, 
 const DECISIONS: &str = "tollgate_shared_decisions_total";
 const OWING_KEYS: &str = "tollgate_shared_owing_keys";
 const FORGIVEN: &str = "tollgate_shared_forgiven_tokens_total";
+
 /// A figure of a leased limit: its metric, what it means, and where to find it.
 type LeaseFigure = (&'static str, &'static str, fn(&GlobalStats) -> u64);
 
