@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use tollgate::{
-    AtCapacity, BuildError, Clock, Engine, FixedWindow, LeakyBucket, Limiter, ManualClock, PerCall, Quota,
-    QuotaError, SlidingLog, SlidingWindow, TokenBucket,
+    AtCapacity, BuildError, Clock, Engine, FixedWindow, LeakyBucket, Limiter, MAX_VALUE, ManualClock,
+    PerCall, Quota, QuotaError, SlidingLog, SlidingWindow, TokenBucket,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -55,6 +55,8 @@ fn the_largest_limit_is_named_and_works_and_one_more_does_not() {
     }
     assert_most(|limit| SlidingLog::new(limit, HOUR).max_times(5_000), 5_000);
     assert_most(|limit| SlidingLog::new(limit, HOUR).max_times(0), 0);
+    // A list counts no further than a word, so a larger limit would never be reached.
+    assert_most(|limit| SlidingLog::new(limit, HOUR).max_times(usize::MAX), MAX_VALUE);
 }
 
 #[test]
