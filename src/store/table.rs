@@ -427,7 +427,8 @@ impl<const LINES: usize, const SLOTS: usize, const WINDOW: usize> WordTable<LINE
         let step = pages.len().div_ceil(SAMPLE).max(1);
         let sample = pages.len().div_ceil(step);
         let live: usize = pages.clone().step_by(step).map(|n| busy(PageId::nth(n))).sum();
-        live * pages.len() / sample
+        // In 64 bits: where `usize` has 32, some five million keys would wrap.
+        usize::try_from(live as u64 * pages.len() as u64 / sample as u64).unwrap_or(usize::MAX)
     }
 
     pub(crate) fn stats(&self, position: u64) -> TableStats {
