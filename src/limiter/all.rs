@@ -441,6 +441,7 @@ impl fmt::Display for DeniedBy<'_> {
         }
         write!(f, " reached: {} of {} left", binding.remaining(), binding.limit())?;
         match binding.retry_after() {
+            Some(Duration::ZERO) if !binding.refuses() => f.write_str(", retry at once"),
             Some(Duration::ZERO) => f.write_str(", retry when work under it has ended"),
             Some(wait) => write!(f, ", retry in {wait:?}"),
             None => f.write_str(", waiting will not help: ask for less, or raise the limit"),
