@@ -78,7 +78,8 @@ impl TokenBucket {
 
     /// The quota in force: refill and capacity.
     ///
-    /// It is that of a limiter: before [`build`](crate::Builder::build) nothing is admitted.
+    /// It is that of a limiter: before [`build`](crate::Builder::build) nothing is admitted. Without a refill its count is zero and its capacity
+    /// is not, which [`Quota::burst`] does not make.
     #[must_use]
     pub fn quota(&self) -> Quota {
         self.axis.quota()

@@ -14,7 +14,8 @@ use crate::clock::saturating_nanos;
 use crate::clock::{Instant, Now};
 use crate::decision::{Denied, Figures};
 
-/// Spends from all of these limits, or from none. O(limits), with one small allocation.
+/// Spends from all of these limits, or from none. O(limits), with one small allocation; each is also compared with those before it, which
+/// shows for hundreds.
 ///
 /// The limits may be of any kind, under any algorithm, each with its own key and cost, concurrency limits among them. The same limit and
 /// key given twice costs both. First all are looked at; only when all would admit they are charged, in order. Should one have been spent empty

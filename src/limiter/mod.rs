@@ -72,7 +72,8 @@ use engine::Keys;
 /// Limits keys: may this one go on, and if not, when?
 ///
 /// One limiter holds one algorithm and the state of every key it has seen lately. It is `Send + Sync`; share it by
-/// reference or in an `Arc`. No call blocks on another thread's check of a known key.
+/// reference or in an `Arc`. No call blocks on another thread's check of a known key. (Under [`SlidingLog`](crate::SlidingLog) it may, for as
+/// long as that takes, if both keys are in one of its shards.)
 ///
 /// Keys are anything that hashes, passed by reference: `&str`, `&u64`, `&(tenant, route)`. The key itself is not stored,
 /// only 64 bits of its hash, seeded afresh for every limiter. Two live keys are taken for one another only when all 64
@@ -90,7 +91,7 @@ use engine::Keys;
 ///
 /// # Memory
 ///
-/// A key that is full again needs no memory; its place goes to the next key. At most
+/// A key that is full again needs no memory; its place goes to the next key. Up to
 /// [`max_keys`](Builder::max_keys) busy keys surely fit (default 1 000 000, at most 43 MB); an empty limiter takes less than 64 KiB.
 ///
 /// # Type parameters

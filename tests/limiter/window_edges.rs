@@ -135,7 +135,7 @@ fn every_error_says_what_to_change() {
         ),
         (
             BuildError::Window { window: Duration::ZERO },
-            "window 0ns is out of range: use 1ns to 100 years (of 365.25 days)",
+            "window 0ns is out of range: use 1 ns to 100 years (of 365.25 days)",
         ),
         (BuildError::Algorithm { reason: "ask for less".into() }, "ask for less"),
     ] {
