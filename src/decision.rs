@@ -223,9 +223,18 @@ impl TokenFigures {
     }
 }
 
-/// What all three answers tell.
+/// What all three answers tell, and that they are equal when they tell the same: of the figures behind them some matter only to the algorithm,
+/// such as where its axis stands.
 macro_rules! common_figures {
-    ($answer:ty) => {
+    ($answer:ty, told: $($told:ident),+) => {
+        impl PartialEq for $answer {
+            fn eq(&self, other: &Self) -> bool {
+                $(self.$told() == other.$told())&&+
+            }
+        }
+
+        impl Eq for $answer {}
+
         impl $answer {
             /// The most tokens a key can hold: the quota's burst, or a window's limit.
             #[must_use]
@@ -242,11 +251,13 @@ macro_rules! common_figures {
     };
 }
 
-common_figures!(Allowed);
-common_figures!(Denied);
-common_figures!(Status);
+common_figures!(Allowed, told: limit, remaining, reset_after, delay);
+common_figures!(Denied, told: limit, remaining, reset_after, retry_after, at_capacity);
+common_figures!(Status, told: limit, remaining, reset_after, retry_after);
 
 /// The check passed; the tokens are spent.
+///
+/// Two answers are equal when they tell the same, whatever limiter they come from; so are two of [`Denied`] and of [`Status`].
 ///
 /// ```
 /// use tollgate::{Limiter, Quota};
@@ -292,7 +303,7 @@ const NO_ROOM: u64 = u64::MAX;
 
 /// The check did not pass; nothing was spent, nothing changed.
 ///
-/// When to come back, with an example: [`retry_after`](Denied::retry_after).
+/// When to come back, with an example: [`retry_after`](Denied::retry_after). It is `Eq`, as [`Allowed`] is, so errors that hold it can be.
 #[derive(Clone, Copy, Debug)]
 pub struct Denied {
     figures: Figures,
