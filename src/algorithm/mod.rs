@@ -14,7 +14,7 @@ mod sliding_window;
 mod slot;
 mod token_axis;
 mod token_bucket;
-pub(crate) mod token_clock;
+mod token_clock;
 #[cfg(all(test, not(tollgate_loom)))]
 mod token_clock_tests;
 mod window_clock;
@@ -39,6 +39,7 @@ pub(crate) use resume::{Origin, Pause, Resume, Shift};
 #[cfg(all(test, feature = "serde", not(tollgate_loom)))]
 pub(crate) use resume::{TokenOrigin, WindowOrigin};
 pub(crate) use sliding_window::SlidingWindowFigures;
+pub(crate) use token_axis::TokenFigures;
 
 use std::time::Duration;
 
