@@ -172,8 +172,8 @@ impl GivenFigures {
     }
 }
 
-/// What all three answers tell, and that they are equal when they tell the same: of the figures behind them some matter only to the algorithm,
-/// such as where its axis stands.
+/// What all three answers tell, and that they are equal when they tell the same: of the figures behind them some matter only to the
+/// algorithm, such as where its axis stands.
 macro_rules! common_figures {
     ($answer:ty, told: $($told:ident),+) => {
         impl PartialEq for $answer {

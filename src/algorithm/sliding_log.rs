@@ -23,8 +23,8 @@ use crate::quota::MAX_PERIOD_NANOS;
 /// **Worst case** in any half-open window of length W as long as a window: exactly `limit`. In general `limit × ⌈W / window⌉`.
 /// (A [picture](crate::docs::algorithms#slidinglog) of it.)
 ///
-/// **Cost**: O(log n) for n times in the list, under a lock that is shared with some of the other keys; a list is copied when it grows to twice
-/// its size, and a shard's table of keys when that has grown.
+/// **Cost**: O(log n) for n times in the list, under a lock that is shared with some of the other keys; a list is copied when it
+/// grows to twice its size, and a shard's table of keys when that has grown.
 ///
 /// **Memory**: at most 200 bytes for each of [`max_keys`](crate::Builder::max_keys), 16 for each of
 /// [`max_times`](SlidingLog::max_times), and 64 KiB. Where no key has room, [`AtCapacity`](crate::AtCapacity) decides about a new one; a known key

@@ -17,13 +17,13 @@ use crate::clock::Now;
 use crate::clock::saturating_nanos;
 use crate::decision::Figures;
 
-/// Spends from all of these limits, or from none. O(limits), with one small allocation; each is also compared with those before it, which
-/// shows for hundreds.
+/// Spends from all of these limits, or from none. O(limits), with one small allocation; that each is compared with those before it
+/// shows only with hundreds of them.
 ///
-/// The limits may be of any kind, under any algorithm, each with its own key and cost, concurrency limits among them. The same limit and
-/// key given twice costs both. First all are looked at; only when all would admit they are charged, in order. Should one have been spent empty
-/// in between, those before it get back exactly what they were charged, and all is refused. So nobody is ever admitted too much; but a concurrent check of
-/// one of the same keys may be refused that would just have fitted.
+/// The limits may be of any kind, under any algorithm, each with its own key and cost, concurrency limits among them. The same
+/// limit and key given twice costs both. First all are looked at; only when all would admit they are charged, in order. Should one
+/// have been spent empty in between, those before it get back exactly what they were charged, and all is refused. So nobody is ever
+/// admitted too much; but a concurrent check of one of the same keys may be refused that would just have fitted.
 ///
 /// Without this, limits that are checked one after the other take from the first what the second refuses: one client who floods its own limit
 /// would use up everybody's.

@@ -187,9 +187,7 @@ impl Shard {
         self.pass(oldest);
         let newest = self.keys.get(oldest).log.newest();
         match newest {
-            None => {
-                self.remove(oldest);
-            }
+            None => self.remove(oldest),
             Some(time) if time > self.latest => self.keys.renew(oldest),
             Some(_) => {}
         }
