@@ -25,8 +25,8 @@ fn outlives_a_panic<T: Send + Sync + Debug + UnwindSafe + RefUnwindSafe>() {}
 
 fn is_an_answer<T: Copy + Send + Sync + UnwindSafe + RefUnwindSafe + Debug>() {}
 
-/// `?` turns it into a `Box<dyn Error + Send + Sync>`, and an `anyhow::Error`; an error that holds it can be `Eq`.
-fn is_an_error<T: Error + Clone + Eq + Send + Sync + UnwindSafe + RefUnwindSafe + 'static>() {}
+/// `?` turns it into a `Box<dyn Error + Send + Sync>`, and an `anyhow::Error`; an error that holds it can be compared.
+fn is_an_error<T: Error + Clone + PartialEq + Send + Sync + UnwindSafe + RefUnwindSafe + 'static>() {}
 
 #[test]
 fn limiters_go_anywhere_and_outlive_a_panic() {
