@@ -63,7 +63,7 @@ impl fmt::Display for BuildError {
                 "limit {limit} is too large: at most {max} fits; lower it, or make room: with a longer window, with more max_times of a SlidingLog, or with Gcra, which holds more"
             ),
             BuildError::Window { window } => {
-                write!(f, "window {window:?} is out of range: use 1ns to 100 years (of 365.25 days)")
+                write!(f, "window {window:?} is out of range: use 1 ns to 100 years (of 365.25 days)")
             }
             BuildError::Quota(error) => write!(f, "the refill is not possible: {error}"),
             BuildError::Algorithm { reason } => f.write_str(reason),

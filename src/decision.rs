@@ -3,8 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::algorithm::token_clock::Anchor;
-use crate::algorithm::{FixedWindowFigures, PerCallFigures, SlidingWindowFigures};
+use crate::algorithm::{FixedWindowFigures, PerCallFigures, SlidingWindowFigures, TokenFigures};
 
 /// The numbers behind an answer, as an [`Algorithm`](crate::Algorithm) gives them. Times are worked out when asked for, not at every check.
 #[derive(Clone, Copy, Debug)]
@@ -44,17 +43,6 @@ struct GivenFigures {
     reset_at: Option<u64>,
     retry_at: Option<u64>,
     interval: u64,
-}
-
-/// A key on the token axis, for algorithms that live there.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct TokenFigures {
-    pub(crate) anchor: Anchor,
-    pub(crate) position: u64,
-    /// Units by which the key's word is ahead of the position.
-    pub(crate) ahead: u64,
-    /// The cost that `retry_at` asks about.
-    pub(crate) cost: u64,
 }
 
 impl Figures {
@@ -184,48 +172,18 @@ impl GivenFigures {
     }
 }
 
-impl TokenFigures {
-    fn limit(&self) -> u64 {
-        self.anchor.quota.capacity()
-    }
-
-    fn remaining(&self) -> u64 {
-        self.anchor.capacity_units().saturating_sub(self.ahead) >> self.anchor.unit_bits
-    }
-
-    fn reset_at(&self) -> Option<u64> {
-        if self.ahead == 0 { Some(0) } else { self.anchor.time_of(self.position + self.ahead) }
-    }
-
-    fn interval(&self) -> u64 {
-        interval(self.anchor.quota.period_nanos(), self.anchor.quota.count(), self.cost)
-    }
-
-    /// When what stood before an admitted cost has drained. A cost of zero takes no place in the queue.
-    fn goes_at(&self) -> Option<u64> {
-        if !self.anchor.queues || self.cost == 0 {
-            return Some(0);
-        }
-        // An admitted cost is within the capacity, and the word ahead by at least so much.
-        let before = self.ahead.saturating_sub(self.cost << self.anchor.unit_bits);
-        if before == 0 { Some(0) } else { self.anchor.time_of(self.position + before) }
-    }
-
-    /// The least time at which `word + cost <= position + capacity`.
-    fn retry_at(&self) -> Option<u64> {
-        if self.cost > self.anchor.quota.capacity() {
-            return None;
-        }
-        // Within the capacity, so below 2^60; the sum of three such numbers is below 2^62.
-        let cost = self.cost << self.anchor.unit_bits;
-        let short = (self.ahead + cost).saturating_sub(self.anchor.capacity_units());
-        if short == 0 { Some(0) } else { self.anchor.time_of(self.position + short) }
-    }
-}
-
-/// What all three answers tell.
+/// What all three answers tell, and that they are equal when they tell the same: of the figures behind them some matter only to the
+/// algorithm, such as where its axis stands.
 macro_rules! common_figures {
-    ($answer:ty) => {
+    ($answer:ty, told: $($told:ident),+) => {
+        impl PartialEq for $answer {
+            fn eq(&self, other: &Self) -> bool {
+                $(self.$told() == other.$told())&&+
+            }
+        }
+
+        impl Eq for $answer {}
+
         impl $answer {
             /// The most tokens a key can hold: the quota's burst, or a window's limit.
             #[must_use]
@@ -242,11 +200,13 @@ macro_rules! common_figures {
     };
 }
 
-common_figures!(Allowed);
-common_figures!(Denied);
-common_figures!(Status);
+common_figures!(Allowed, told: limit, remaining, reset_after, delay);
+common_figures!(Denied, told: limit, remaining, reset_after, retry_after, at_capacity);
+common_figures!(Status, told: limit, remaining, reset_after, retry_after);
 
 /// The check passed; the tokens are spent.
+///
+/// Two answers are equal when they tell the same, whatever limiter they come from; so are two of [`Denied`] and of [`Status`].
 ///
 /// ```
 /// use tollgate::{Limiter, Quota};
@@ -292,7 +252,7 @@ const NO_ROOM: u64 = u64::MAX;
 
 /// The check did not pass; nothing was spent, nothing changed.
 ///
-/// When to come back, with an example: [`retry_after`](Denied::retry_after).
+/// When to come back, with an example: [`retry_after`](Denied::retry_after). It is `Eq`, as [`Allowed`] is, so errors that hold it can be.
 #[derive(Clone, Copy, Debug)]
 pub struct Denied {
     figures: Figures,

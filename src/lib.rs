@@ -12,7 +12,8 @@
 //!
 //! - **Exact.** Decisions are those of integer arithmetic, at every rate from one token in a century to four billion a
 //!   second. `retry_after` is right to the nanosecond: allowed then, denied one nanosecond earlier.
-//! - **Fast.** A check of a known key takes no lock and allocates nothing; a refusal writes nothing.
+//! - **Fast.** A check of a known key takes no lock and allocates nothing; a refusal writes nothing. ([`SlidingLog`], which keeps a list for
+//!   each key, takes a short lock.)
 //! - **Bounded.** Memory has a maximum. Keys that are full again need none, and there is no sweeping task.
 //! - **Safe.** No unsafe code, no panics; the table's operations are model-checked against each other's interleavings.
 //!
@@ -32,6 +33,7 @@
 //! | limits in files, changed while the program runs | `policy` (feature `policy`) |
 //! | limits that many nodes share | `distributed` (feature `distributed`) |
 //! | HTTP and gRPC services | `http` (feature `tower`), `grpc` (feature `grpc`) |
+//! | limits as a service of its own | `server` (feature `server`) |
 //! | counts, events, and who is refused most | [`observe`] |
 //! | an algorithm of your own | [`Algorithm`] |
 //! | whether it keeps the laws | [`testing`] |
@@ -52,6 +54,7 @@
 //! | `policy` | limits as configuration: files, live changes, tiers, lookups: `policy` |
 //! | `distributed` | limits that many nodes share, whatever the store: `distributed` |
 //! | `redis` | the store is Redis or Valkey: `redis` |
+//! | `server` | the service, and what puts one to the test: `tollgate serve`, `tollgate probe`; as a library `server` |
 //! | `metrics` | counters, histograms and gauges for the `metrics` facade: `observe::MetricsObserver` |
 //! | `tracing` | an event for refusals, or for some: `observe::TracingObserver` |
 //! | `full` | all of them |

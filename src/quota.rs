@@ -10,7 +10,7 @@ const NANOS_PER_SECOND: u64 = 1_000_000_000;
 /// The longest period: 100 years of 365.25 days, in nanoseconds.
 pub(crate) const MAX_PERIOD_NANOS: u64 = 36_525 * 86_400 * NANOS_PER_SECOND;
 
-/// The highest rate, in tokens per second. Above it a token would be shorter than a quarter of a nanosecond.
+/// The highest rate, in tokens per second: what [`Quota::per_second`] can be given, so that it cannot fail.
 pub(crate) const MAX_TOKENS_PER_SECOND: u64 = u32::MAX as u64;
 
 /// The largest burst: half of the 60-bit axis on which a key's tokens are counted, so that the other half is

@@ -24,9 +24,9 @@ use crate::decision::{Figures, interval};
 ///
 /// **Cost**: O(1), a few nanoseconds.
 ///
-/// **Range**: a window is from 1 ns to 100 years; the number of a window takes as many of 60 bits as 30 years of them need, and the limit
-/// must fit into the rest but one: 536 870 911 for a window of a second, 34 billion for a minute. After that time nothing more is admitted
-/// once a key's last window is spent.
+/// **Range**: the number of a window takes as many of 60 bits as 30 years of them need, and the limit must fit into the rest but
+/// one: 536 870 911 for a window of a second, 34 billion for a minute. After that time nothing more is admitted once a key's last
+/// window is spent.
 ///
 /// ```
 /// use std::time::Duration;

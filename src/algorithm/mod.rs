@@ -14,7 +14,7 @@ mod sliding_window;
 mod slot;
 mod token_axis;
 mod token_bucket;
-pub(crate) mod token_clock;
+mod token_clock;
 #[cfg(all(test, not(tollgate_loom)))]
 mod token_clock_tests;
 mod window_clock;
@@ -39,13 +39,14 @@ pub(crate) use resume::{Origin, Pause, Resume, Shift};
 #[cfg(all(test, feature = "serde", not(tollgate_loom)))]
 pub(crate) use resume::{TokenOrigin, WindowOrigin};
 pub(crate) use sliding_window::SlidingWindowFigures;
+pub(crate) use token_axis::TokenFigures;
 
 use std::time::Duration;
 
 use crate::build_error::BuildError;
 use crate::decision::Figures;
 
-/// The moment at which a limiter is built, on two clocks.
+/// The moment at which a limiter is built, on two clocks: what [`Algorithm::start`] is told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Start {
     now: u64,
@@ -105,11 +106,11 @@ impl Start {
 ///    position is at least `v`. A reading older than a value admits no more from it than one of the value's own time.
 /// 9. **Slots.** [`schedule`](Algorithm::schedule) leaves what [`spend`](Algorithm::spend) would leave if it admitted. What it would not
 ///    admit gets a slot that is still to come, and a key that nobody else spends from would be admitted when it comes.
-///
 /// 10. **Settling.** [`settle`](Algorithm::settle) leaves a value alone when the estimate was right, never raises it when less was
 ///     spent, and never lowers it when more was.
 ///
 /// None of these functions may panic, whatever the arguments. [`testing`](crate::testing) checks all of it.
+/// `examples/custom_algorithm.rs` is one of one's own, with its tests.
 pub trait Algorithm: Send + Sync {
     /// What the algorithm makes of one reading of the clock.
     type Reading: Copy;

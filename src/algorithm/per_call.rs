@@ -27,10 +27,10 @@ use crate::quota::Quota;
 ///
 /// **Cost**: O(1). A division of 64 bits for each call, some more where a token's interval is not whole.
 ///
-/// **Exactness**: a cost is rounded up to whole nanoseconds, so an admission comes at most 1 ns late for each one before it. Where a token's
-/// interval is whole, nothing is rounded. Where it is not, n single tokens may fit up to n nanoseconds later than a cost of n, but a burst of them fits at one
-/// instant all the same (unless it is larger than an interval has nanoseconds); and a key counts as not quite full for as long after
-/// [`remaining`](crate::Status::remaining) says so.
+/// **Exactness**: a cost is rounded up to whole nanoseconds, so an admission comes at most 1 ns late for each one before it. Where
+/// a token's interval is whole, nothing is rounded. Where it is not, n single tokens may fit up to n nanoseconds later than a cost
+/// of n, but a burst of them fits at one instant all the same (unless it is larger than an interval has nanoseconds); and a key
+/// counts as not quite full for as long after [`remaining`](crate::Status::remaining) says so.
 ///
 /// **Range**: time is counted for 18 years from the build; after that nothing more is admitted once a key's tokens are spent. A burst that
 /// takes more than 9 years to come back counts as the largest that does not; where a single token takes longer, nothing is admitted.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::live_limit::LiveLimit;
 use super::log::Log;
+use super::token_clock::MAX_VALUE;
 use crate::build_error::BuildError;
 use crate::decision::{Figures, interval};
 use crate::quota::MAX_PERIOD_NANOS;
@@ -22,8 +23,8 @@ use crate::quota::MAX_PERIOD_NANOS;
 /// **Worst case** in any half-open window of length W as long as a window: exactly `limit`. In general `limit × ⌈W / window⌉`.
 /// (A [picture](crate::docs::algorithms#slidinglog) of it.)
 ///
-/// **Cost**: O(log n) for n times in the list, under a lock that is shared with some of the other keys; a list is copied when it grows to twice its
-/// size.
+/// **Cost**: O(log n) for n times in the list, under a lock that is shared with some of the other keys; a list is copied when it
+/// grows to twice its size, and a shard's table of keys when that has grown.
 ///
 /// **Memory**: at most 200 bytes for each of [`max_keys`](crate::Builder::max_keys), 16 for each of
 /// [`max_times`](SlidingLog::max_times), and 64 KiB. Where no key has room, [`AtCapacity`](crate::AtCapacity) decides about a new one; a known key
@@ -76,8 +77,8 @@ impl SlidingLog {
     /// For how many times there is memory for all keys together, 16 bytes each; default 8 000 000. A key that is
     /// [charged](crate::Limiter::charge) into debt takes a time for each charge, like any other.
     ///
-    /// A key must be able to hold its limit, so no limit can be larger than this. They are divided among up to 64 shards, as many as leave
-    /// each one four times the limit at build; a later [`set_limit`](crate::Limiter::set_limit) must fit into one.
+    /// A key must be able to hold its limit, so no limit can be larger than this (nor than 2⁶⁰ − 1). They are divided among up to 64
+    /// shards, as many as leave each one four times the limit at build; a later [`set_limit`](crate::Limiter::set_limit) must fit into one.
     #[must_use]
     pub fn max_times(mut self, max_times: usize) -> SlidingLog {
         self.max_times = max_times;
@@ -100,9 +101,9 @@ impl SlidingLog {
         self.limit.set(limit, self.most())
     }
 
-    /// The largest limit: a key must be able to hold it one by one.
+    /// The largest limit: a key must be able to hold it one by one, and a list to count it.
     fn most(&self) -> u64 {
-        (self.max_times / self.shards) as u64
+        MAX_VALUE.min((self.max_times / self.shards) as u64)
     }
 
     /// Told once, when a limiter is built for so many keys.

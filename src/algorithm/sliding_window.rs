@@ -25,9 +25,9 @@ use crate::decision::{Figures, interval};
 ///
 /// **Cost**: O(1), a few nanoseconds.
 ///
-/// **Range**: a window is from 1 ns to 100 years; the number of a window takes as many of 60 bits as 30 years of them need, and two counts must
-/// fit into the rest but one: limits up to 16 383 for a window of a second, 131 071 for a minute, 1 million for an hour, 4 million for a day.
-/// After that time nothing more comes back.
+/// **Range**: the number of a window takes as many of 60 bits as 30 years of them need, and two counts must fit into the rest but
+/// one: limits up to 16 383 for a window of a second, 131 071 for a minute, 1 million for an hour, 4 million for a day. After that
+/// time nothing more comes back.
 ///
 /// **Source**: Cloudflare, "How we built rate limiting capable of scaling to millions of domains", 2017.
 ///

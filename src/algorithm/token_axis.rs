@@ -1,13 +1,16 @@
 //! [`TokenAxis`]: a token clock that many threads read and one may change; what [`Gcra`](super::Gcra),
 //! [`TokenBucket`](super::TokenBucket) and [`LeakyBucket`](super::LeakyBucket) have in common.
 
+mod figures;
 #[cfg(feature = "serde")]
 mod resume;
+
+pub(crate) use figures::TokenFigures;
 
 use super::double_cell::DoubleCell;
 use super::token_clock::{Anchor, MAX_VALUE, Refill, Slope};
 use super::{Slot, Start};
-use crate::decision::{Figures, TokenFigures};
+use crate::decision::Figures;
 use crate::quota::{Quota, QuotaError};
 #[cfg(feature = "policy")]
 use crate::sync::{AtomicU64, Ordering};

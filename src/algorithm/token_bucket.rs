@@ -78,7 +78,8 @@ impl TokenBucket {
 
     /// The quota in force: refill and capacity.
     ///
-    /// It is that of a limiter: before [`build`](crate::Builder::build) nothing is admitted.
+    /// It is that of a limiter: before [`build`](crate::Builder::build) nothing is admitted. Without a refill it has a capacity though
+    /// its count is zero, as no other quota has; its text would be read as one that admits nothing.
     #[must_use]
     pub fn quota(&self) -> Quota {
         self.axis.quota()

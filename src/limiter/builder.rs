@@ -119,10 +119,11 @@ impl<A: Engine, S> Builder<A, S> {
 
     /// Spreads the `retry_after` of refusals over so many slots; default 0, which leaves it exact.
     ///
-    /// A crowd that is refused at one instant is otherwise told to come back at one instant, when only the first finds a token. With this,
-    /// each refusal of a thread is told a slot later than the one before, and the first again after so many. A slot is the time in
-    /// which the refused cost comes back once more on average, so `retry_after` is never earlier than the exact one and later by less than `slots` times that.
-    /// Nothing is kept of a key: a lone caller, too, is told to wait longer than it must. Set it to about as many as are usually refused together.
+    /// A crowd that is refused at one instant is otherwise told to come back at one instant, when only the first finds a token.
+    /// With this, each refusal of a thread is told a slot later than the one before, and the first again after so many. A slot is
+    /// the time in which the refused cost comes back once more on average, so `retry_after` is never earlier than the exact one and
+    /// later by less than `slots` times that. Nothing is kept of a key: a lone caller, too, is told to wait longer than it must.
+    /// Set it to about as many as are usually refused together.
     ///
     /// ```
     /// use std::time::Duration;

@@ -71,8 +71,9 @@ use engine::Keys;
 
 /// Limits keys: may this one go on, and if not, when?
 ///
-/// One limiter holds one algorithm and the state of every key it has seen lately. It is `Send + Sync`; share it by
-/// reference or in an `Arc`. No call blocks on another thread's check of a known key.
+/// One limiter holds one algorithm and the state of every key it has seen lately. It is `Send + Sync`; share it by reference or in
+/// an `Arc`. No call blocks on another thread's check of a known key. (Under [`SlidingLog`](crate::SlidingLog) it may, for as long
+/// as that takes, if both keys are in one of its shards.)
 ///
 /// Keys are anything that hashes, passed by reference: `&str`, `&u64`, `&(tenant, route)`. The key itself is not stored,
 /// only 64 bits of its hash, seeded afresh for every limiter. Two live keys are taken for one another only when all 64
@@ -90,7 +91,7 @@ use engine::Keys;
 ///
 /// # Memory
 ///
-/// A key that is full again needs no memory; its place goes to the next key. At most
+/// A key that is full again needs no memory; its place goes to the next key. Up to
 /// [`max_keys`](Builder::max_keys) busy keys surely fit (default 1 000 000, at most 43 MB); an empty limiter takes less than 64 KiB.
 ///
 /// # Type parameters
@@ -269,9 +270,10 @@ impl<A: Engine, S: BuildHasher> Limiter<A, S> {
 
     /// Spends `tokens` of `key` whether it has them or not, and tells where it stands then. O(1).
     ///
-    /// For costs known only afterwards. The key may go into debt; it is refused until the debt is repaid at the
-    /// quota's rate, or ends with its window. Any number is legal; a debt saturates at the end of the axis (150 years or more
-    /// away), or at the highest count that a window holds. A new key for which there is no room ([`AtCapacity::DenyNew`], [`AtCapacity::AllowUntracked`]) is not charged.
+    /// For costs known only afterwards. The key may go into debt; it is refused until the debt is repaid at the quota's rate, or
+    /// ends with its window. Any number is legal; a debt saturates at the end of the axis (years away; each algorithm says how
+    /// many), or at the highest count that a window or a list holds. A new key for which there is no room ([`AtCapacity::DenyNew`],
+    /// [`AtCapacity::AllowUntracked`]) is not charged.
     ///
     /// ```
     /// use tollgate::{Limiter, Quota};

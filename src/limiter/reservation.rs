@@ -14,9 +14,9 @@ use crate::decision::{Allowed, Denied};
 ///
 /// # What settling touches
 ///
-/// The tokens that were charged, and nothing else. Buckets: more is a debt from now on, less comes back at once and never lifts the key above full. Windows:
-/// the count of the window that was charged, as long as it counts for anything. The log: the tokens of that time; where it
-/// had no room to keep them apart from later ones, they stay.
+/// The tokens that were charged, and nothing else. Buckets: more is a debt from now on, less comes back at once and never lifts the
+/// key above full. Windows: the count of the window that was charged, as long as it counts for anything. The log: the tokens of
+/// that time; where it had no room to keep them apart from later ones, they stay.
 ///
 /// [`Limiter::reserve`] makes one, with an example.
 #[must_use = "the estimate stays charged until it is settled or cancelled"]

@@ -87,10 +87,10 @@ impl<A: Algorithm> Keys<A> for Words {
 
     fn settle(&self, algorithm: &A, now: Now, tag: u64, estimate: u64, actual: u64, receipt: Receipt) {
         if estimate == 0 {
-            // Nothing was charged anywhere yet.
+            // Nothing was charged anywhere yet, though an algorithm of somebody's own may have moved the value.
             self.charge(algorithm, now, tag, actual);
         }
-        if receipt.before == receipt.after {
+        if estimate == 0 || receipt.before == receipt.after {
             return;
         }
         // As a charge: what there is no room for is not charged.

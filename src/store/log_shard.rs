@@ -180,15 +180,18 @@ impl Shard {
         }
     }
 
-    /// Removes the oldest key if it is idle.
+    /// Removes the oldest key if it is idle. One whose slot is still to come is not the first to go idle: it counts as new, or it would
+    /// keep all that are behind it.
     fn remove_idle(&mut self) -> bool {
         let Some(oldest) = self.keys.oldest() else { return false };
         self.pass(oldest);
-        let idle = self.keys.get(oldest).log.tokens() == 0;
-        if idle {
-            self.remove(oldest);
+        let newest = self.keys.get(oldest).log.newest();
+        match newest {
+            None => self.remove(oldest),
+            Some(time) if time > self.latest => self.keys.renew(oldest),
+            Some(_) => {}
         }
-        idle
+        newest.is_none()
     }
 
     /// Forgets the key that has the fewest tokens of the next few, but not the one of `tag`. Who has none (after a refund a key may be idle before
@@ -374,5 +377,22 @@ mod tests {
             }
             prop_assert!(forget || shard.forced == 0);
         }
+    }
+
+    /// A slot that was taken for next year was the oldest of its shard until then, and whoever went idle behind it stayed.
+    #[test]
+    fn a_slot_far_ahead_does_not_keep_idle_keys() {
+        let bounds = Bounds { window: WINDOW, max_keys: 1_000, max_times: 1_000, forget_at_capacity: false };
+        let mut shard = Shard::new(bounds);
+        let ahead = Change::AddAhead { time: 1_000 * WINDOW, tokens: 1 };
+        assert!(shard.apply(0, 0, |_| ahead, |_| ()).is_ok());
+        for tag in 1..=40 {
+            assert!(spend(&mut shard, tag, 0, 1));
+        }
+        for tag in 41..=80 {
+            assert!(spend(&mut shard, tag, WINDOW, 1));
+            assert_consistent(&shard);
+        }
+        assert_eq!(shard.keys.len(), 1 + 40, "the slot, and who has spent since");
     }
 }

@@ -19,6 +19,25 @@ fn a_newcomer_without_room_is_told_so_by_several_limits_too() {
     assert_eq!(everyone.peek(&()).remaining(), 100);
 }
 
+/// A message is often made later than the refusal. By then a rate may have room again, which has nothing to do with work that ends.
+#[test]
+fn a_message_says_what_is_to_be_waited_for() {
+    let (clock, hand) = Clock::manual();
+    let limiter = Limiter::builder(Gcra::new(Quota::per_second(10).burst(1))).clock(clock).build().unwrap();
+    assert!(limiter.check("key").is_ok());
+    let rate = check_all(&[limiter.on("key").label("rate")]).unwrap_err();
+    assert_eq!(rate.to_string(), "limit \"rate\" reached: 0 of 1 left, retry in 100ms");
+    hand.advance(std::time::Duration::from_secs(1));
+    assert_eq!(rate.to_string(), "limit \"rate\" reached: 1 of 1 left, retry at once");
+
+    let calls = ConcurrencyLimit::new(1);
+    let place = calls.try_acquire().unwrap();
+    let work = check_all(&[calls.on()]).unwrap_err();
+    assert_eq!(work.to_string(), "limit number 1 reached: 0 of 1 left, retry when work under it has ended");
+    drop(place);
+    assert_eq!(work.to_string(), "limit number 1 reached: 1 of 1 left, retry at once");
+}
+
 /// However often an answer is asked, it says the same, and the crowd is spread as by a check.
 #[test]
 fn retries_of_several_limits_are_spread_as_those_of_one() {

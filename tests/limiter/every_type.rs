@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt::Debug;
 use std::hash::{Hash, Hasher};
 use std::panic::{RefUnwindSafe, UnwindSafe, catch_unwind};
+use std::time::Duration;
 
 use tollgate::concurrency::{
     AdaptiveConcurrency, AdaptiveError, AdaptivePermit, Aimd, ConcurrencyLimit, Gradient2,
@@ -24,8 +25,8 @@ fn outlives_a_panic<T: Send + Sync + Debug + UnwindSafe + RefUnwindSafe>() {}
 
 fn is_an_answer<T: Copy + Send + Sync + UnwindSafe + RefUnwindSafe + Debug>() {}
 
-/// `?` turns it into a `Box<dyn Error + Send + Sync>`, and an `anyhow::Error`.
-fn is_an_error<T: Error + Clone + Send + Sync + UnwindSafe + RefUnwindSafe + 'static>() {}
+/// `?` turns it into a `Box<dyn Error + Send + Sync>`, and an `anyhow::Error`; an error that holds it can be compared.
+fn is_an_error<T: Error + Clone + PartialEq + Send + Sync + UnwindSafe + RefUnwindSafe + 'static>() {}
 
 #[test]
 fn limiters_go_anywhere_and_outlive_a_panic() {
@@ -88,6 +89,31 @@ fn answers_are_plain_values() {
     is_an_answer::<Stats>();
     is_an_answer::<Quota>();
     is_an_answer::<AtCapacity>();
+}
+
+/// When they were given, and what worked them out, is not told.
+#[test]
+fn answers_are_equal_when_they_tell_the_same() {
+    let (clock, hand) = Clock::manual();
+    let gcra = Limiter::builder(Gcra::new(Quota::per_second(10))).clock(clock.clone()).build().unwrap();
+    let second = Duration::from_secs(1);
+    let bucket = TokenBucket::new(10).refill(10, second);
+    let bucket = Limiter::builder(bucket).clock(clock.clone()).build().unwrap();
+    let window = Limiter::builder(FixedWindow::new(10, second)).clock(clock).build().unwrap();
+
+    let allowed = gcra.check("ann").unwrap();
+    hand.advance(second);
+    assert_eq!(bucket.check("ann").unwrap(), allowed);
+    assert_ne!(gcra.check_n("ann", 2).unwrap(), allowed, "another number is left");
+    assert_ne!(window.check("ann").unwrap(), allowed, "it is full again at another time");
+
+    assert_eq!(gcra.peek("ben"), window.peek("ben"));
+    assert_ne!(gcra.peek("ann"), gcra.peek("ben"));
+
+    assert_eq!(gcra.check_n("ben", 11), window.check_n("ben", 11));
+    assert!(gcra.check_n("ben", 10).is_ok() && bucket.check_n("ben", 10).is_ok());
+    assert_eq!(gcra.check("ben"), bucket.check("ben"));
+    assert_ne!(gcra.check("ben"), gcra.check_n("ben", 2), "a larger cost waits for longer");
 }
 
 #[test]

@@ -1,8 +1,8 @@
-//! What a log gives back, and who stands where in its line, when charges between have turned out otherwise.
+//! What settling gives back and charges, and who stands where in a log's line, when charges between have turned out otherwise.
 
 use std::time::Duration;
 
-use tollgate::{Clock, Limiter, ManualClock, SlidingLog};
+use tollgate::{Algorithm, BuildError, Clock, Figures, Limiter, ManualClock, SlidingLog, Start};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -51,4 +51,64 @@ fn a_slot_is_behind_those_that_were_taken_though_room_has_come_before_them() {
     reservation.settle(0);
     // It would fit beside the first when the three are gone, in 5 s.
     assert_eq!(limiter.schedule("key", 1, Duration::MAX).unwrap().delay(), 10 * SECOND);
+}
+
+/// A second a token, at most ten ahead. A check that costs nothing moves the value, too: to now, which says the same.
+struct Meter;
+
+impl Algorithm for Meter {
+    type Reading = u64;
+
+    fn name(&self) -> &'static str {
+        "meter"
+    }
+
+    fn start(&mut self, _start: Start) -> Result<(), BuildError> {
+        Ok(())
+    }
+
+    fn read(&self, now: u64) -> u64 {
+        now
+    }
+
+    fn position(&self, reading: &u64) -> u64 {
+        *reading
+    }
+
+    fn catch_up(&self, reading: &u64, value: u64) -> u64 {
+        value.max(*reading)
+    }
+
+    fn spend(&self, reading: &u64, value: u64, cost: u64) -> Option<u64> {
+        Some(self.charge(reading, value, cost)).filter(|spent| *spent <= reading + 10 * TOKEN)
+    }
+
+    fn figures(&self, reading: &u64, value: u64, _cost: u64) -> Figures {
+        let ahead = value.saturating_sub(*reading);
+        Figures::new(10, (10 * TOKEN).saturating_sub(ahead) / TOKEN, Some(value), None)
+    }
+
+    fn charge(&self, reading: &u64, value: u64, tokens: u64) -> u64 {
+        value.max(*reading) + tokens * TOKEN
+    }
+
+    fn refund(&self, reading: &u64, value: u64, tokens: u64) -> u64 {
+        value.min(value.saturating_sub(tokens * TOKEN).max(*reading))
+    }
+
+    fn debt(&self, reading: &u64, value: u64) -> u64 {
+        value.saturating_sub(*reading)
+    }
+}
+
+const TOKEN: u64 = 1_000_000_000;
+
+/// The estimate's receipt showed a value that had moved, so what was charged in its place was charged once more by the algorithm.
+#[test]
+fn an_estimate_of_nothing_is_settled_once_by_an_algorithm_that_notes_every_check() {
+    let (clock, hand) = Clock::manual();
+    let limiter = Limiter::builder(Meter).clock(clock).build().unwrap();
+    hand.advance(SECOND);
+    limiter.reserve("key", 0).unwrap().settle(3);
+    assert_eq!(limiter.peek("key").remaining(), 10 - 3);
 }

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use tollgate::{
-    AtCapacity, BuildError, Clock, Engine, FixedWindow, LeakyBucket, Limiter, ManualClock, PerCall, Quota,
-    QuotaError, SlidingLog, SlidingWindow, TokenBucket,
+    AtCapacity, BuildError, Clock, Engine, FixedWindow, LeakyBucket, Limiter, MAX_VALUE, ManualClock,
+    PerCall, Quota, QuotaError, SlidingLog, SlidingWindow, TokenBucket,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -55,6 +55,8 @@ fn the_largest_limit_is_named_and_works_and_one_more_does_not() {
     }
     assert_most(|limit| SlidingLog::new(limit, HOUR).max_times(5_000), 5_000);
     assert_most(|limit| SlidingLog::new(limit, HOUR).max_times(0), 0);
+    // A list counts no further than a word, so a larger limit would never be reached.
+    assert_most(|limit| SlidingLog::new(limit, HOUR).max_times(usize::MAX), MAX_VALUE);
 }
 
 #[test]
@@ -133,7 +135,7 @@ fn every_error_says_what_to_change() {
         ),
         (
             BuildError::Window { window: Duration::ZERO },
-            "window 0ns is out of range: use 1ns to 100 years (of 365.25 days)",
+            "window 0ns is out of range: use 1 ns to 100 years (of 365.25 days)",
         ),
         (BuildError::Algorithm { reason: "ask for less".into() }, "ask for less"),
     ] {
