@@ -378,6 +378,7 @@ impl PolicySet {
         let making = Making {
             clock: &self.settings.clock,
             stores: &self.settings.backends,
+            customers_by: self.customers.as_ref().map(Customers::attribute),
             #[cfg(feature = "serde")]
             snapshot: history.snapshot.as_ref(),
         };

@@ -240,6 +240,13 @@ impl Column {
         }
     }
 
+    pub(in crate::policy) fn name(&self) -> &str {
+        match self {
+            Column::Known(place) => KNOWN[*place],
+            Column::Other(name) => name,
+        }
+    }
+
     pub(in crate::policy) fn is_ip(&self) -> bool {
         *self == Column::Known(IP)
     }
