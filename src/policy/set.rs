@@ -367,6 +367,8 @@ impl PolicySet {
         let policies = change(&old.source)?;
         let backends: Vec<&str> = self.settings.backends.keys().map(String::as_str).collect();
         let mut problems = validate(&policies, true, Some(&backends));
+        #[cfg(feature = "server")]
+        problems.extend(self.settings.reserved.and_then(|reserved| with_reserved_id(&policies, reserved)));
         if checks_transitions {
             problems.extend(transitions(&old.source, &policies));
         }
@@ -396,6 +398,14 @@ impl PolicySet {
         }
         Ok(change)
     }
+}
+
+/// A policy whose id stands for something else.
+#[cfg(feature = "server")]
+fn with_reserved_id(policies: &Policies, (id, stands_for): (&str, &str)) -> Option<Invalid> {
+    let place = policies.policy.iter().position(|policy| policy.id == id)?;
+    let message = format!("stands for {stands_for}: give the policy another id");
+    Some(Invalid { policy: id.to_owned(), path: format!("policy[{place}].id"), message })
 }
 
 /// Policies that would go to a state to which there is no way.
