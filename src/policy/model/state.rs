@@ -20,7 +20,7 @@ pub enum State {
     Active,
     /// Not in force for a while. What keys have spent is kept, and counts when it is active again.
     Suspended,
-    /// Not in force. What keys have spent is forgotten.
+    /// Not in force. What keys have spent is forgotten, but by a backend: there it comes back in time.
     Inactive,
 }
 
