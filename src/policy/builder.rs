@@ -15,6 +15,8 @@ use crate::distributed::SharedStore;
 const KEPT_VERSIONS: usize = 16;
 
 /// Builds a [`PolicySet`].
+///
+/// For examples see [`backend`](Builder::backend) and [`lookup`](Builder::lookup).
 #[derive(Clone, Debug)]
 #[must_use = "a builder does nothing until `build`"]
 pub struct Builder {

@@ -31,6 +31,8 @@ pub struct FileError {
 }
 
 /// What is wrong with a file of policies.
+///
+/// For an example see [`Policies::parse`](super::Policies::parse).
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum FileErrorKind {

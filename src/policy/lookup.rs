@@ -59,6 +59,8 @@ impl Customer {
 /// It is asked by a thread of its own, one customer after the other, and may take its time. It has to end, though:
 /// until it does, no other customer is looked up. (By [`PolicySet::look_up`](super::PolicySet::look_up) it is asked
 /// besides, by whoever calls that.)
+///
+/// For an example see [`Builder::lookup`](super::Builder::lookup).
 pub trait Lookup: Send + Sync {
     /// What is special about the customer with this key; `None` if nothing is.
     ///
@@ -80,6 +82,8 @@ where
 }
 
 /// A [`Lookup`] failed.
+///
+/// [`PolicySet::look_up`](super::PolicySet::look_up) tells one.
 #[derive(Debug)]
 pub struct LookupError {
     key: String,

@@ -223,7 +223,7 @@ impl PolicySet {
         Arc::clone(&self.current.load().source)
     }
 
-    /// Numbers about the keys of each limit in force. Reads as much as [`Limiter::stats`](crate::Limiter::stats) of each.
+    /// Numbers about the keys of each limit in force that is counted in memory. Reads as much as [`Limiter::stats`](crate::Limiter::stats) of each.
     #[must_use]
     pub fn stats(&self) -> Vec<LimitStats> {
         let version = self.current.load();

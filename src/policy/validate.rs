@@ -17,6 +17,8 @@ use crate::quota::Excerpt;
 const LONGEST_ID: usize = 64;
 
 /// Something that is wrong with a policy.
+///
+/// For an example see [`PolicyError`](super::PolicyError).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Invalid {

@@ -23,6 +23,8 @@ use crate::limiter::Outcome;
 /// What a set of policies says of a request, all of it by one version.
 ///
 /// Places in concurrency limits are held as long as the verdict is, or until it is [finished](Verdict::finish).
+///
+/// For examples see [`PolicySet`](super::PolicySet) and [`Standing`].
 #[must_use = "it says whether the request may go on, and holds its places"]
 pub struct Verdict {
     pub(super) version: Guard<Arc<Version>>,
@@ -48,6 +50,18 @@ pub enum Reason {
 }
 
 /// A policy that concerns a request.
+///
+/// ```
+/// use tollgate::policy::{Attributes, Format, Policies, PolicySet};
+///
+/// let set = PolicySet::new();
+/// set.apply(Policies::parse("[[policy]]\nid = \"trial\"\nlimit = \"0/min\"\nshadow = true", Format::Toml)?)?;
+/// let verdict = set.check(&Attributes::new());
+/// assert!(verdict.is_allowed());
+/// let would_refuse: Vec<_> = verdict.policies().filter(|policy| policy.refuses()).collect();
+/// assert_eq!(would_refuse[0].policy().id, "trial");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy)]
 pub struct PolicyMatch<'v> {
     policy: &'v Arc<Policy>,

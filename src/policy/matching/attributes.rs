@@ -35,6 +35,14 @@ pub struct Attributes<'a> {
 /// The value of an attribute.
 ///
 /// [`Attributes::with`] takes one.
+///
+/// ```
+/// use tollgate::policy::{Attributes, Value};
+///
+/// let attributes = Attributes::new().with("token", Value::Secret("s3cret")).with("size", 7);
+/// assert_eq!(attributes.get("token").unwrap().to_string(), "(secret)");
+/// assert_eq!(attributes.get("size"), Some(Value::Number(7)));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Value<'a> {

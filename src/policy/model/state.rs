@@ -75,6 +75,8 @@ impl fmt::Display for State {
 }
 
 /// There is no way from one state to the other.
+///
+/// For an example see [`State::transition`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TransitionError {
