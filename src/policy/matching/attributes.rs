@@ -107,7 +107,8 @@ impl<'a> Attributes<'a> {
         self.known(TIER, Value::Text(tier))
     }
 
-    /// Any attribute, by its name. The names above mean the same here; a text for `ip` that is an address counts as one.
+    /// Any attribute, by its name. The names above mean the same here; a text for `ip` that is an address counts as one, and is no
+    /// secret. O(attributes that are not among the names above).
     #[must_use]
     pub fn with(mut self, name: &'a str, value: impl Into<Value<'a>>) -> Attributes<'a> {
         let value = match value.into() {
