@@ -34,6 +34,7 @@ impl Customer {
     }
 
     /// Its limit under the policy with this id, in place of the policy's limits and of its overrides. (A count without a period is none, and blocks.)
+    /// What is unlimited is so under this policy alone.
     /// Where a backend counts, a quota by which [none can](crate::distributed::Rule::validate) counts as if nothing were special.
     pub fn limit(mut self, policy: impl Into<String>, amount: Amount) -> Customer {
         self.limits.insert(policy.into(), amount);

@@ -220,7 +220,7 @@ pub struct Override {
     /// Which requests: a customer, a tier.
     #[serde(rename = "match")]
     pub matches: Conditions,
-    /// How much is let through.
+    /// How much is let through. What is unlimited here is so under this policy alone: those of lower priority are asked all the same.
     pub limit: Amount,
     /// How much at once, if that is not the limit itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
