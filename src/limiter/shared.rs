@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::sync::{Arc, Weak};
-use std::time::Duration;
 
 use super::Stats;
 use super::builder::{AtCapacity, DEFAULT_MAX_KEYS, check_max_keys};
@@ -80,10 +79,6 @@ impl<A: Engine> SharedLimit<A> {
 
     fn of(algorithm: A, held: Arc<Held<A>>) -> SharedLimit<A> {
         SharedLimit { algorithm, held, term: Term::open() }
-    }
-
-    pub(crate) fn refill_time(&self) -> Option<Duration> {
-        self.algorithm.refill_time()
     }
 
     #[inline]

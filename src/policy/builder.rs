@@ -15,6 +15,8 @@ use crate::distributed::SharedStore;
 const KEPT_VERSIONS: usize = 16;
 
 /// Builds a [`PolicySet`].
+///
+/// For examples see [`backend`](Builder::backend) and [`lookup`](Builder::lookup).
 #[derive(Clone, Debug)]
 #[must_use = "a builder does nothing until `build`"]
 pub struct Builder {
@@ -23,6 +25,9 @@ pub struct Builder {
     pub(super) lookup: Option<Source>,
     pub(super) lookup_settings: LookupSettings,
     pub(super) backends: BTreeMap<String, SharedStore>,
+    /// An id that no policy may have, and what it stands for.
+    #[cfg(feature = "server")]
+    pub(super) reserved: Option<(&'static str, &'static str)>,
     #[cfg(feature = "serde")]
     pub(super) snapshot: Option<PolicySnapshot>,
 }
@@ -35,6 +40,8 @@ impl Builder {
             lookup: None,
             lookup_settings: LookupSettings::default(),
             backends: BTreeMap::new(),
+            #[cfg(feature = "server")]
+            reserved: None,
             #[cfg(feature = "serde")]
             snapshot: None,
         }
@@ -121,6 +128,12 @@ impl Builder {
     #[cfg(feature = "serde")]
     pub fn restore(self, snapshot: PolicySnapshot) -> Builder {
         Builder { snapshot: Some(snapshot), ..self }
+    }
+
+    /// No policy may have this id: something else is counted under it, in stores and in metrics.
+    #[cfg(feature = "server")]
+    pub(crate) fn reserve(self, id: &'static str, stands_for: &'static str) -> Builder {
+        Builder { reserved: Some((id, stands_for)), ..self }
     }
 
     /// A set without policies.

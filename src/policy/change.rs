@@ -8,6 +8,19 @@ use super::model::{Policies, Policy};
 /// What a change did: which policies came, went or are others now, and which limits had to begin anew. All other limits keep what every key has spent.
 ///
 /// [`PolicySet::apply`](super::PolicySet::apply) and its relatives tell one.
+///
+/// ```
+/// use tollgate::policy::{Format, Policies, PolicySet, Restart};
+///
+/// let set = PolicySet::new();
+/// let policies = |rest: &str| Policies::parse(&format!("[[policy]]\nid = \"api\"\n{rest}"), Format::Toml);
+/// set.apply(policies("limit = \"5/min\"")?)?;
+/// assert!(set.apply(policies("limit = \"9/min\"")?)?.restarted.is_empty());
+///
+/// let change = set.apply(policies("limit = \"9/min\"\nscope = \"user\"")?)?;
+/// assert_eq!((change.version, change.restarted[0].reason), (3, Restart::OtherKeys));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Change {
@@ -24,6 +37,8 @@ pub struct Change {
 }
 
 /// A limit that had to begin anew.
+///
+/// For an example see [`Change`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Restarted {
@@ -36,6 +51,8 @@ pub struct Restarted {
 }
 
 /// Why a limit had to begin anew.
+///
+/// For an example see [`Change`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Restart {

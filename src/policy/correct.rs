@@ -10,6 +10,8 @@ use super::verdict::Verdict;
 use crate::distributed::BackendError;
 
 /// A limit that a backend counts could not be changed, because the backend could not be asked.
+///
+/// [`Query::refund`](super::Query::refund) and [`Query::reset`](super::Query::reset) tell one.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct QueryError {

@@ -7,6 +7,14 @@ use super::validate::Invalid;
 use super::version::Unbuilt;
 
 /// Why policies were not changed. Those that were in force still are.
+///
+/// ```
+/// use tollgate::policy::{Policy, PolicyError, PolicySet};
+///
+/// let error = PolicySet::new().upsert(Policy::new("api")).unwrap_err();
+/// assert!(error.to_string().starts_with("policy \"api\", limits: there is nothing to enforce"));
+/// assert!(matches!(&error, PolicyError::Invalid { problems } if problems[0].field() == "limits"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PolicyError {

@@ -100,14 +100,14 @@ impl LimitSpec {
         max_keys: usize,
         clock: &Clock,
     ) -> Result<LimitInForce, BuildError> {
-        let (counting, window): (Arc<dyn Counting>, _) = match self {
+        let counting: Arc<dyn Counting> = match self {
             LimitSpec::Places(places) => {
                 let max = usize::try_from(places).unwrap_or(usize::MAX);
-                (Arc::new(KeyedConcurrencyLimit::builder(max).max_keys(max_keys).build()?), None)
+                Arc::new(KeyedConcurrencyLimit::builder(max).max_keys(max_keys).build()?)
             }
             LimitSpec::Rate { algorithm, quota } => algorithm.build(quota, Fresh { max_keys, clock })?,
         };
-        Ok(LimitInForce { name, spec: self, gate: LimitGate::Own(counting), window })
+        Ok(LimitInForce::of(name, self, LimitGate::Own(counting)))
     }
 
     /// With what keys had spent in another process.
@@ -120,8 +120,8 @@ impl LimitSpec {
         snapshot: Snapshot,
     ) -> Result<LimitInForce, BuildError> {
         let LimitSpec::Rate { algorithm, quota } = self else { return self.build(name, max_keys, clock) };
-        let (counting, window) = algorithm.build(quota, Restored { max_keys, clock, snapshot })?;
-        Ok(LimitInForce { name, spec: self, gate: LimitGate::Own(counting), window })
+        let counting = algorithm.build(quota, Restored { max_keys, clock, snapshot })?;
+        Ok(LimitInForce::of(name, self, LimitGate::Own(counting)))
     }
 
     /// Whether a limit of this kind can go on as one of the other kind, with all keys.
@@ -176,23 +176,21 @@ impl WithAlgorithm for Begin {
     }
 }
 
-/// A limit with no keys yet, and its window.
+/// What counts keys, with none yet.
 struct Fresh<'c> {
     max_keys: usize,
     clock: &'c Clock,
 }
 
 impl WithAlgorithm for Fresh<'_> {
-    type Output = Result<(Arc<dyn Counting>, Option<Duration>), BuildError>;
+    type Output = Result<Arc<dyn Counting>, BuildError>;
 
     fn with<A: InPolicies>(self, algorithm: A) -> Self::Output {
-        let limit = SharedLimit::new(algorithm, self.max_keys, self.clock.clone())?;
-        let window = limit.refill_time();
-        Ok((Arc::new(limit), window))
+        Ok(Arc::new(SharedLimit::new(algorithm, self.max_keys, self.clock.clone())?))
     }
 }
 
-/// A limit with what keys had spent in another process, and its window.
+/// What counts keys, with what they had spent in another process.
 #[cfg(feature = "serde")]
 struct Restored<'c> {
     max_keys: usize,
@@ -202,12 +200,10 @@ struct Restored<'c> {
 
 #[cfg(feature = "serde")]
 impl WithAlgorithm for Restored<'_> {
-    type Output = Result<(Arc<dyn Counting>, Option<Duration>), BuildError>;
+    type Output = Result<Arc<dyn Counting>, BuildError>;
 
     fn with<A: InPolicies>(self, algorithm: A) -> Self::Output {
-        let limit = SharedLimit::restored(algorithm, self.max_keys, self.clock.clone(), self.snapshot)?;
-        let window = limit.refill_time();
-        Ok((Arc::new(limit), window))
+        Ok(Arc::new(SharedLimit::restored(algorithm, self.max_keys, self.clock.clone(), self.snapshot)?))
     }
 }
 
@@ -243,12 +239,8 @@ impl PerCallLimits {
     /// The limit of somebody in particular.
     pub(super) fn limit(&self, policy: &str, quota: Quota) -> LimitInForce {
         let keys = self.keys.get_or_init(|| SharedLimit::per_call(self.max_keys, self.clock.clone()));
-        LimitInForce {
-            name: policy.into(),
-            spec: LimitSpec::new(AlgorithmName::Gcra, quota),
-            gate: LimitGate::Override(Arc::new(keys.otherwise(quota))),
-            window: quota.refill_time(),
-        }
+        let gate = LimitGate::Override(Arc::new(keys.otherwise(quota)));
+        LimitInForce::of(policy.into(), LimitSpec::new(AlgorithmName::Gcra, quota), gate)
     }
 }
 
@@ -261,6 +253,10 @@ pub(super) enum LimitGate {
 }
 
 impl LimitInForce {
+    fn of(name: Arc<str>, spec: LimitSpec, gate: LimitGate) -> LimitInForce {
+        LimitInForce { name, spec, gate, window: spec.window() }
+    }
+
     #[inline]
     pub(super) fn gate(&self) -> &dyn Gate {
         match &self.gate {
@@ -297,8 +293,7 @@ impl LimitInForce {
             return Some(LimitInForce { name, ..self.clone() });
         }
         let LimitGate::Own(counting) = &self.gate else { return None };
-        let gate = LimitGate::Own(counting.succeed(spec).ok()?);
-        Some(LimitInForce { name, spec, gate, window: spec.window() })
+        Some(LimitInForce::of(name, spec, LimitGate::Own(counting.succeed(spec).ok()?)))
     }
 }
 

@@ -31,6 +31,8 @@ pub struct FileError {
 }
 
 /// What is wrong with a file of policies.
+///
+/// For an example see [`Policies::parse`](super::Policies::parse).
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum FileErrorKind {
@@ -87,6 +89,8 @@ impl Policies {
     #[cfg(feature = "server")]
     pub(crate) fn parse_one(text: &str) -> Result<Policy, FileError> {
         const BEFORE: &str = r#"{"policy":["#;
+        // What files may begin with would keep the text from being one value.
+        let text = text.trim_start_matches('\u{feff}');
         // By itself it is one value, so that it cannot end the list in which it is read.
         let is_one = serde_json::from_str::<IgnoredAny>(text).is_ok();
         let list = if is_one { &format!("{BEFORE}{text}]}}") } else { text };
@@ -238,6 +242,22 @@ impl std::error::Error for FileError {
             FileErrorKind::Io(error) => Some(error),
             FileErrorKind::Format(error) => Some(error),
             FileErrorKind::Problems { .. } => None,
+        }
+    }
+}
+
+#[cfg(all(test, feature = "server"))]
+mod tests {
+    use super::Policies;
+
+    /// With a mark before it a list of policies was taken for a file, and the last of them for the one.
+    #[test]
+    fn one_policy_is_one_whatever_marks_of_editors_stand_before_it() {
+        let one = r#"{"id": "a", "limit": "1/s"}"#;
+        let list = format!("{{\"policy\": [{one}]}}");
+        for marks in ["", "\u{feff}", "\u{feff}\u{feff}"] {
+            assert_eq!(Policies::parse_one(&format!("{marks}{one}")).unwrap().id, "a");
+            assert!(Policies::parse_one(&format!("{marks}{list}")).is_err());
         }
     }
 }

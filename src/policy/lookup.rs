@@ -34,6 +34,7 @@ impl Customer {
     }
 
     /// Its limit under the policy with this id, in place of the policy's limits and of its overrides. (A count without a period is none, and blocks.)
+    /// What is unlimited is so under this policy alone.
     /// Where a backend counts, a quota by which [none can](crate::distributed::Rule::validate) counts as if nothing were special.
     pub fn limit(mut self, policy: impl Into<String>, amount: Amount) -> Customer {
         self.limits.insert(policy.into(), amount);
@@ -59,6 +60,8 @@ impl Customer {
 /// It is asked by a thread of its own, one customer after the other, and may take its time. It has to end, though:
 /// until it does, no other customer is looked up. (By [`PolicySet::look_up`](super::PolicySet::look_up) it is asked
 /// besides, by whoever calls that.)
+///
+/// For an example see [`Builder::lookup`](super::Builder::lookup).
 pub trait Lookup: Send + Sync {
     /// What is special about the customer with this key; `None` if nothing is.
     ///
@@ -80,6 +83,8 @@ where
 }
 
 /// A [`Lookup`] failed.
+///
+/// [`PolicySet::look_up`](super::PolicySet::look_up) tells one.
 #[derive(Debug)]
 pub struct LookupError {
     key: String,

@@ -1,28 +1,27 @@
 //! [`PolicySet`]: policies in force, asked by many and changed by some.
 
-use std::collections::VecDeque;
+mod changes;
+
 use std::fmt;
 use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Guard};
 use parking_lot::{Mutex, MutexGuard};
 
+use self::changes::History;
 use super::builder::Builder;
-use super::change::Change;
 use super::customers::{Customers, LookupStats};
 use super::decide::Decision;
-use super::error::PolicyError;
 use super::in_force::PolicyInForce;
 use super::limits::LimitInForce;
 use super::lookup::{Customer, LookupError};
 use super::matching::{Attributes, Seen};
-use super::model::{Policies, Policy, State, Timestamp};
+use super::model::Policies;
 use super::question::{Everything, Question};
 #[cfg(feature = "serde")]
 use super::snapshot::PolicySnapshot;
-use super::validate::{Invalid, validate};
 use super::verdict::Verdict;
-use super::version::{Making, Version};
+use super::version::Version;
 use crate::limiter::{RandomState, Stats};
 
 /// Policies in force. It is asked by any number of threads, none of which ever waits for a change.
@@ -52,15 +51,6 @@ pub struct PolicySet {
     settings: Builder,
     hasher: RandomState,
     customers: Option<Customers>,
-}
-
-/// What was in force, the newest last.
-struct History {
-    versions: VecDeque<(u64, Arc<Policies>)>,
-    newest: u64,
-    /// For the first version.
-    #[cfg(feature = "serde")]
-    snapshot: Option<PolicySnapshot>,
 }
 
 /// Numbers about the keys of a limit, from [`PolicySet::stats`].
@@ -94,10 +84,9 @@ impl PolicySet {
         #[cfg(not(feature = "serde"))]
         let hasher = RandomState::new();
         let history = History {
-            versions: VecDeque::new(),
-            newest: 0,
             #[cfg(feature = "serde")]
             snapshot,
+            ..History::default()
         };
         PolicySet {
             customers,
@@ -125,7 +114,8 @@ impl PolicySet {
     /// It never waits: of limits that a backend counts it decides by what this node knows, as [`check_all_now`](crate::distributed::check_all_now)
     /// does. [`check_async`](PolicySet::check_async) asks the backends.
     ///
-    /// O(policies that the request may concern, and their limits), however many others there are.
+    /// O(policies that the request may concern, and their limits), however many others there are; and where the tier makes a difference, of a request that
+    /// does not say its own, O(members of all tiers).
     // Always: a verdict is large, and is then made where the caller keeps it.
     #[inline(always)]
     pub fn check(&self, attributes: &Attributes<'_>) -> Verdict {
@@ -138,8 +128,8 @@ impl PolicySet {
     /// Asks all policies in force about a request, and the backends that they name. It passes all, or none is charged.
     ///
     /// First what is counted in memory is taken. If that suffices all backends are asked at the same time, each limit within its
-    /// [budget](Policy::budget); where one cannot be asked the policy's [failure mode](Policy::on_failure) decides. If one refuses, what was taken in
-    /// memory and from others is given back.
+    /// [budget](super::Policy::budget); where one cannot be asked the policy's [failure mode](super::Policy::on_failure) decides. If one refuses, what
+    /// was taken in memory and from others is given back.
     ///
     /// **Cancel safety**: a future that is dropped gives back all that it has taken.
     pub async fn check_async(&self, attributes: &Attributes<'_>) -> Verdict {
@@ -233,7 +223,7 @@ impl PolicySet {
         Arc::clone(&self.current.load().source)
     }
 
-    /// Numbers about the keys of each limit in force. Reads as much as [`Limiter::stats`](crate::Limiter::stats) of each.
+    /// Numbers about the keys of each limit in force that is counted in memory. Reads as much as [`Limiter::stats`](crate::Limiter::stats) of each.
     #[must_use]
     pub fn stats(&self) -> Vec<LimitStats> {
         let version = self.current.load();
@@ -253,97 +243,6 @@ impl PolicySet {
         self.history.lock().versions.iter().cloned().collect()
     }
 
-    /// Puts these policies in force, in place of all there are: wholly, or not at all.
-    ///
-    /// Limits that stay as they are keep what every key has spent; so do those whose rate, burst or number changes. The [`Change`] says which begin
-    /// anew. Requests under way are decided by the version under which they began. O(policies).
-    ///
-    /// # Errors
-    ///
-    /// [`PolicyError::Invalid`] with all that is wrong with them; the old ones stay in force.
-    pub fn apply(&self, policies: impl Into<Policies>) -> Result<Change, PolicyError> {
-        // Whatever that does, it does not do it while others wait for their turn.
-        let policies = policies.into();
-        self.change(|_| Ok(policies), true)
-    }
-
-    /// Puts a policy in force in place of the one with its id, or beside the others if there is none. Notes when.
-    ///
-    /// # Errors
-    ///
-    /// As [`apply`](PolicySet::apply).
-    pub fn upsert(&self, policy: Policy) -> Result<Change, PolicyError> {
-        self.change(
-            |old| {
-                let mut all = old.clone();
-                let now = Timestamp::now();
-                let mut policy = Policy { updated: Some(now), ..policy };
-                if let Some(other) = all.policy.iter_mut().find(|other| other.id == policy.id) {
-                    policy.created = policy.created.or(other.created);
-                    *other = policy;
-                } else {
-                    policy.created = policy.created.or(Some(now));
-                    all.policy.push(policy);
-                }
-                Ok(all)
-            },
-            true,
-        )
-    }
-
-    /// Removes a policy. What keys have spent under it is forgotten.
-    ///
-    /// # Errors
-    ///
-    /// [`PolicyError::UnknownPolicy`] if there is none with this id, and as [`apply`](PolicySet::apply): another policy may name it.
-    pub fn remove(&self, id: &str) -> Result<Change, PolicyError> {
-        self.change(
-            |old| {
-                let mut all = old.clone();
-                all.policy.retain(|policy| policy.id != id);
-                let gone = all.policy.len() < old.policy.len();
-                if gone { Ok(all) } else { Err(PolicyError::UnknownPolicy { id: id.to_owned() }) }
-            },
-            true,
-        )
-    }
-
-    /// Takes a policy to another state. Notes when.
-    ///
-    /// # Errors
-    ///
-    /// [`PolicyError::UnknownPolicy`] if there is none with this id, [`PolicyError::Transition`] if it cannot go to that state.
-    pub fn transition(&self, id: &str, state: State) -> Result<Change, PolicyError> {
-        self.change(
-            |old| {
-                let mut all = old.clone();
-                let Some(policy) = all.policy.iter_mut().find(|policy| policy.id == id) else {
-                    return Err(PolicyError::UnknownPolicy { id: id.to_owned() });
-                };
-                let transition = policy.state.transition(state);
-                policy.state =
-                    transition.map_err(|error| PolicyError::Transition { id: id.to_owned(), error })?;
-                policy.updated = Some(Timestamp::now());
-                Ok(all)
-            },
-            true,
-        )
-    }
-
-    /// Puts the policies of an earlier version in force again, as a new version. It restores all of them, whatever state that takes them to.
-    ///
-    /// # Errors
-    ///
-    /// [`PolicyError::UnknownVersion`] if that version is not kept any more, or never was.
-    pub fn rollback(&self, version: u64) -> Result<Change, PolicyError> {
-        let kept = self.history.lock().versions.iter().find(|(number, _)| *number == version).cloned();
-        let Some((_, policies)) = kept else {
-            let kept = self.versions().iter().map(|(number, _)| *number).collect();
-            return Err(PolicyError::UnknownVersion { version, kept });
-        };
-        self.change(|_| Ok(Policies::clone(&policies)), false)
-    }
-
     /// Meanwhile nobody else puts a file in force, or writes one.
     pub(crate) fn editing(&self) -> MutexGuard<'_, ()> {
         self.editing.lock()
@@ -355,58 +254,6 @@ impl PolicySet {
         let _history = self.history.lock();
         with(&self.current.load_full(), &self.hasher)
     }
-
-    /// One after the other; nobody who only checks waits.
-    fn change(
-        &self,
-        change: impl FnOnce(&Policies) -> Result<Policies, PolicyError>,
-        checks_transitions: bool,
-    ) -> Result<Change, PolicyError> {
-        let mut history = self.history.lock();
-        let old = self.current.load_full();
-        let policies = change(&old.source)?;
-        let backends: Vec<&str> = self.settings.backends.keys().map(String::as_str).collect();
-        let mut problems = validate(&policies, true, Some(&backends));
-        if checks_transitions {
-            problems.extend(transitions(&old.source, &policies));
-        }
-        if !problems.is_empty() {
-            return Err(PolicyError::Invalid { problems });
-        }
-        let policies = Arc::new(policies);
-        let number = history.newest + 1;
-        let making = Making {
-            clock: &self.settings.clock,
-            stores: &self.settings.backends,
-            #[cfg(feature = "serde")]
-            snapshot: history.snapshot.as_ref(),
-        };
-        let next = old.next(number, &policies, making);
-        let (version, change) = next.map_err(PolicyError::from)?;
-        self.current.store(Arc::new(version));
-        history.newest = number;
-        #[cfg(feature = "serde")]
-        {
-            history.snapshot = None;
-        }
-        history.versions.push_back((number, policies));
-        while history.versions.len() > self.settings.kept_versions.saturating_add(1) {
-            history.versions.pop_front();
-        }
-        Ok(change)
-    }
-}
-
-/// Policies that would go to a state to which there is no way.
-fn transitions(old: &Policies, new: &Policies) -> Vec<Invalid> {
-    let states: std::collections::HashMap<&str, State> =
-        old.policy.iter().map(|policy| (policy.id.as_str(), policy.state)).collect();
-    let wrong = |(place, policy): (usize, &Policy)| {
-        let error = states.get(policy.id.as_str())?.transition(policy.state).err()?;
-        let (policy, path) = (policy.id.clone(), format!("policy[{place}].state"));
-        Some(Invalid { policy, path, message: error.to_string() })
-    };
-    new.policy.iter().enumerate().filter_map(wrong).collect()
 }
 
 impl fmt::Debug for PolicySet {

@@ -4,8 +4,9 @@ mod backends;
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::sync::Arc;
 
-use super::limits::LimitSpec;
+use super::limits::{LimitSpec, specs};
 use super::matching::{CompiledConditions, LONGEST_PATTERN};
 use super::model::{Amount, Conditions, CostRule, Limit, Policies, Policy, Scope, State};
 use crate::build_error::BuildError;
@@ -16,6 +17,8 @@ use crate::quota::Excerpt;
 const LONGEST_ID: usize = 64;
 
 /// Something that is wrong with a policy.
+///
+/// For an example see [`PolicyError`](super::PolicyError).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Invalid {
@@ -193,6 +196,7 @@ fn check_scope(scope: &Scope, all: &mut Findings) {
 
 fn check_limits(policy: &Policy, max_keys: usize, all: &mut Findings) {
     let word = |limit: &Limit| matches!(limit.limit, Amount::Unlimited | Amount::Block);
+    let mut rates = 0;
     for (index, limit) in policy.limits.iter().enumerate() {
         let field = format!("limits[{index}]");
         if word(limit) && (policy.limits.len() > 1 || policy.concurrency.is_some()) {
@@ -211,11 +215,16 @@ fn check_limits(policy: &Policy, max_keys: usize, all: &mut Findings) {
             Err((part, message)) => all.add(format!("{field}.{part}"), message),
             Ok(None) => {}
             Ok(Some(quota)) => {
+                rates += 1;
                 if let Err(error) = LimitSpec::new(limit.algorithm, quota).check(max_keys) {
                     all.add(format!("{field}.limit"), unbuilt(limit, &error));
                 }
             }
         }
+    }
+    // Else they are numbered otherwise than they will be.
+    if rates == policy.limits.len() {
+        check_names(policy, all);
     }
     let nothing = policy.limits.is_empty() && policy.concurrency.is_none() && policy.deny.is_empty();
     if nothing && policy.state != State::Draft {
@@ -223,6 +232,20 @@ fn check_limits(policy: &Policy, max_keys: usize, all: &mut Findings) {
             "limits",
             "there is nothing to enforce: add a limit, a concurrency cap or a deny list, or make it a draft",
         );
+    }
+}
+
+/// Header fields, reports and snapshots tell a policy's limits apart by their names.
+fn check_names(policy: &Policy, all: &mut Findings) {
+    let mut names = HashSet::new();
+    for (place, (name, spec)) in specs(policy).into_iter().enumerate() {
+        if !names.insert(Arc::clone(&name)) {
+            let field = if spec.holds() { "concurrency".to_owned() } else { format!("limits[{place}].name") };
+            all.add(
+                field,
+                format!("{name:?} is what another limit of the policy is called, too: give one of them another name"),
+            );
+        }
     }
 }
 

@@ -1,11 +1,16 @@
 //! [`Verdict`]: what a set of policies says of a request.
 
+mod standing;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::Guard;
 
+pub use self::standing::Standing;
+
+use self::standing::Answer;
 use super::decide::{Asked, Decision, Fate, Group, Why};
 use super::model::Policy;
 use super::remote::{AskedThere, RemoteGroup};
@@ -18,6 +23,8 @@ use crate::limiter::Outcome;
 /// What a set of policies says of a request, all of it by one version.
 ///
 /// Places in concurrency limits are held as long as the verdict is, or until it is [finished](Verdict::finish).
+///
+/// For examples see [`PolicySet`](super::PolicySet) and [`Standing`].
 #[must_use = "it says whether the request may go on, and holds its places"]
 pub struct Verdict {
     pub(super) version: Guard<Arc<Version>>,
@@ -43,50 +50,23 @@ pub enum Reason {
 }
 
 /// A policy that concerns a request.
+///
+/// ```
+/// use tollgate::policy::{Attributes, Format, Policies, PolicySet};
+///
+/// let set = PolicySet::new();
+/// set.apply(Policies::parse("[[policy]]\nid = \"trial\"\nlimit = \"0/min\"\nshadow = true", Format::Toml)?)?;
+/// let verdict = set.check(&Attributes::new());
+/// assert!(verdict.is_allowed());
+/// let would_refuse: Vec<_> = verdict.policies().filter(|policy| policy.refuses()).collect();
+/// assert_eq!(would_refuse[0].policy().id, "trial");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy)]
 pub struct PolicyMatch<'v> {
     policy: &'v Arc<Policy>,
     shadow: bool,
     refused: bool,
-}
-
-/// Where a request stands at one limit of a policy.
-///
-/// ```
-/// use tollgate::policy::{Attributes, Format, Policies, PolicySet, Reason};
-///
-/// const FILE: &str = r#"{"policy": [{"id": "logins", "scope": "user", "limit": "1/h"}]}"#;
-/// let set = PolicySet::new();
-/// set.apply(Policies::parse(FILE, Format::Json)?)?;
-/// let bob = Attributes::new().user("bob");
-/// assert!(set.check(&bob).is_allowed());
-///
-/// let refused = set.check(&bob);
-/// assert_eq!(refused.reason(), Some(Reason::LimitReached));
-/// let standing = refused.binding().expect("a limit refuses");
-/// assert_eq!((standing.name(), standing.limit(), standing.remaining()), ("logins", 1, 0));
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Clone, Copy, Debug)]
-pub struct Standing<'v> {
-    policy: &'v str,
-    pub(super) name: &'v Arc<str>,
-    window: Option<Duration>,
-    holds: bool,
-    cost: u64,
-    figures: Figures,
-    shadow: bool,
-    answer: Answer,
-    source: Option<Source>,
-}
-
-/// What a limit says to a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Answer {
-    Passes,
-    Refused,
-    /// It holds all the keys it can.
-    NoRoom,
 }
 
 impl Verdict {
@@ -352,86 +332,5 @@ impl fmt::Debug for PolicyMatch<'_> {
             .field("shadow", &self.shadow)
             .field("refuses", &self.refused)
             .finish()
-    }
-}
-
-impl<'v> Standing<'v> {
-    /// The policy's id.
-    #[must_use]
-    pub fn policy(&self) -> &'v str {
-        self.policy
-    }
-
-    /// The limit's name: the policy's id, and if it has several limits what tells this one from the others.
-    #[must_use]
-    pub fn name(&self) -> &'v str {
-        self.name
-    }
-
-    /// Whether it counts how many are under way at once, not how many come.
-    #[must_use]
-    pub fn is_concurrency(&self) -> bool {
-        self.holds
-    }
-
-    /// What it was asked for: tokens, or places.
-    #[must_use]
-    pub fn cost(&self) -> u64 {
-        self.cost
-    }
-
-    /// The most that a key can hold: tokens, or places.
-    #[must_use]
-    pub fn limit(&self) -> u64 {
-        self.figures.limit()
-    }
-
-    /// The time in which so many tokens as the limit come back; `None` if it has none.
-    #[must_use]
-    pub fn window(&self) -> Option<Duration> {
-        self.window
-    }
-
-    /// Whole tokens, or places, left.
-    #[must_use]
-    pub fn remaining(&self) -> u64 {
-        self.figures.remaining()
-    }
-
-    /// The time until the key is full again if nothing more is spent; [`Duration::MAX`] when it never will be, zero for a concurrency limit.
-    #[must_use]
-    pub fn reset_after(&self) -> Duration {
-        self.figures.reset_after()
-    }
-
-    /// How long to wait until the same request fits (if it was allowed: once more); zero when it does now, `None` when it never can. A concurrency
-    /// limit cannot say when it will have room, and says zero.
-    #[must_use]
-    pub fn retry_after(&self) -> Option<Duration> {
-        self.figures.retry_after()
-    }
-
-    /// Whether it refuses the request.
-    #[must_use]
-    pub fn refuses(&self) -> bool {
-        self.answer != Answer::Passes
-    }
-
-    /// Whether it refuses because it holds all the keys it can; see [`Denied::at_capacity`](crate::Denied::at_capacity).
-    #[must_use]
-    pub fn at_capacity(&self) -> bool {
-        self.answer == Answer::NoRoom
-    }
-
-    /// Whether it only watches.
-    #[must_use]
-    pub fn is_shadow(&self) -> bool {
-        self.shadow
-    }
-
-    /// Who decided, of a limit that a backend counts; `None` of one that is counted in memory.
-    #[must_use]
-    pub fn source(&self) -> Option<Source> {
-        self.source
     }
 }

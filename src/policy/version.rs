@@ -52,6 +52,8 @@ pub(super) struct Making<'m> {
     pub(super) clock: &'m Clock,
     /// The backends, by their names.
     pub(super) stores: &'m BTreeMap<String, SharedStore>,
+    /// The attribute by which customers are looked up, if they are.
+    pub(super) customers_by: Option<&'m str>,
     /// What was spent in another process.
     #[cfg(feature = "serde")]
     pub(super) snapshot: Option<&'m PolicySnapshot>,
@@ -157,7 +159,7 @@ impl Version {
         }
         change.compare(&self.source, source);
         let in_force = kept.values().map(|policy| &**policy).chain(plans.iter().map(|(policy, _)| policy));
-        let version = Version::of(number, Arc::clone(source), in_force)?;
+        let version = Version::of(number, Arc::clone(source), in_force, making.customers_by)?;
         for (mut policy, plans) in plans {
             let carry_out = |plan: Plan| plan.carry_out(&policy.policy, making.clock, &mut change);
             let limits: Result<_, _> = plans.into_iter().map(carry_out).collect();
@@ -173,6 +175,7 @@ impl Version {
         number: u64,
         source: Arc<Policies>,
         policies: impl Iterator<Item = &'p PolicyInForce>,
+        customers_by: Option<&str>,
     ) -> Result<Version, Unbuilt> {
         let by_id: HashMap<&str, &PolicyInForce> =
             policies.map(|policy| (policy.policy.id.as_str(), policy)).collect();
@@ -192,7 +195,7 @@ impl Version {
         });
         let tiers = tiers.collect::<Result<_, _>>().map_err(Unbuilt::Conditions)?;
         let index = Index::new(order.iter().map(|policy| &policy.conditions));
-        let attributes = attributes(&order, &source.tier);
+        let attributes = attributes(&order, &source.tier, customers_by);
         let asks_for_tiers = attributes.iter().any(|name| **name == *"tier");
         Ok(Version { number, source, replaces, index, attributes, tiers, asks_for_tiers, ..Version::empty() })
     }
@@ -342,9 +345,9 @@ impl Plan {
     }
 }
 
-/// The names of the attributes that policies and tiers look at.
-fn attributes(policies: &[&PolicyInForce], tiers: &[Tier]) -> Box<[Box<str>]> {
-    let mut names: BTreeSet<&str> = BTreeSet::new();
+/// The names of the attributes that policies and tiers look at, and of the one by which customers are looked up.
+fn attributes(policies: &[&PolicyInForce], tiers: &[Tier], customers_by: Option<&str>) -> Box<[Box<str>]> {
+    let mut names: BTreeSet<&str> = customers_by.into_iter().collect();
     let mut conditions: Vec<&Conditions> = tiers.iter().flat_map(|tier| &tier.members).collect();
     for policy in policies.iter().map(|policy| &*policy.policy) {
         names.extend(policy.scope.attributes());

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::activity::Activity;
 use super::caller::{Backend, CallerLimits, CallerSnapshot};
-use super::counting::Counting;
+use super::counting::{CALLER, Counting};
 use super::error::ServerError;
 use super::operate::{self, ConnectionPlace, Connections, Front, Health, Http, Listening, Stream, snapshot};
 use super::policy_file::PolicyFile;
@@ -155,9 +155,9 @@ fn counting() -> Result<Counting, ServerError> {
 
 /// A set whose policies may name these backends.
 fn set(backends: &BTreeMap<String, NamedBackend>) -> Builder {
-    backends
-        .iter()
-        .fold(PolicySet::builder(), |builder, (name, backend)| builder.backend(name, &backend.store))
+    // A store would count both under one name, and whoever may ask about a limit of his own could spend what is the policy's.
+    let builder = PolicySet::builder().reserve(CALLER, "limits that come with the request");
+    backends.iter().fold(builder, |builder, (name, backend)| builder.backend(name, &backend.store))
 }
 
 /// Limits that come with the request, where the settings say that they are counted.

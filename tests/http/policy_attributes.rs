@@ -6,10 +6,10 @@ use std::sync::Arc;
 use http::Request;
 use tollgate::http::{ClientAddress, Key, KeyValue, Peer, RateLimitLayer, RequestAttributes, Route};
 use tollgate::observe::TopRefused;
-use tollgate::policy::PolicySet;
+use tollgate::policy::{Customer, PolicySet};
 
 use crate::observing::Notes;
-use crate::policies::still;
+use crate::policies::{policies, still};
 use crate::support::{answer, statuses, text};
 
 fn layer(file: &str, attributes: RequestAttributes) -> RateLimitLayer {
@@ -43,6 +43,29 @@ async fn any_header_field_can_be_asked_for_by_its_name_in_any_case() {
     let request = |region, tenant| Request::get("/").header("x-region", region).header("X-Tenant", tenant);
     let requests = [request("eu-1", "a"), request("eu-2", "a"), request("eu-1", "b"), request("us-1", "a")];
     assert_eq!(each(&layer, requests).await, [200, 429, 200, 200]);
+}
+
+/// It was not found where no policy mentioned it, and then nobody was looked up.
+#[tokio::test]
+async fn the_attribute_by_which_customers_are_looked_up_is_found_though_no_policy_mentions_it() {
+    let set = PolicySet::builder()
+        .lookup("account", |key: &str| Ok((key == "acme").then(|| Customer::new().tier("gold"))))
+        .build();
+    let file = r#"
+        [[policy]]
+        id = "api"
+        limit = "1/day"
+        overrides = [{ match = { tier = "gold" }, limit = "2/day" }]
+    "#;
+    set.apply(policies(file)).unwrap();
+    set.look_up("acme").unwrap();
+    let attributes = RequestAttributes::new().attribute("account", Key::header("x-account"));
+    let layer = RateLimitLayer::builder().policies(Arc::new(set), attributes).build().unwrap();
+    let of_acme = || Request::get("/").header("x-account", "acme");
+    assert_eq!(
+        each(&layer, [of_acme(), of_acme(), of_acme(), Request::get("/")]).await,
+        [200, 200, 429, 200]
+    );
 }
 
 #[tokio::test]

@@ -80,6 +80,17 @@ fn all_that_is_wrong_with_a_policy_is_told_at_once_and_nothing_changes() {
     );
 }
 
+/// A store counted both under one name: whoever may check could spend under any key of such a policy.
+#[test]
+fn no_policy_has_the_id_that_stands_for_limits_of_callers() {
+    let node = Node::with_policies(POLICIES);
+    let answer = node.post(ALL, &policy("caller", "1/h"));
+    assert_eq!(answer.status, 422);
+    let problem = answer.problem();
+    assert!(problem.to_string().contains("limits that come with the request"), "{problem}");
+    assert_eq!(file(&node).len(), 1);
+}
+
 #[test]
 fn states_follow_their_rules() {
     let node = Node::with_policies(POLICIES);

@@ -8,7 +8,8 @@ use crate::http::{ClientAddress, Head, Key, KeyValue, LayerError};
 /// What the names of attributes begin with that are header fields.
 pub(super) const HEADER: &str = "header:";
 
-/// How the attributes of a request are found, for policies: only those are looked for that a policy in force mentions.
+/// How the attributes of a request are found, for policies: only those are looked for that a policy in force mentions, or by which
+/// customers are [looked up](crate::policy::Builder::lookup).
 ///
 /// | attribute | |
 /// |---|---|

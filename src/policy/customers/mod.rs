@@ -91,6 +91,11 @@ impl Customers {
         Customers { attribute: Column::of(&source.attribute), shared }
     }
 
+    /// The attribute that names a customer.
+    pub(super) fn attribute(&self) -> &str {
+        self.attribute.name()
+    }
+
     /// What is known of the customer that a request comes from. It never waits: what is not known, or was known for too
     /// long, is looked up later.
     pub(super) fn find(&self, attributes: &Attributes<'_>) -> Option<Arc<Known>> {

@@ -63,7 +63,7 @@ impl LookupSettings {
     }
 }
 
-/// Numbers about a set's lookup.
+/// Numbers about a set's lookup, from [`PolicySet::lookup_stats`](super::super::PolicySet::lookup_stats).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LookupStats {

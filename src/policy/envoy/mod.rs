@@ -73,7 +73,7 @@ impl Policies {
 
 /// What is wrong in a configuration file of Envoy's rate limit service.
 ///
-/// Its `Display` has a line for each problem.
+/// Its `Display` has a line for each problem. [`Policies::from_envoy`] tells one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct EnvoyError {

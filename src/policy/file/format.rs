@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 /// The language of a file of policies.
+///
+/// For an example see [`Format::of_path`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Format {
@@ -50,6 +52,8 @@ impl fmt::Display for Format {
 }
 
 /// A file's ending does not say its format.
+///
+/// For an example see [`Format::of_path`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UnknownFormat {

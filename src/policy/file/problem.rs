@@ -8,7 +8,7 @@ use super::tree::Tree;
 
 /// One thing that is wrong in a file, and where it stands.
 ///
-/// Its `Display` is one line: `line 12: policy "issue-cards", limits[1].burst: expected a whole number, found text "x"`.
+/// For an example see [`Policies::parse`](crate::policy::Policies::parse). Its `Display` is one line: `line 12: policy "issue-cards", limits[1].burst: expected a whole number, found text "x"`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Problem {

@@ -378,6 +378,14 @@ fn nesting_and_length_have_bounds_in_all_formats() {
     }
 }
 
+/// Each was compared with all before it: of a file of sixteen megabytes the reading took hours.
+#[test]
+fn a_scope_of_very_many_attributes_is_read_in_linear_time() {
+    let names: Vec<_> = (0..200_000).map(|number| format!("\"{number}\"")).collect();
+    let read = read::<crate::policy::Scope>(&format!("[{}]", names.join(",")), Format::Json);
+    assert_eq!(read.value.unwrap().attributes().count(), names.len());
+}
+
 #[test]
 fn dotted_keys_cannot_make_a_tower() {
     let level = "a.".repeat(78) + "a = {";

@@ -35,6 +35,14 @@ pub struct Attributes<'a> {
 /// The value of an attribute.
 ///
 /// [`Attributes::with`] takes one.
+///
+/// ```
+/// use tollgate::policy::{Attributes, Value};
+///
+/// let attributes = Attributes::new().with("token", Value::Secret("s3cret")).with("size", 7);
+/// assert_eq!(attributes.get("token").unwrap().to_string(), "(secret)");
+/// assert_eq!(attributes.get("size"), Some(Value::Number(7)));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Value<'a> {
@@ -99,7 +107,8 @@ impl<'a> Attributes<'a> {
         self.known(TIER, Value::Text(tier))
     }
 
-    /// Any attribute, by its name. The names above mean the same here; a text for `ip` that is an address counts as one.
+    /// Any attribute, by its name. The names above mean the same here; a text for `ip` that is an address counts as one, and is no
+    /// secret. O(attributes that are not among the names above).
     #[must_use]
     pub fn with(mut self, name: &'a str, value: impl Into<Value<'a>>) -> Attributes<'a> {
         let value = match value.into() {
@@ -237,6 +246,13 @@ impl Column {
         match KNOWN.iter().position(|known| *known == name) {
             Some(place) => Column::Known(place),
             None => Column::Other(name.into()),
+        }
+    }
+
+    pub(in crate::policy) fn name(&self) -> &str {
+        match self {
+            Column::Known(place) => KNOWN[*place],
+            Column::Other(name) => name,
         }
     }
 

@@ -12,6 +12,15 @@ use serde::{Deserialize, Deserializer, Serialize};
 use crate::quota::Excerpt;
 
 /// How long a request may wait for a backend, from 1 ms to 10 s: in a file `"25ms"` or `"1.5s"`.
+///
+/// ```
+/// use std::time::Duration;
+/// use tollgate::policy::{Budget, Policy};
+///
+/// let mut policy = Policy::new("api");
+/// policy.budget = Some(Budget::new(Duration::from_millis(40)));
+/// assert_eq!(Budget::new(Duration::from_secs(60)), Budget::LONGEST);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Budget(Duration);
 

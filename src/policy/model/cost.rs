@@ -9,6 +9,19 @@ use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// What a request costs, in tokens. (A place in a concurrency limit is always one.)
+///
+/// ```
+/// use tollgate::policy::{AttributeCost, Attributes, CostRule, Format, Policies, PolicySet};
+///
+/// let file = "[[policy]]\nid = \"tokens\"\nlimit = \"1000/h\"\ncost = { attribute = \"tokens\", otherwise = 10 }";
+/// let policies = Policies::parse(file, Format::Toml)?;
+/// assert_eq!(policies.policy[0].cost, CostRule::Attribute(AttributeCost::new("tokens", 10)));
+///
+/// let set = PolicySet::new();
+/// set.apply(policies)?;
+/// assert_eq!(set.check(&Attributes::new().with("tokens", 300)).remaining(), 700);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(untagged)]
 #[non_exhaustive]
@@ -20,6 +33,8 @@ pub enum CostRule {
 }
 
 /// A cost that an attribute says.
+///
+/// For an example see [`CostRule`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]

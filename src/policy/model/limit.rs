@@ -89,7 +89,8 @@ pub enum Amount {
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Limit {
-    /// What it is called in header fields and reports, after the policy's id. Without one it is numbered if it is one of several.
+    /// What it is called in header fields and reports, after the policy's id. Without one it is numbered if it is one of several. No two of a policy
+    /// have the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// The rule by which it counts.

@@ -140,6 +140,16 @@ impl Policy {
 }
 
 /// What to do with a request that has not all attributes of a policy's scope.
+///
+/// ```
+/// use tollgate::policy::{Attributes, Format, Policies, PolicySet, Reason};
+///
+/// let set = PolicySet::new();
+/// let file = "[[policy]]\nid = \"api\"\nscope = \"user\"\nmissing = \"refuse\"\nlimit = \"5/min\"";
+/// set.apply(Policies::parse(file, Format::Toml)?)?;
+/// assert_eq!(set.check(&Attributes::new()).reason(), Some(Reason::MissingKey));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
@@ -194,6 +204,15 @@ impl From<OnFailure> for FailurePolicy {
 }
 
 /// A limit of their own for some requests, in place of the policy's limits.
+///
+/// ```
+/// use tollgate::Quota;
+/// use tollgate::policy::{Amount, Conditions, Override, Policy};
+///
+/// let mut policy = Policy::new("api");
+/// let gold = Conditions::new().with("tier", ["gold"]);
+/// policy.overrides = vec![Override::new(gold, Amount::Quota(Quota::per_minute(5_000)))];
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
@@ -201,7 +220,7 @@ pub struct Override {
     /// Which requests: a customer, a tier.
     #[serde(rename = "match")]
     pub matches: Conditions,
-    /// How much is let through.
+    /// How much is let through. What is unlimited here is so under this policy alone: those of lower priority are asked all the same.
     pub limit: Amount,
     /// How much at once, if that is not the limit itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,6 +1,7 @@
 //! [`Scope`]: by which attributes a policy tells keys apart.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -32,14 +33,9 @@ impl Scope {
 
     /// By these attributes. One that is given twice counts once.
     pub fn of(attributes: impl IntoIterator<Item = impl Into<String>>) -> Scope {
-        let mut scope = Vec::new();
-        for attribute in attributes {
-            let attribute = attribute.into();
-            if !scope.contains(&attribute) {
-                scope.push(attribute);
-            }
-        }
-        Scope(scope)
+        let mut known = HashSet::new();
+        let attributes = attributes.into_iter().map(Into::<String>::into);
+        Scope(attributes.filter(|attribute| known.insert(attribute.clone())).collect())
     }
 
     /// The attributes.

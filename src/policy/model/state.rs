@@ -20,7 +20,7 @@ pub enum State {
     Active,
     /// Not in force for a while. What keys have spent is kept, and counts when it is active again.
     Suspended,
-    /// Not in force. What keys have spent is forgotten.
+    /// Not in force. What keys have spent is forgotten, but by a backend: there it comes back in time.
     Inactive,
 }
 
@@ -75,6 +75,8 @@ impl fmt::Display for State {
 }
 
 /// There is no way from one state to the other.
+///
+/// For an example see [`State::transition`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TransitionError {

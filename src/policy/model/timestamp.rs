@@ -11,6 +11,14 @@ use serde::{Deserialize, Deserializer, Serialize};
 use crate::quota::Excerpt;
 
 /// A time, written as RFC 3339 has it: `2026-11-21T14:30:00Z`.
+///
+/// ```
+/// use tollgate::policy::Timestamp;
+///
+/// let noon: Timestamp = serde_json::from_str("\"2026-11-21T13:00:00+01:00\"")?;
+/// assert_eq!(noon.to_string(), "2026-11-21T12:00:00Z");
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(jiff::Timestamp);
 

@@ -1,5 +1,6 @@
 //! [`RemoteLimits`]: the limits of a policy that names a backend.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -36,10 +37,10 @@ fn overrides_name(policy: &Policy) -> String {
     format!("{}/override", policy.id)
 }
 
-/// Under what names a store counts the limits of a policy.
-pub(in crate::policy) fn store_names(policy: &Policy) -> Vec<Arc<str>> {
-    let names = specs(policy).into_iter().map(|(name, _)| name);
-    names.chain([overrides_name(policy).into()]).collect()
+/// Under what names a store counts the limits of a policy, each once: it is another's business that no two have the same.
+pub(in crate::policy) fn store_names(policy: &Policy) -> impl Iterator<Item = Arc<str>> + use<> {
+    let names: BTreeSet<_> = specs(policy).into_iter().map(|(name, _)| name).collect();
+    names.into_iter().chain([overrides_name(policy).into()])
 }
 
 impl RemoteLimits {

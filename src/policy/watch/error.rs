@@ -6,6 +6,8 @@ use std::io;
 use crate::policy::{FileError, PolicyError};
 
 /// Why a file of policies is not in force, or cannot be watched.
+///
+/// [`PolicySet::watch`](crate::policy::PolicySet::watch) and [`Watcher::last_error`](crate::policy::Watcher::last_error) tell one.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum WatchError {

@@ -72,6 +72,8 @@ impl PolicySet {
 /// A file that cannot be read, or is wrong, leaves in force what is. [`last_error`](Watcher::last_error) says why, and
 /// so does the [observer](WatcherBuilder::observer). Only the text counts: one that was read last is not applied again,
 /// so changes to the set by [`upsert`](PolicySet::upsert) and the like last until the file changes.
+///
+/// For an example see [`PolicySet::watch`].
 #[must_use = "a watcher ends when it is dropped"]
 pub struct Watcher {
     file: PathBuf,
@@ -83,6 +85,8 @@ pub struct Watcher {
 }
 
 /// Builds a [`Watcher`].
+///
+/// For an example see [`Watcher::builder`].
 #[must_use = "a builder does nothing until `start`"]
 pub struct WatcherBuilder {
     file: PathBuf,

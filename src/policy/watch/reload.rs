@@ -15,6 +15,21 @@ use crate::policy::load::{self, FileError, FileErrorKind};
 use crate::policy::{Change, PolicySet};
 
 /// An attempt to put a file of policies in force, as an [`Observer`] is told of it.
+///
+/// ```
+/// use tollgate::observe::Observer;
+/// use tollgate::policy::PolicyReload;
+///
+/// struct Alarm;
+///
+/// impl Observer for Alarm {
+///     fn policies_reloaded(&self, reload: &PolicyReload<'_>) {
+///         if let Err(error) = reload.outcome {
+///             eprintln!("{}: {error}", reload.file.display());
+///         }
+///     }
+/// }
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct PolicyReload<'a> {
@@ -26,13 +41,13 @@ pub struct PolicyReload<'a> {
     pub at: SystemTime,
 }
 
-/// Numbers about a [`Watcher`](super::Watcher).
+/// Numbers about a [`Watcher`](super::Watcher), from [`Watcher::stats`](super::Watcher::stats).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WatcherStats {
     /// How often the file was put in force.
     pub applied: u64,
-    /// How often it could not be. The same error of reading, or the same wrong text, counts once.
+    /// How often it could not be. The same error of reading, or the same wrong text, counts once (and once more for each `SIGHUP`).
     pub failed: u64,
     /// When the file was put in force last.
     pub last_applied: SystemTime,
