@@ -54,6 +54,21 @@ async fn a_permit_that_could_not_be_renewed_says_so() {
     assert!(!permit.is_held(), "its place was free for others");
 }
 
+/// It was counted from the answer, and noticed with the first renewal that failed afterwards.
+#[tokio::test(start_paused = true)]
+async fn a_permit_is_held_no_longer_than_its_place_surely_is() {
+    let (store, faults) = store();
+    let limit = two_at_once(&store).budget(Duration::from_secs(1)).build().unwrap();
+    faults.delay(Duration::from_millis(100), Duration::ZERO);
+    let asked = tokio::time::Instant::now();
+    let permit = limit.acquire("acme").await.unwrap();
+    faults.always(Some(Fault::Lose));
+    tokio::time::sleep_until(asked + HOLD - Duration::from_millis(1)).await;
+    assert!(permit.is_held());
+    tokio::time::sleep_until(asked + HOLD).await;
+    assert!(!permit.is_held());
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_place_taken_for_somebody_who_left_is_free_again() {
     let (store, faults) = store();
