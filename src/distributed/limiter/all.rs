@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::group::{self, Group};
 use super::leases::Leased;
-use super::{Inner, Question, group};
+use super::{Inner, Question};
 use crate::distributed::decision::GlobalDecision;
 
 /// A shared limit and the key it is asked about: what [`check_all`] takes. It comes from [`GlobalLimiter::on`](super::GlobalLimiter::on), and
@@ -38,7 +39,7 @@ impl std::fmt::Debug for On<'_> {
     }
 }
 
-/// What [`check_all`] answers.
+/// What [`check_all`] answers, which has an example.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct CheckedAll {
@@ -166,17 +167,11 @@ async fn decide(parts: &[Part<'_>]) -> Vec<Option<GlobalDecision>> {
     if !is_refused(&decisions) {
         let mut groups = group::of(parts);
         for group in &mut groups {
-            group.hear(parts, &mut decisions).await;
+            group.hear(&mut decisions).await;
         }
         leased.finish(&mut decisions).await;
-        if is_refused(&decisions) {
-            for group in groups {
-                group.give_back(parts, &decisions);
-            }
-        } else {
-            for group in groups {
-                group.keep(parts, &decisions);
-            }
+        if !is_refused(&decisions) {
+            groups.into_iter().for_each(Group::keep);
             leased.keep();
         }
     }
