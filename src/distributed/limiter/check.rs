@@ -124,8 +124,10 @@ impl Inner {
         decision: &GlobalDecision,
         applied: Applied,
     ) {
-        if decision.source() == Source::Fallback && applied == Applied::No {
-            self.owe(question, domain);
+        match (decision.source(), applied) {
+            (Source::Fallback, Applied::No) => self.owe(question, domain),
+            (Source::Fallback, Applied::Maybe) => self.debts.forgive(question.cost),
+            _ => {}
         }
     }
 
