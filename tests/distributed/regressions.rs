@@ -4,9 +4,10 @@ use std::slice::from_ref;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Runtime};
+use tokio::time::timeout;
 use tollgate::distributed::{
     Applied, Backend, BackendError, BackendErrorKind, BoxFuture, Fault, FaultBackend, GlobalConcurrencyLimit,
-    MemoryBackend, Operation, Reply, SharedStore, Source,
+    MemoryBackend, Operation, Reply, SharedStore, Source, check_all,
 };
 use tollgate::{Clock, Quota};
 
@@ -119,4 +120,63 @@ fn leases_are_asked_for_by_several_threads_while_the_store_is_away() {
             task.await.expect("no overflow");
         }
     });
+}
+
+/// What was told by way of a runtime that is gone waited for a batch that never came. When so much waited that the bulkhead was full, nothing
+/// else was let in either, so that no batch ever came.
+#[test]
+fn however_much_is_told_by_way_of_a_runtime_that_is_gone_the_store_is_in_use() {
+    let most = SharedStore::MOST_IN_FLIGHT + 10;
+    let first = paused();
+    let (store, permits) = first.block_on(async {
+        let (store, _) = store();
+        let hold = Duration::from_secs(60);
+        let places = GlobalConcurrencyLimit::builder("places", most as u64, hold, &store).build().unwrap();
+        let mut permits = Vec::new();
+        for _ in 0..most {
+            permits.push(places.acquire("a").await.unwrap());
+        }
+        (store, permits)
+    });
+    drop(first);
+    drop(permits);
+    let stats = store.stats();
+    assert_eq!((stats.domains[0].in_flight, stats.untold), (0, most as u64));
+    paused().block_on(async {
+        let limiter = ten_a_second(&store).build().unwrap();
+        assert_eq!(limiter.check("ann").await.source(), Source::Remote);
+    });
+}
+
+/// All that waited for one slow answer counted as timeouts in a row: a single batch that was late opened the breaker for everybody.
+#[tokio::test(start_paused = true)]
+async fn a_batch_that_is_late_does_not_open_the_breaker() {
+    let (store, faults) = store();
+    let limiter = limit(&store, Quota::per_second(1_000)).build().unwrap();
+    faults.delay(Duration::from_millis(40), Duration::ZERO);
+    let checks = (0..64).map(|_| {
+        let limiter = limiter.clone();
+        tokio::spawn(async move { limiter.check("ann").await })
+    });
+    for check in checks.collect::<Vec<_>>() {
+        assert_eq!(check.await.unwrap().source(), Source::Fallback);
+    }
+    faults.clear();
+    pass(50).await;
+    assert_eq!(limiter.check("ann").await.source(), Source::Remote);
+    assert_eq!(store.stats().domains[0].opened, 0);
+}
+
+/// What one limit had spent of its node's share was lost when the caller left before another limit's store had answered.
+#[tokio::test(start_paused = true)]
+async fn whoever_leaves_a_check_of_several_limits_takes_nothing_of_a_share() {
+    let ((away, refusing), (slow, late)) = (store(), store());
+    let (alone, other) = (ten_a_second(&away).build().unwrap(), ten_a_second(&slow).build().unwrap());
+    refusing.always(Some(Fault::Refuse));
+    assert!(!alone.check("ann").await.is_allowed(), "its share begins empty");
+    pass(500).await;
+    late.delay(Duration::from_millis(20), Duration::ZERO);
+    let both = [alone.on("ann").cost(5), other.on("ann")];
+    assert!(timeout(Duration::from_millis(10), check_all(&both)).await.is_err());
+    assert!(alone.check_n("ann", 5).await.is_allowed());
 }
