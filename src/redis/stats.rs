@@ -10,6 +10,8 @@ use super::address::Address;
 use super::info::ServerInfo;
 
 /// What became of connections and calls since the backend was built.
+///
+/// [`RedisBackend::stats`](super::RedisBackend::stats) tells it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RedisStats {
@@ -30,6 +32,8 @@ pub struct RedisStats {
 }
 
 /// Something about a server that works, but not as well as it should.
+///
+/// [`RedisBackend::warnings`](super::RedisBackend::warnings) tells them; for an example see [`RedisBackend`](super::RedisBackend).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Warning {

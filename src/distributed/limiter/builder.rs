@@ -54,7 +54,7 @@ pub enum Mode {
     Leased(LeaseSettings),
 }
 
-/// Builds a [`GlobalLimiter`].
+/// Builds a [`GlobalLimiter`]. For an example see [the module](crate::distributed).
 #[must_use = "a builder does nothing until `build`"]
 pub struct GlobalBuilder {
     pub(in crate::distributed) subjects: Subjects,
@@ -75,7 +75,7 @@ impl GlobalBuilder {
     const SHORTEST_BUDGET: Duration = Duration::from_millis(1);
     /// No caller is still there after a minute.
     const LONGEST_BUDGET: Duration = Duration::from_secs(60);
-    /// At most 5 MB for the deny cache, and as much for the share of each key in an outage.
+    /// At most 6 MB for the deny cache, and 4 MB for the share of each key in an outage.
     const DEFAULT_MAX_KEYS: usize = 100_000;
 
     pub(in crate::distributed) fn new(name: Arc<str>, rule: Rule, store: SharedStore) -> GlobalBuilder {
