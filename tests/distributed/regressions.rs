@@ -7,7 +7,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout;
 use tollgate::distributed::{
     Applied, Backend, BackendError, BackendErrorKind, BoxFuture, Fault, FaultBackend, GlobalConcurrencyLimit,
-    MemoryBackend, Operation, Reply, SharedStore, Source, check_all,
+    GlobalLimiter, MemoryBackend, Operation, Reply, Rule, SharedStore, Source, check_all,
 };
 use tollgate::{Clock, Quota};
 
@@ -102,7 +102,7 @@ async fn a_key_that_fails_among_others_that_do_not_has_its_share() {
 fn leases_are_asked_for_by_several_threads_while_the_store_is_away() {
     let runtime = Builder::new_multi_thread().worker_threads(4).enable_time().build().unwrap();
     runtime.block_on(async {
-        use tollgate::distributed::{GlobalLimiter, LeaseSettings, Mode, Rule};
+        use tollgate::distributed::{LeaseSettings, Mode};
 
         let backend = FaultBackend::new(MemoryBackend::new(), 1);
         backend.faults().always(Some(Fault::Refuse));
@@ -179,4 +179,30 @@ async fn whoever_leaves_a_check_of_several_limits_takes_nothing_of_a_share() {
     let both = [alone.on("ann").cost(5), other.on("ann")];
     assert!(timeout(Duration::from_millis(10), check_all(&both)).await.is_err());
     assert!(alone.check_n("ann", 5).await.is_allowed());
+}
+
+/// Each limit charged a quarter of the bulkhead at a time. After an outage that four or more had gone through there was no room for checks.
+#[tokio::test(start_paused = true)]
+async fn what_many_limits_owe_after_an_outage_leaves_room_for_checks() {
+    let (store, faults) = store();
+    let limiter = |name: usize| {
+        let rule = Rule::Gcra(Quota::per_second(10));
+        GlobalLimiter::builder(name.to_string(), rule, &store).clock(Clock::tokio()).build().unwrap()
+    };
+    let limiters: Vec<_> = (0..6).map(limiter).collect();
+    faults.always(Some(Fault::Refuse));
+    for round in [0, 1] {
+        for limiter in &limiters {
+            for key in 0..100 {
+                assert_eq!(limiter.check(&key.to_string()).await.is_allowed(), round == 1);
+            }
+        }
+        pass(1_000).await;
+    }
+    assert!(limiters.iter().all(|limiter| limiter.stats().owing_keys == 100));
+    faults.clear();
+    faults.delay(Duration::from_millis(5), Duration::ZERO);
+    pass(2_000).await;
+    assert!(limiters.iter().all(|limiter| limiter.stats().owing_keys == 0));
+    assert_eq!(store.stats().bulkhead_refusals, 0);
 }

@@ -13,7 +13,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
-use tokio::sync::Notify;
+use tokio::sync::{Mutex, MutexGuard, Notify};
 
 use super::backend::{Applied, Backend, BackendError, BackendErrorKind};
 use super::breaker::{Breaker, Outcome};
@@ -63,6 +63,8 @@ pub(super) struct Core {
     runtime: OnceLock<Handle>,
     /// A breaker closed.
     recovered: Arc<Notify>,
+    /// Whose turn it is to charge debts.
+    turn: Mutex<()>,
 }
 
 impl SharedStore {
@@ -96,6 +98,7 @@ impl SharedStore {
             beginning: tokio::time::Instant::now(),
             runtime: OnceLock::new(),
             recovered: Arc::default(),
+            turn: Mutex::default(),
         };
         SharedStore { core: Arc::new(core) }
     }
@@ -166,6 +169,11 @@ impl SharedStore {
     /// The number of the outage that there is, or would be.
     pub(super) fn outage(&self, domain: usize) -> u64 {
         self.core.domains[domain].recoveries()
+    }
+
+    /// A limit's turn to charge its debts: after an outage all limits have some, and together they would fill the bulkhead.
+    pub(super) async fn turn(&self) -> MutexGuard<'_, ()> {
+        self.core.turn.lock().await
     }
 
     /// Notified when a breaker closes.
