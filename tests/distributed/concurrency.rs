@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tollgate::distributed::{
-    FailurePolicy, Fault, GlobalConcurrencyBuilder, GlobalConcurrencyLimit, SharedStore, Source,
+    FailurePolicy, Fault, GlobalConcurrencyBuilder, GlobalConcurrencyLimit, GlobalPermit, SharedStore, Source,
 };
 
 use super::setting::{pass, store};
@@ -67,6 +67,20 @@ async fn a_permit_is_held_no_longer_than_its_place_surely_is() {
     assert!(permit.is_held());
     tokio::time::sleep_until(asked + HOLD).await;
     assert!(!permit.is_held());
+}
+
+/// Those for which there was no room in the bulkhead were the same ones every time, and lost their places though the store was well.
+#[tokio::test(start_paused = true)]
+async fn many_permits_that_were_taken_together_are_all_renewed() {
+    let (store, _) = store();
+    let places = SharedStore::MOST_IN_FLIGHT + 100;
+    let limit = GlobalConcurrencyLimit::builder("many", places as u64, HOLD, &store).build().unwrap();
+    let mut permits = Vec::new();
+    for _ in 0..places {
+        permits.push(limit.acquire("acme").await.unwrap());
+    }
+    tokio::time::sleep(HOLD * 2).await;
+    assert!(permits.iter().all(GlobalPermit::is_held));
 }
 
 #[tokio::test(start_paused = true)]

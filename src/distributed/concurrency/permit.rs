@@ -1,6 +1,7 @@
 //! [`GlobalPermit`]: a place that is held.
 
 use std::fmt;
+use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -14,6 +15,7 @@ use crate::distributed::decision::GlobalDecision;
 use crate::distributed::operation::{Operation, PlaceRequest};
 use crate::distributed::reply::Reply;
 use crate::distributed::store::SharedStore;
+use crate::random::Random;
 
 /// A place that is held, from [`GlobalConcurrencyLimit::acquire`](super::GlobalConcurrencyLimit::acquire).
 ///
@@ -87,18 +89,25 @@ impl Drop for InStore {
     }
 }
 
-/// Two renewals may fail before the hold is over.
+/// So one renewal may fail before the hold is over, and mostly two.
 const RENEWALS_IN_A_HOLD: u32 = 3;
+
+/// From half an interval on, at random: permits that were taken together would else be renewed together, and those for which there was no
+/// room in the bulkhead would be the same ones every time.
+fn rest(interval: Duration, random: &mut Random) -> Duration {
+    let half = interval / 2;
+    half + Duration::from_nanos(random.below(saturating_nanos(half)))
+}
 
 /// Renews until the permit is dropped, or the place is lost.
 async fn renew(store: SharedStore, place: PlaceRequest, hold: Duration, lease: Arc<Lease>) {
     let interval = hold / RENEWALS_IN_A_HOLD;
-    let mut next = lease.begun + interval;
+    let mut random = Random::new(std::hash::RandomState::new().hash_one(place.holder));
+    let mut sent = lease.begun;
     loop {
-        sleep_until(next).await;
-        let sent = Instant::now();
-        next = sent + interval;
-        let deadline = next.min(sent + SharedStore::BACKGROUND_BUDGET);
+        sleep_until(sent + rest(interval, &mut random)).await;
+        sent = Instant::now();
+        let deadline = sent + interval.min(SharedStore::BACKGROUND_BUDGET);
         match store.ask(Operation::Renew(place.clone()), deadline.into_std()).await {
             Ok(Reply::Held(true)) => lease.renewed(sent, hold),
             Ok(Reply::Held(false)) => return lease.lasts.store(0, Ordering::Relaxed),
