@@ -14,9 +14,9 @@ use tokio::time::Instant;
 
 use super::decision::{GlobalDecision, Source};
 use super::failure::{FailurePolicy, RETRY_WHEN_BACK};
-use super::limiter::{Counters, GlobalBuilder, GlobalStats, Subjects, unfit_reply};
+use super::limiter::{Counters, GlobalBuilder, GlobalStats, Subjects, checked};
 use super::operation::{Operation, PlaceRequest};
-use super::reply::{Reply, Standing};
+use super::reply::Standing;
 use super::rule::Rule;
 use super::store::SharedStore;
 use super::subject::Subject;
@@ -143,14 +143,7 @@ impl Inner {
         let place = PlaceRequest::new(self.subjects.of(key), self.store.new_holder());
         let asked = Instant::now();
         let deadline = (asked + self.budget).into_std();
-        let reply = self.store.ask(Operation::Acquire(place.clone()), deadline).await;
-        let checked = reply.and_then(|reply| match reply {
-            Reply::Checked { admitted, standings } => {
-                Ok((admitted, *standings.first().ok_or_else(unfit_reply)?))
-            }
-            _ => Err(unfit_reply()),
-        });
-        match checked {
+        match self.store.ask(Operation::Acquire(place.clone()), deadline).await.and_then(checked) {
             Ok((admitted, standing)) => {
                 let decision = GlobalDecision::new(admitted, Source::Remote, self.places, standing);
                 if admitted {
@@ -170,6 +163,8 @@ impl Inner {
 
     #[cfg(feature = "policy")]
     async fn look(&self, key: &[u8]) -> GlobalDecision {
+        use super::reply::Reply;
+
         let subject = self.subjects.of(key);
         let deadline = (Instant::now() + self.budget).into_std();
         match self.store.ask(Operation::Peek(subject.clone()), deadline).await {
