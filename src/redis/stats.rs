@@ -23,7 +23,7 @@ pub struct RedisStats {
     pub losses: u64,
     /// Round trips that were not answered in time.
     pub timeouts: u64,
-    /// Scripts whose body was sent because the server did not have it.
+    /// Operations that were sent again because the server did not have their script.
     pub script_loads: u64,
     /// Operations that a cluster sent on to another server.
     pub redirections: u64,

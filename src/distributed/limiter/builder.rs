@@ -128,6 +128,9 @@ impl GlobalBuilder {
 
     /// Of how many keys this node remembers something at most: what was refused, its share in an outage, what it owes; default 100 000, from 1
     /// to 2³². What is forgotten is asked for again, or costs the one who was forgotten; nobody is admitted too much.
+    ///
+    /// What a key owes, and in [leased mode](Mode::Leased) what is held of it, is remembered with the key itself: where callers choose their keys,
+    /// bound how long these may be.
     pub fn max_keys(self, max_keys: usize) -> GlobalBuilder {
         GlobalBuilder { max_keys, ..self }
     }
