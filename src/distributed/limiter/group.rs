@@ -74,7 +74,7 @@ pub(super) fn of<'a>(parts: &'a [Part<'a>]) -> Vec<Group<'a>> {
     groups
 }
 
-impl Group<'_> {
+impl<'a> Group<'a> {
     /// What each member decides, by the store or by its failure policy.
     pub(super) async fn hear(&mut self, decisions: &mut [Option<GlobalDecision>]) {
         let answer = match &mut self.state {
@@ -119,8 +119,9 @@ impl Group<'_> {
         Alone { decisions, applied: error.applied(), pending }
     }
 
-    fn members(&self) -> impl Iterator<Item = &Part<'_>> {
-        self.members.iter().map(|index| &self.parts[*index])
+    fn members(&self) -> impl Iterator<Item = &'a Part<'a>> {
+        let parts = self.parts;
+        self.members.iter().map(move |index| &parts[*index])
     }
 
     /// All admit: it stays spent.
