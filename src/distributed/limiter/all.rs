@@ -83,9 +83,9 @@ impl CheckedAll {
 /// Spends from all of these limits, or from none. One round trip, within the shortest of their budgets.
 ///
 /// What is in one [place](crate::distributed::Backend::place) of a store is one operation: exact, whoever else asks. Limits in several places are
-/// asked at the same time, and if one refuses, those that admitted get back what they spent, in the background and at most once. So nobody is
-/// admitted too much, but by what comes back after the end of the window in which it was spent, which counts for the next one (never by GCRA or a token bucket); and
-/// meanwhile a check of one of the same keys may be refused that would just have fitted, and this node remembers refusals for up to two seconds.
+/// asked at the same time, and if one refuses, those that admitted get back what they spent, in the background and at most once. Meanwhile
+/// a check of one of the same keys may be refused that would just have fitted, and this node remembers refusals for up to two seconds. Nobody is
+/// admitted too much, but by what comes back by itself, too, [in that moment](crate::docs::limitations).
 ///
 /// Tokens of a [leased](super::Mode::Leased) limit come from what this node holds, or are leased for it, and go back to what it holds.
 ///
