@@ -172,11 +172,14 @@ impl GlobalBuilder {
 
     fn assemble(self, lease: Option<(Quota, Duration)>) -> Result<GlobalLimiter, GlobalBuildError> {
         let rule = self.subjects.rule;
-        let fallback = Fallback::new(&rule, self.max_keys).ok_or(GlobalBuildError::NoRate)?;
+        if let Rule::Concurrency { .. } = rule {
+            return Err(GlobalBuildError::NoRate);
+        }
+        let is_local = self.policy == FailurePolicy::Local;
         let clock = self.clock.unwrap_or_default();
         let failing = Failing::new(
             self.policy,
-            Some(fallback).filter(|_| self.policy == FailurePolicy::Local),
+            if is_local { Fallback::new(&rule, self.max_keys) } else { None },
             rule.limit(),
             self.expected_nodes,
             clock.nanos(),
