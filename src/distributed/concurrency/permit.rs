@@ -92,8 +92,8 @@ impl Drop for InStore {
 /// So one renewal may fail before the hold is over, and mostly two.
 const RENEWALS_IN_A_HOLD: u32 = 3;
 
-/// From half an interval on, at random: permits that were taken together would else be renewed together, and those for which there was no
-/// room in the bulkhead would be the same ones every time.
+/// From half an interval on, at random: permits that were taken together would else be renewed together, more than there is room for in the
+/// bulkhead.
 fn rest(interval: Duration, random: &mut Random) -> Duration {
     let half = interval / 2;
     half + Duration::from_nanos(random.below(saturating_nanos(half)))
