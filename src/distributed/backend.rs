@@ -8,7 +8,7 @@ use super::operation::Operation;
 use super::reply::Reply;
 use super::subject::Subject;
 
-/// A future that can be handed from thread to thread.
+/// A future that can be handed from thread to thread: what [`Backend::execute`] returns.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// A store that counts for many nodes.
@@ -53,6 +53,8 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
 }
 
 /// Whether an operation that failed was carried out.
+///
+/// For an example see [`BackendError`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Applied {
     /// Surely not: it may be sent again.
@@ -62,6 +64,8 @@ pub enum Applied {
 }
 
 /// What kind of failure it was.
+///
+/// For an example see [`BackendError`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum BackendErrorKind {
@@ -95,6 +99,13 @@ impl BackendErrorKind {
 }
 
 /// An operation failed.
+///
+/// ```
+/// use tollgate::distributed::{Applied, BackendError, BackendErrorKind};
+///
+/// let error = BackendError::new(BackendErrorKind::Unavailable, Applied::Maybe, "the connection broke");
+/// assert_eq!(error.to_string(), "unavailable: the connection broke (it may have been carried out)");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BackendError {
     kind: BackendErrorKind,

@@ -6,6 +6,8 @@ use super::backend::{BackendError, BackendErrorKind};
 use crate::random::Random;
 
 /// Whether a failure domain of a store is asked.
+///
+/// [`SharedStore::stats`](super::SharedStore::stats) tells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum BreakerState {
@@ -50,6 +52,10 @@ pub struct Breaker {
     recent: Recent,
     /// So many timeouts in a row.
     timeouts: u32,
+    /// In so many pauses of the store.
+    pauses: u32,
+    /// When the last pause was noticed.
+    paused: Option<Duration>,
     /// The longest budget among them.
     longest: Duration,
     /// The longest budget that anybody gives the store.
@@ -71,8 +77,10 @@ enum State {
 
 /// It opens if half of at least so many failed within a second...
 const FEWEST_CALLS: u32 = 20;
-/// ...or if so many in a row timed out. Five of them at the default budget are an eighth of a second.
+/// ...or if so many in a row timed out. Five of them at the default budget, one after the other, are an eighth of a second.
 const MOST_TIMEOUTS: u32 = 5;
+/// But what is under way together times out together: a whole batch says no more than one of it, which may be an accident.
+const FEWEST_SIGNS: u32 = 2;
 /// One probe may be luck.
 const GOOD_PROBES: u32 = 2;
 
@@ -91,6 +99,8 @@ impl Breaker {
             state: State::Closed,
             recent: Recent::default(),
             timeouts: 0,
+            pauses: 0,
+            paused: None,
             longest: Duration::ZERO,
             patience: Duration::ZERO,
             opened: 0,
@@ -124,22 +134,36 @@ impl Breaker {
         if matches!(self.state, State::Open { .. }) {
             return;
         }
-        self.recent.add(now, outcome != Outcome::Answered);
         match outcome {
             Outcome::TimedOut(budget) => {
-                self.timeouts += 1;
+                let sign = self.begins_a_pause(now, budget);
+                self.recent.add(now, true, sign);
+                self.timeouts = self.timeouts.saturating_add(1);
+                self.pauses += u32::from(sign);
                 self.longest = self.longest.max(budget);
             }
             Outcome::Answered | Outcome::Failed | Outcome::Busy(_) => {
-                (self.timeouts, self.longest) = (0, Duration::ZERO);
+                let failed = outcome != Outcome::Answered;
+                self.recent.add(now, failed, failed);
+                (self.timeouts, self.pauses, self.longest) = (0, 0, Duration::ZERO);
             }
         }
+        let silent = self.timeouts >= MOST_TIMEOUTS && self.pauses >= FEWEST_SIGNS;
         match outcome {
             // It said so itself: there is nothing to find out by asking on.
             Outcome::Busy(wait) => self.open(now, now.saturating_add(wait)),
-            _ if self.timeouts >= MOST_TIMEOUTS || self.recent.is_bad() => self.open(now, now),
+            _ if silent || self.recent.is_bad() => self.open(now, now),
             _ => {}
         }
+    }
+
+    /// Whether what timed out was asked after the last pause was noticed, and not in it.
+    fn begins_a_pause(&mut self, now: Duration, budget: Duration) -> bool {
+        let is_another = self.paused.is_none_or(|noticed| now.saturating_sub(budget) >= noticed);
+        if is_another {
+            self.paused = Some(now);
+        }
+        is_another
     }
 
     fn open(&mut self, now: Duration, not_before: Duration) {
@@ -150,7 +174,8 @@ impl Breaker {
         let latest = now.saturating_add(Breaker::PROBE_INTERVAL);
         let probe_at = (now + self.interval()).max(not_before).min(latest);
         self.state = State::Open { probe_at, good: 0, pace };
-        (self.timeouts, self.longest, self.recent) = (0, Duration::ZERO, Recent::default());
+        (self.timeouts, self.pauses, self.longest) = (0, 0, Duration::ZERO);
+        self.recent = Recent::default();
         self.opened += 1;
     }
 
@@ -208,12 +233,14 @@ struct Tenth {
     number: u128,
     calls: u32,
     failures: u32,
-    /// The last one that counts with this one.
+    /// Failures, those of one pause counted once.
+    signs: u32,
+    /// Whether it is within the last second.
     current: bool,
 }
 
 impl Recent {
-    fn add(&mut self, now: Duration, failed: bool) {
+    fn add(&mut self, now: Duration, failed: bool, sign: bool) {
         let number = now.as_nanos() / TENTH.as_nanos();
         for tenth in &mut self.tenths {
             tenth.current &= tenth.number + TENTHS as u128 > number;
@@ -221,10 +248,11 @@ impl Recent {
         let index = usize::try_from(number % TENTHS as u128).unwrap_or(0);
         let tenth = &mut self.tenths[index];
         if !tenth.current || tenth.number != number {
-            *tenth = Tenth { number, calls: 0, failures: 0, current: true };
+            *tenth = Tenth { number, current: true, ..Tenth::default() };
         }
         tenth.calls = tenth.calls.saturating_add(1);
         tenth.failures = tenth.failures.saturating_add(u32::from(failed));
+        tenth.signs = tenth.signs.saturating_add(u32::from(sign));
     }
 
     fn is_bad(&self) -> bool {
@@ -232,7 +260,8 @@ impl Recent {
             self.tenths.iter().filter(|tenth| tenth.current).map(|tenth| u64::from(count(tenth))).sum::<u64>()
         };
         let (calls, failures) = (sum(|tenth| tenth.calls), sum(|tenth| tenth.failures));
-        calls >= u64::from(FEWEST_CALLS) && failures * 2 >= calls
+        let signs = sum(|tenth| tenth.signs);
+        calls >= u64::from(FEWEST_CALLS) && failures * 2 >= calls && signs >= u64::from(FEWEST_SIGNS)
     }
 }
 
@@ -241,17 +270,19 @@ mod tests {
     use super::*;
 
     const MILLI: Duration = Duration::from_millis(1);
+    const SECOND: Duration = Duration::from_secs(1);
     const BUDGET: Duration = Duration::from_millis(25);
 
     fn breaker() -> Breaker {
         Breaker::new(1)
     }
 
-    /// Opens it by timeouts at the budget.
+    /// Opens it by timeouts at the budget, one after the other.
     fn open(now: Duration) -> Breaker {
         let mut breaker = breaker();
-        for _ in 0..MOST_TIMEOUTS {
-            breaker.record(now, Outcome::TimedOut(BUDGET));
+        for before in (0..MOST_TIMEOUTS).rev() {
+            assert_eq!(breaker.state(), BreakerState::Closed);
+            breaker.record(now - before * BUDGET, Outcome::TimedOut(BUDGET));
         }
         assert_eq!(breaker.state(), BreakerState::Open);
         breaker
@@ -287,6 +318,36 @@ mod tests {
         assert_eq!(breaker.state(), BreakerState::Closed);
     }
 
+    /// A batch that was late opened it, for all that the others had been answered.
+    #[test]
+    fn one_pause_of_the_store_leaves_it_closed_however_many_waited_through_it() {
+        let mut breaker = breaker();
+        for waiting in 0..64 {
+            breaker.record(BUDGET + waiting * MILLI / 4, Outcome::TimedOut(BUDGET));
+        }
+        // Also when the first answer finds that most have failed.
+        breaker.record(2 * BUDGET, Outcome::Answered);
+        assert_eq!(breaker.state(), BreakerState::Closed);
+    }
+
+    #[test]
+    fn a_second_pause_opens_it_if_hardly_anybody_was_answered_between_the_two() {
+        for (answered, state) in
+            [(0, BreakerState::Open), (20, BreakerState::Open), (200, BreakerState::Closed)]
+        {
+            let mut breaker = breaker();
+            let mut record = |times, at, outcome| {
+                for _ in 0..times {
+                    breaker.record(at, outcome);
+                }
+            };
+            record(64, BUDGET, Outcome::TimedOut(BUDGET));
+            record(answered, 2 * BUDGET, Outcome::Answered);
+            record(64, 3 * BUDGET, Outcome::TimedOut(BUDGET));
+            assert_eq!(breaker.state(), state, "{answered} answers");
+        }
+    }
+
     #[test]
     fn a_store_that_asks_to_be_left_alone_is_but_not_for_longer_than_a_probe() {
         for wait in [Duration::ZERO, 400 * MILLI, Duration::MAX] {
@@ -312,7 +373,7 @@ mod tests {
 
     #[test]
     fn two_good_probes_in_a_row_close_it() {
-        let mut breaker = open(MILLI);
+        let mut breaker = open(SECOND);
         let mut now = breaker.probe_at().unwrap();
         for took in [Some(MILLI), None, Some(MILLI)] {
             breaker.probing(now);
@@ -329,20 +390,20 @@ mod tests {
 
     #[test]
     fn a_probe_slower_than_what_timed_out_is_no_good() {
-        let mut breaker = open(MILLI);
+        let mut breaker = open(SECOND);
         for _ in 0..10 {
-            breaker.probing(2 * MILLI);
-            breaker.probed(2 * MILLI, Some(BUDGET + MILLI));
+            breaker.probing(SECOND);
+            breaker.probed(SECOND, Some(BUDGET + MILLI));
         }
         assert_eq!(breaker.state(), BreakerState::Open);
     }
 
     #[test]
     fn what_was_sent_before_it_opened_changes_nothing_afterwards() {
-        let mut breaker = open(MILLI);
+        let mut breaker = open(SECOND);
         for _ in 0..100 {
-            breaker.record(2 * MILLI, Outcome::TimedOut(BUDGET));
-            breaker.record(2 * MILLI, Outcome::Answered);
+            breaker.record(SECOND + MILLI, Outcome::TimedOut(BUDGET));
+            breaker.record(SECOND + MILLI, Outcome::Answered);
         }
         assert_eq!((breaker.state(), breaker.opened()), (BreakerState::Open, 1));
     }

@@ -13,6 +13,8 @@ use super::subject::Subject;
 use crate::random::Random;
 
 /// What goes wrong with an operation.
+///
+/// For an example see [`FaultBackend`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Fault {
@@ -62,7 +64,7 @@ impl Fault {
     }
 }
 
-/// The switches of a [`FaultBackend`]. Clones are the same switches.
+/// The switches of a [`FaultBackend`], which has an example. Clones are the same switches.
 #[derive(Clone, Debug)]
 pub struct Faults {
     switches: Arc<Mutex<Switches>>,

@@ -6,6 +6,8 @@ use super::lease::{LeaseRequest, LeaseReturn};
 use super::subject::Subject;
 
 /// What a backend is asked to do.
+///
+/// For examples see [`MemoryBackend`](super::MemoryBackend), [`PlaceRequest`], [`LeaseRequest`] and [`Hello`].
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Operation {
@@ -75,6 +77,8 @@ impl Operation {
 }
 
 /// So many tokens of a subject.
+///
+/// For an example see [`MemoryBackend`](super::MemoryBackend).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Spending {
@@ -93,6 +97,22 @@ impl Spending {
 }
 
 /// A place in a concurrency limit.
+///
+/// ```
+/// use std::time::{Duration, Instant};
+/// use tollgate::distributed::{Backend, MemoryBackend, Operation, PlaceRequest, Reply, Rule, Subject};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let backend = MemoryBackend::new();
+/// let exports = Subject::new("exports", Rule::Concurrency { places: 3, hold: Duration::from_secs(30) }, *b"acme");
+/// let place = PlaceRequest::new(exports, 42);
+/// let operations = [Operation::Acquire(place.clone()), Operation::Renew(place.clone()), Operation::Release(place)];
+/// let replies = backend.execute(&operations, Instant::now() + Duration::from_secs(1)).await;
+/// assert!(matches!(replies[0], Ok(Reply::Checked { admitted: true, .. })));
+/// assert_eq!(replies[1..], [Ok(Reply::Held(true)), Ok(Reply::Done)]);
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PlaceRequest {
@@ -111,6 +131,19 @@ impl PlaceRequest {
 }
 
 /// A node says that it is there.
+///
+/// ```
+/// use std::time::{Duration, Instant};
+/// use tollgate::distributed::{Backend, Hello, MemoryBackend, Operation, Reply};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let backend = MemoryBackend::new();
+/// let hellos = [7, 8].map(|node| Operation::Hello(Hello::new(node, Duration::from_secs(15), 0)));
+/// let replies = backend.execute(&hellos, Instant::now() + Duration::from_secs(1)).await;
+/// assert_eq!(replies, [Ok(Reply::Hello { nodes: 1 }), Ok(Reply::Hello { nodes: 2 })]);
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Hello {

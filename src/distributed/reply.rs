@@ -5,6 +5,8 @@ use std::time::Duration;
 use super::lease::LeaseGrant;
 
 /// What a backend answers.
+///
+/// For examples see where it is asked: [`Operation`](super::Operation).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Reply {
@@ -31,6 +33,8 @@ pub enum Reply {
 }
 
 /// Where a subject stands, as the store saw it.
+///
+/// [`GlobalLimiter::peek`](super::GlobalLimiter::peek) tells one; for an example see [`MemoryBackend`](super::MemoryBackend).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Standing {

@@ -6,7 +6,7 @@ use super::rule::Rule;
 
 /// A key of a limit: what is counted under one number.
 ///
-/// Two subjects are the same if all of this is.
+/// Two subjects are the same if all of this is. For an example see [`MemoryBackend`](super::MemoryBackend).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Subject {

@@ -143,7 +143,8 @@ impl Inner {
     }
 
     fn request<'a>(&self, operation: &'a Operation) -> Request<'a> {
-        Request::new(limit_of(operation), self.route(operation))
+        let limit = operation.subject().map_or("", |subject| &*subject.limit);
+        Request::new(limit, self.route(operation))
     }
 
     fn route(&self, operation: &Operation) -> Result<(Call, Route), BackendError> {
@@ -172,12 +173,9 @@ impl Backend for RedisBackend {
     fn place(&self, subject: &Subject) -> u32 {
         match self.inner.topology {
             Topology::One(_) | Topology::Watched { .. } => 0,
+            // What fits no store has no key, and fails wherever it is asked.
             Topology::Cluster(_) => {
-                scripts::call(&Operation::Peek(subject.clone()), &self.inner.prefix, None)
-                    .ok()
-                    .and_then(|call| call.keys.first().map(|key| slot(key).into()))
-                    // It fits no store, and fails wherever it is asked.
-                    .unwrap_or(0)
+                scripts::key_of(subject, &self.inner.prefix).map_or(0, |key| u32::from(slot(&key)))
             }
         }
     }
@@ -203,22 +201,6 @@ impl fmt::Debug for RedisBackend {
 
 fn domain_tag(domain: u16) -> u16 {
     DOMAIN_TAGS.get(usize::from(domain)).copied().unwrap_or(domain)
-}
-
-/// Whose operation it is, for messages.
-fn limit_of(operation: &Operation) -> &str {
-    let subject = match operation {
-        Operation::Check(spendings) => spendings.first().map(|spending| &spending.subject),
-        Operation::Peek(subject) | Operation::Reset(subject) => Some(subject),
-        Operation::Charge(spending) | Operation::Refund(spending) => Some(&spending.subject),
-        Operation::Acquire(request) | Operation::Renew(request) | Operation::Release(request) => {
-            Some(&request.subject)
-        }
-        Operation::Lease(request) => Some(&request.subject),
-        Operation::Return(lease) => Some(&lease.subject),
-        Operation::Hello(_) => None,
-    };
-    subject.map_or("", |subject| &subject.limit)
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ const CONNECTIONS_IN_CLUSTER: usize = 1;
 /// Far more than one server's single thread has a use for.
 const MOST_CONNECTIONS: usize = 64;
 
-/// Settings of a [`RedisBackend`].
+/// Settings of a [`RedisBackend`], which has examples.
 #[derive(Clone)]
 #[must_use]
 pub struct RedisBuilder {

@@ -6,6 +6,8 @@ use std::time::Duration;
 use crate::distributed::Operation;
 
 /// How long operations of one kind took, from being asked to the answer, failures included that were sent.
+///
+/// [`RedisBackend::latency`](super::RedisBackend::latency) tells them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct OperationLatency {

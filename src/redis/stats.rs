@@ -10,6 +10,8 @@ use super::address::Address;
 use super::info::ServerInfo;
 
 /// What became of connections and calls since the backend was built.
+///
+/// [`RedisBackend::stats`](super::RedisBackend::stats) tells it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RedisStats {
@@ -21,7 +23,7 @@ pub struct RedisStats {
     pub losses: u64,
     /// Round trips that were not answered in time.
     pub timeouts: u64,
-    /// Scripts whose body was sent because the server did not have it.
+    /// Operations that were sent again because the server did not have their script.
     pub script_loads: u64,
     /// Operations that a cluster sent on to another server.
     pub redirections: u64,
@@ -30,6 +32,8 @@ pub struct RedisStats {
 }
 
 /// Something about a server that works, but not as well as it should.
+///
+/// [`RedisBackend::warnings`](super::RedisBackend::warnings) tells them; for an example see [`RedisBackend`](super::RedisBackend).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Warning {

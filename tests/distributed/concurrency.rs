@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tollgate::distributed::{
-    FailurePolicy, Fault, GlobalConcurrencyBuilder, GlobalConcurrencyLimit, SharedStore, Source,
+    FailurePolicy, Fault, GlobalConcurrencyBuilder, GlobalConcurrencyLimit, GlobalPermit, SharedStore, Source,
 };
 
 use super::setting::{pass, store};
@@ -52,6 +52,36 @@ async fn a_permit_that_could_not_be_renewed_says_so() {
     faults.clear();
     tokio::time::sleep(HOLD).await;
     assert!(!permit.is_held(), "its place was free for others");
+}
+
+/// It was counted from the answer, and noticed with the first renewal that failed afterwards.
+#[tokio::test(start_paused = true)]
+async fn a_permit_is_held_no_longer_than_its_place_surely_is() {
+    let (store, faults) = store();
+    let limit = two_at_once(&store).budget(Duration::from_secs(1)).build().unwrap();
+    faults.delay(Duration::from_millis(100), Duration::ZERO);
+    let asked = tokio::time::Instant::now();
+    let permit = limit.acquire("acme").await.unwrap();
+    faults.always(Some(Fault::Lose));
+    tokio::time::sleep_until(asked + HOLD - Duration::from_millis(1)).await;
+    assert!(permit.is_held());
+    tokio::time::sleep_until(asked + HOLD).await;
+    assert!(!permit.is_held());
+}
+
+/// Three times in a hold all were renewed at once, and there was room in the bulkhead for 256 of them: others lost their places though the
+/// store was well.
+#[tokio::test(start_paused = true)]
+async fn many_permits_that_were_taken_together_are_all_renewed() {
+    let (store, _) = store();
+    let places = 4 * SharedStore::MOST_IN_FLIGHT;
+    let limit = GlobalConcurrencyLimit::builder("many", places as u64, HOLD, &store).build().unwrap();
+    let mut permits = Vec::new();
+    for _ in 0..places {
+        permits.push(limit.acquire("acme").await.unwrap());
+    }
+    tokio::time::sleep(HOLD * 2).await;
+    assert!(permits.iter().all(GlobalPermit::is_held));
 }
 
 #[tokio::test(start_paused = true)]

@@ -10,7 +10,7 @@ use crate::distributed::limiter::{Counters, GlobalBuildError, GlobalBuilder};
 use crate::distributed::rule::Rule;
 use crate::observe::Observer;
 
-/// Builds a [`GlobalConcurrencyLimit`].
+/// Builds a [`GlobalConcurrencyLimit`], which has an example.
 #[derive(Debug)]
 #[must_use = "a builder does nothing until `build`"]
 pub struct GlobalConcurrencyBuilder {

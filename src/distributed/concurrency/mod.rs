@@ -10,11 +10,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::decision::{GlobalDecision, Source};
 use super::failure::{FailurePolicy, RETRY_WHEN_BACK};
-use super::limiter::{Counters, GlobalBuilder, GlobalStats, Subjects, unfit_reply};
+use super::limiter::{Counters, GlobalBuilder, GlobalStats, Subjects, checked};
 use super::operation::{Operation, PlaceRequest};
-use super::reply::{Reply, Standing};
+use super::reply::Standing;
 use super::rule::Rule;
 use super::store::SharedStore;
 use super::subject::Subject;
@@ -139,19 +141,13 @@ impl Inner {
 
     async fn acquire(&self, key: &[u8]) -> Result<(Held, GlobalDecision), GlobalDecision> {
         let place = PlaceRequest::new(self.subjects.of(key), self.store.new_holder());
-        let deadline = (tokio::time::Instant::now() + self.budget).into_std();
-        let reply = self.store.ask(Operation::Acquire(place.clone()), deadline).await;
-        let checked = reply.and_then(|reply| match reply {
-            Reply::Checked { admitted, standings } => {
-                Ok((admitted, *standings.first().ok_or_else(unfit_reply)?))
-            }
-            _ => Err(unfit_reply()),
-        });
-        match checked {
+        let asked = Instant::now();
+        let deadline = (asked + self.budget).into_std();
+        match self.store.ask(Operation::Acquire(place.clone()), deadline).await.and_then(checked) {
             Ok((admitted, standing)) => {
                 let decision = GlobalDecision::new(admitted, Source::Remote, self.places, standing);
                 if admitted {
-                    Ok((Held::in_store(&self.store, place, self.hold), decision))
+                    Ok((Held::in_store(&self.store, place, self.hold, asked), decision))
                 } else {
                     Err(decision)
                 }
@@ -167,8 +163,10 @@ impl Inner {
 
     #[cfg(feature = "policy")]
     async fn look(&self, key: &[u8]) -> GlobalDecision {
+        use super::reply::Reply;
+
         let subject = self.subjects.of(key);
-        let deadline = (tokio::time::Instant::now() + self.budget).into_std();
+        let deadline = (Instant::now() + self.budget).into_std();
         match self.store.ask(Operation::Peek(subject.clone()), deadline).await {
             Ok(Reply::Standing(standing)) => {
                 GlobalDecision::new(standing.remaining > 0, Source::Remote, self.places, standing)

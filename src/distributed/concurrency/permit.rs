@@ -1,23 +1,26 @@
 //! [`GlobalPermit`]: a place that is held.
 
 use std::fmt;
+use std::hash::BuildHasher;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until};
 
+use crate::clock::saturating_nanos;
 use crate::concurrency::KeyedPermit;
 use crate::distributed::decision::GlobalDecision;
 use crate::distributed::operation::{Operation, PlaceRequest};
 use crate::distributed::reply::Reply;
 use crate::distributed::store::SharedStore;
+use crate::random::Random;
 
 /// A place that is held, from [`GlobalConcurrencyLimit::acquire`](super::GlobalConcurrencyLimit::acquire).
 ///
 /// Given back once, in the background, when it is dropped: also by a panic and with a future that is dropped. Should that not reach the store, the
-/// place is free again when its hold is over.
+/// place is free again when its hold is over. For an example see [`GlobalConcurrencyLimit`](super::GlobalConcurrencyLimit).
 #[must_use = "a permit is given back as soon as it is dropped"]
 pub struct GlobalPermit {
     held: Held,
@@ -37,18 +40,36 @@ pub(super) enum Held {
 pub(super) struct InStore {
     store: SharedStore,
     place: PlaceRequest,
-    /// It took too long to renew it: somebody else may have it.
-    lost: Arc<AtomicBool>,
+    lease: Arc<Lease>,
     renewal: AbortHandle,
 }
 
+/// Until when nobody else has the place.
+struct Lease {
+    begun: Instant,
+    /// Nanoseconds from there on; 0 if the store says that it is lost. Relaxed: it leads to no other memory.
+    lasts: AtomicU64,
+}
+
+impl Lease {
+    /// The store has renewed it. Measured from the question: it did so no earlier.
+    fn renewed(&self, asked: Instant, hold: Duration) {
+        let lasts = asked.saturating_duration_since(self.begun).saturating_add(hold);
+        self.lasts.store(saturating_nanos(lasts), Ordering::Relaxed);
+    }
+
+    fn is_lost(&self) -> bool {
+        saturating_nanos(self.begun.elapsed()) >= self.lasts.load(Ordering::Relaxed)
+    }
+}
+
 impl Held {
-    /// Renewed from now on. It is called where the store has just answered, so within a runtime.
-    pub(super) fn in_store(store: &SharedStore, place: PlaceRequest, hold: Duration) -> Held {
-        let lost = Arc::new(AtomicBool::new(false));
-        let renewal = renew(store.clone(), place.clone(), hold, Arc::clone(&lost));
+    /// What the store has just given to who asked for it at this time, renewed from now on. It is called within a runtime.
+    pub(super) fn in_store(store: &SharedStore, place: PlaceRequest, hold: Duration, asked: Instant) -> Held {
+        let lease = Arc::new(Lease { begun: asked, lasts: AtomicU64::new(saturating_nanos(hold)) });
+        let renewal = renew(store.clone(), place.clone(), hold, Arc::clone(&lease));
         let renewal = tokio::spawn(renewal).abort_handle();
-        Held::InStore(InStore { store: store.clone(), place, lost, renewal })
+        Held::InStore(InStore { store: store.clone(), place, lease, renewal })
     }
 
     pub(super) fn here(permit: KeyedPermit<'static>) -> Held {
@@ -68,28 +89,29 @@ impl Drop for InStore {
     }
 }
 
-/// Two renewals may fail before the hold is over.
+/// So one renewal may fail before the hold is over, and mostly two.
 const RENEWALS_IN_A_HOLD: u32 = 3;
 
+/// From half an interval on, at random: permits that were taken together would else be renewed together, more than there is room for in the
+/// bulkhead.
+fn rest(interval: Duration, random: &mut Random) -> Duration {
+    let half = interval / 2;
+    half + Duration::from_nanos(random.below(saturating_nanos(half)))
+}
+
 /// Renews until the permit is dropped, or the place is lost.
-async fn renew(store: SharedStore, place: PlaceRequest, hold: Duration, lost: Arc<AtomicBool>) {
+async fn renew(store: SharedStore, place: PlaceRequest, hold: Duration, lease: Arc<Lease>) {
     let interval = hold / RENEWALS_IN_A_HOLD;
-    // Measured from the sending: the store renewed it no earlier.
-    let begun = Instant::now();
-    let (mut next, mut ends) = (begun + interval, begun + hold);
+    let mut random = Random::new(std::hash::RandomState::new().hash_one(place.holder));
+    let mut sent = lease.begun;
     loop {
-        sleep_until(next).await;
-        let sent = Instant::now();
-        next = sent + interval;
-        let deadline = next.min(sent + SharedStore::BACKGROUND_BUDGET);
+        sleep_until(sent + rest(interval, &mut random)).await;
+        sent = Instant::now();
+        let deadline = sent + interval.min(SharedStore::BACKGROUND_BUDGET);
         match store.ask(Operation::Renew(place.clone()), deadline.into_std()).await {
-            Ok(Reply::Held(true)) => {
-                ends = sent + hold;
-                lost.store(false, Ordering::Relaxed);
-            }
-            Ok(Reply::Held(false)) => return lost.store(true, Ordering::Relaxed),
-            // It may still be held when the store is back; until then nobody knows.
-            _ if Instant::now() >= ends => lost.store(true, Ordering::Relaxed),
+            Ok(Reply::Held(true)) => lease.renewed(sent, hold),
+            Ok(Reply::Held(false)) => return lease.lasts.store(0, Ordering::Relaxed),
+            // Also when its time is over: it may still be held when the store is back.
             _ => {}
         }
     }
@@ -110,7 +132,7 @@ impl GlobalPermit {
     #[must_use]
     pub fn is_held(&self) -> bool {
         match &self.held {
-            Held::InStore(place) => !place.lost.load(Ordering::Relaxed),
+            Held::InStore(place) => !place.lease.is_lost(),
             Held::Here { .. } => true,
             Held::Nowhere => false,
         }

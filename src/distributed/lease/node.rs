@@ -202,11 +202,13 @@ impl NodeLease {
 
     /// The answer to what was asked at `sent`.
     pub(super) fn granted(&mut self, plan: &LeasePlan, now: u64, sent: u64, grant: LeaseGrant) {
-        self.is_over(sent);
+        // Of a question that was given up nobody knows any more for which cost it was.
+        if self.is_over(sent) {
+            // Of some tokens, too, it holds that there are no more until then.
+            let refused = if grant.tokens == 0 { self.asking } else { 1 };
+            self.believe(sent, refused, grant.retry_after);
+        }
         (self.last, self.answered) = (Some(grant), sent);
-        // Of some tokens, too, it holds that there are no more until then.
-        let refused = if grant.tokens == 0 { self.asking } else { 1 };
-        self.believe(sent, refused, grant.retry_after);
         let deadline = sent.saturating_add(plan.trusted);
         self.held(now);
         if grant.tokens == 0 || now >= deadline {
@@ -237,9 +239,11 @@ impl NodeLease {
     /// What was asked at `sent` was surely not heard: what it reported is reported with the next question.
     pub(super) fn unsent(&mut self, sent: u64, ask: &LeaseAsk) {
         self.lost(sent);
-        for slot in &mut self.slots {
-            let reports = ask.reports.iter().filter(|report| report.generation == slot.report.generation);
-            slot.report.spent += reports.map(|report| report.spent).sum::<u64>();
+        for LeaseReport { generation, spent } in ask.reports {
+            // One slot alone: two that were never used are of the same generation, 0.
+            if let Some(slot) = self.slots.iter_mut().find(|slot| slot.report.generation == generation) {
+                slot.report.spent += spent;
+            }
         }
     }
 

@@ -5,6 +5,28 @@ use std::time::Duration;
 use crate::distributed::subject::Subject;
 
 /// A node asks for tokens in advance.
+///
+/// ```
+/// use std::time::{Duration, Instant};
+/// use tollgate::Quota;
+/// use tollgate::distributed::{
+///     Backend, LeaseAsk, LeaseReport, LeaseRequest, LeaseReturn, MemoryBackend, Operation, Reply, Rule, Subject,
+/// };
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let backend = MemoryBackend::new();
+/// let deadline = Instant::now() + Duration::from_secs(1);
+/// let rule = Rule::Leased { quota: Quota::per_minute(10), life: Duration::from_secs(5) };
+/// let alice = Subject::new("api", rule, *b"alice");
+/// let lease = Operation::Lease(LeaseRequest::new(alice.clone(), LeaseAsk::exactly(4)));
+/// let Ok(Reply::Leased(grant)) = backend.execute(&[lease], deadline).await.remove(0) else { panic!("10 are there") };
+/// assert_eq!((grant.tokens, grant.remaining), (4, 6));
+/// // The node has spent one of them, and does not need the other three.
+/// let back = Operation::Return(LeaseReturn::new(alice, LeaseReport::new(grant.generation, 1), 3));
+/// assert_eq!(backend.execute(&[back], deadline).await, [Ok(Reply::Done)]);
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LeaseRequest {
@@ -23,6 +45,8 @@ impl LeaseRequest {
 }
 
 /// How many tokens a node asks for, and what it has to say.
+///
+/// For an example see [`LeaseRequest`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LeaseAsk {
@@ -51,6 +75,8 @@ impl LeaseAsk {
 }
 
 /// So many tokens of a generation were spent.
+///
+/// For an example see [`LeaseRequest`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LeaseReport {
@@ -69,6 +95,8 @@ impl LeaseReport {
 }
 
 /// A node brings tokens back that it will not spend.
+///
+/// For an example see [`LeaseRequest`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LeaseReturn {
@@ -89,6 +117,8 @@ impl LeaseReturn {
 }
 
 /// Tokens that were leased.
+///
+/// For an example see [`LeaseRequest`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LeaseGrant {

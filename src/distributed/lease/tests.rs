@@ -76,6 +76,19 @@ fn what_was_spent_is_reported_once() {
     assert!(second.reports.iter().all(|report| report.spent == 0), "{second:?}");
 }
 
+/// A slot that was never used is of generation 0, as is what a store leases at the beginning of its time: both took the report back.
+#[test]
+fn what_could_not_be_reported_is_reported_once() {
+    let mut lease = NodeLease::new(0);
+    asked(lease.spend(&plan(), 0, 3, None));
+    lease.granted(&plan(), MILLISECOND, 0, grant(3, 0));
+    lease.spend(&plan(), MILLISECOND, 2, Some(0));
+    let unheard = asked(lease.spend(&plan(), 2 * MILLISECOND, 5, None));
+    lease.unsent(2 * MILLISECOND, &unheard);
+    let second = asked(lease.spend(&plan(), 3 * MILLISECOND, 5, None));
+    assert_eq!(second.reports.iter().map(|report| report.spent).sum::<u64>(), 2, "{second:?}");
+}
+
 #[test]
 fn one_asks_and_the_others_wait_for_its_answer() {
     let mut lease = NodeLease::new(0);
@@ -104,6 +117,16 @@ fn a_refusal_holds_for_as_much_and_more_until_its_wait_is_over() {
     assert!(matches!(lease.spend(&plan(), MILLISECOND, 4, None), Spend::Ask(_)));
     lease.lost(MILLISECOND);
     assert!(matches!(lease.spend(&plan(), 10 * MILLISECOND, 5, None), Spend::Ask(_)));
+}
+
+/// It was taken for the refusal of whatever had been asked last, be it less.
+#[test]
+fn a_refusal_that_comes_when_the_question_was_given_up_is_of_no_other() {
+    let mut lease = NodeLease::new(0);
+    asked(lease.spend(&plan(), 0, 5, None));
+    asked(lease.spend(&plan(), LIFE, 1, None));
+    lease.granted(&plan(), LIFE + MILLISECOND, 0, refusal(Duration::from_secs(1)));
+    assert_eq!(lease.spend(&plan(), LIFE + MILLISECOND, 1, None), Spend::Join { asked: LIFE });
 }
 
 #[test]

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::group::{self, Group};
 use super::leases::Leased;
-use super::{Inner, Question, group};
+use super::{Inner, Question};
 use crate::distributed::decision::GlobalDecision;
 
 /// A shared limit and the key it is asked about: what [`check_all`] takes. It comes from [`GlobalLimiter::on`](super::GlobalLimiter::on), and
@@ -38,7 +39,7 @@ impl std::fmt::Debug for On<'_> {
     }
 }
 
-/// What [`check_all`] answers.
+/// What [`check_all`] answers, which has an example.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct CheckedAll {
@@ -82,8 +83,9 @@ impl CheckedAll {
 /// Spends from all of these limits, or from none. One round trip, within the shortest of their budgets.
 ///
 /// What is in one [place](crate::distributed::Backend::place) of a store is one operation: exact, whoever else asks. Limits in several places are
-/// asked at the same time, and if one refuses, those that admitted get back what they spent, in the background and at most once. So nobody is
-/// ever admitted too much; but meanwhile a check of one of the same keys may be refused that would just have fitted, and this node remembers refusals for up to two seconds.
+/// asked at the same time, and if one refuses, those that admitted get back what they spent, in the background and at most once. Meanwhile
+/// a check of one of the same keys may be refused that would just have fitted, and this node remembers refusals for up to two seconds. Nobody is
+/// admitted too much, but by what comes back by itself, too, [in that moment](crate::docs::limitations).
 ///
 /// Tokens of a [leased](super::Mode::Leased) limit come from what this node holds, or are leased for it, and go back to what it holds.
 ///
@@ -166,17 +168,11 @@ async fn decide(parts: &[Part<'_>]) -> Vec<Option<GlobalDecision>> {
     if !is_refused(&decisions) {
         let mut groups = group::of(parts);
         for group in &mut groups {
-            group.hear(parts, &mut decisions).await;
+            group.hear(&mut decisions).await;
         }
         leased.finish(&mut decisions).await;
-        if is_refused(&decisions) {
-            for group in groups {
-                group.give_back(parts, &decisions);
-            }
-        } else {
-            for group in groups {
-                group.keep(parts, &decisions);
-            }
+        if !is_refused(&decisions) {
+            groups.into_iter().for_each(Group::keep);
             leased.keep();
         }
     }

@@ -54,7 +54,7 @@ pub enum Mode {
     Leased(LeaseSettings),
 }
 
-/// Builds a [`GlobalLimiter`].
+/// Builds a [`GlobalLimiter`]. For an example see [the module](crate::distributed).
 #[must_use = "a builder does nothing until `build`"]
 pub struct GlobalBuilder {
     pub(in crate::distributed) subjects: Subjects,
@@ -75,7 +75,7 @@ impl GlobalBuilder {
     const SHORTEST_BUDGET: Duration = Duration::from_millis(1);
     /// No caller is still there after a minute.
     const LONGEST_BUDGET: Duration = Duration::from_secs(60);
-    /// At most 5 MB for the deny cache, and as much for the share of each key in an outage.
+    /// At most 6 MB for the deny cache, and 4 MB for the share of each key in an outage.
     const DEFAULT_MAX_KEYS: usize = 100_000;
 
     pub(in crate::distributed) fn new(name: Arc<str>, rule: Rule, store: SharedStore) -> GlobalBuilder {
@@ -128,6 +128,9 @@ impl GlobalBuilder {
 
     /// Of how many keys this node remembers something at most: what was refused, its share in an outage, what it owes; default 100 000, from 1
     /// to 2³². What is forgotten is asked for again, or costs the one who was forgotten; nobody is admitted too much.
+    ///
+    /// What a key owes, and in [leased mode](Mode::Leased) what is held of it, is remembered with the key itself: where callers choose their keys,
+    /// bound how long these may be.
     pub fn max_keys(self, max_keys: usize) -> GlobalBuilder {
         GlobalBuilder { max_keys, ..self }
     }
@@ -169,11 +172,14 @@ impl GlobalBuilder {
 
     fn assemble(self, lease: Option<(Quota, Duration)>) -> Result<GlobalLimiter, GlobalBuildError> {
         let rule = self.subjects.rule;
-        let fallback = Fallback::new(&rule, self.max_keys).ok_or(GlobalBuildError::NoRate)?;
+        if let Rule::Concurrency { .. } = rule {
+            return Err(GlobalBuildError::NoRate);
+        }
+        let is_local = self.policy == FailurePolicy::Local;
         let clock = self.clock.unwrap_or_default();
         let failing = Failing::new(
             self.policy,
-            Some(fallback).filter(|_| self.policy == FailurePolicy::Local),
+            if is_local { Fallback::new(&rule, self.max_keys) } else { None },
             rule.limit(),
             self.expected_nodes,
             clock.nanos(),

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use super::failing::Situation;
-use super::{Inner, Question, report, unfit_reply};
+use super::{Inner, Question, checked, report};
 use crate::distributed::backend::{Applied, BackendErrorKind};
 use crate::distributed::decision::{GlobalDecision, Source};
 use crate::distributed::fallback::Moment;
 use crate::distributed::operation::{Operation, Spending};
-use crate::distributed::reply::{Reply, Standing};
+use crate::distributed::reply::Standing;
 
 impl Inner {
     /// What this node knows, then the store, then the failure policy.
@@ -55,13 +55,7 @@ impl Inner {
             Ok(pending) => pending,
             Err(error) => return self.decide_failed(question, domain, error.kind(), error.applied()),
         };
-        let answer = pending.answer().await.and_then(|reply| match reply {
-            Reply::Checked { admitted, standings } => {
-                Ok((admitted, *standings.first().ok_or_else(unfit_reply)?))
-            }
-            _ => Err(unfit_reply()),
-        });
-        match answer {
+        match pending.answer().await.and_then(checked) {
             Ok((admitted, standing)) => self.hear(question, admitted, standing),
             Err(error) => {
                 let decision = self.decide_failed(question, domain, error.kind(), error.applied());
@@ -124,8 +118,10 @@ impl Inner {
         decision: &GlobalDecision,
         applied: Applied,
     ) {
-        if decision.source() == Source::Fallback && applied == Applied::No {
-            self.owe(question, domain);
+        match (decision.source(), applied) {
+            (Source::Fallback, Applied::No) => self.owe(question, domain),
+            (Source::Fallback, Applied::Maybe) => self.debts.forgive(question.cost),
+            _ => {}
         }
     }
 

@@ -8,8 +8,10 @@ use crate::distributed::operation::{Operation, Spending};
 use crate::distributed::reply::{Reply, Standing};
 use crate::distributed::store::{Pending, SharedStore};
 
-/// Those of several limits that are in one place of a store.
+/// Those of several limits that are in one place of a store. What they spent is given back unless all admit, also when the caller leaves
+/// in the middle.
 pub(super) struct Group<'a> {
+    parts: &'a [Part<'a>],
     store: &'a SharedStore,
     place: u32,
     domain: usize,
@@ -24,14 +26,23 @@ enum State {
     Asked(Result<Pending, BackendError>),
     /// The store took it.
     Taken,
-    /// The store refused: there is nothing to give back.
-    Refused,
-    /// The failure policies decided. If it is still to be heard of, the answer may come late.
-    Failed(Applied, Option<Pending>),
+    /// There is nothing to give back: the store refused, or it stays spent.
+    Over,
+    /// The failure policies decided.
+    Failed(Alone),
+}
+
+/// What was decided without the store.
+struct Alone {
+    /// By each member, in their order.
+    decisions: Vec<GlobalDecision>,
+    applied: Applied,
+    /// The answer may come late.
+    pending: Option<Pending>,
 }
 
 /// The places of those that are not leased, each asked at once, within the shortest budget.
-pub(super) fn of<'a>(parts: &[Part<'a>]) -> Vec<Group<'a>> {
+pub(super) fn of<'a>(parts: &'a [Part<'a>]) -> Vec<Group<'a>> {
     let mut groups: Vec<Group<'a>> = Vec::new();
     for (index, part) in parts.iter().enumerate().filter(|(_, part)| part.limit.leases.is_none()) {
         let spending = Spending::new(part.limit.subjects.of(part.question.key), part.question.cost);
@@ -42,8 +53,9 @@ pub(super) fn of<'a>(parts: &[Part<'a>]) -> Vec<Group<'a>> {
             group.members.push(index);
             group.spendings.push(spending);
         } else {
-            let (domain, state) = (store.domain(place), State::Refused);
+            let (domain, state) = (store.domain(place), State::Over);
             groups.push(Group {
+                parts,
                 store,
                 place,
                 domain,
@@ -62,9 +74,9 @@ pub(super) fn of<'a>(parts: &[Part<'a>]) -> Vec<Group<'a>> {
     groups
 }
 
-impl Group<'_> {
+impl<'a> Group<'a> {
     /// What each member decides, by the store or by its failure policy.
-    pub(super) async fn hear(&mut self, parts: &[Part<'_>], decisions: &mut [Option<GlobalDecision>]) {
+    pub(super) async fn hear(&mut self, decisions: &mut [Option<GlobalDecision>]) {
         let answer = match &mut self.state {
             State::Asked(Ok(pending)) => pending.answer().await,
             State::Asked(Err(error)) => Err(error.clone()),
@@ -72,18 +84,17 @@ impl Group<'_> {
         };
         match answer.and_then(|reply| self.read(reply)) {
             Ok((admitted, standings)) => {
-                self.state = if admitted { State::Taken } else { State::Refused };
+                self.state = if admitted { State::Taken } else { State::Over };
                 for (&index, standing) in self.members.iter().zip(standings) {
-                    decisions[index] = Some(heard(&parts[index], admitted, standing));
+                    decisions[index] = Some(heard(&self.parts[index], admitted, standing));
                 }
             }
             Err(error) => {
-                for &index in &self.members {
-                    let Part { limit, question } = &parts[index];
-                    limit.note_failure(question, self.domain, error.kind());
-                    decisions[index] = Some(limit.decide_alone(question, self.domain));
+                let alone = self.decide_alone(&error);
+                for (&index, decision) in self.members.iter().zip(&alone.decisions) {
+                    decisions[index] = Some(*decision);
                 }
-                self.fail(error.applied());
+                self.state = State::Failed(alone);
             }
         }
     }
@@ -97,37 +108,30 @@ impl Group<'_> {
         }
     }
 
-    fn fail(&mut self, applied: Applied) {
-        let asked = std::mem::replace(&mut self.state, State::Refused);
+    fn decide_alone(&mut self, error: &BackendError) -> Alone {
+        let decide = |part: &Part<'_>| {
+            part.limit.note_failure(&part.question, self.domain, error.kind());
+            part.limit.decide_alone(&part.question, self.domain)
+        };
+        let decisions = self.members().map(decide).collect();
+        let asked = std::mem::replace(&mut self.state, State::Over);
         let pending = if let State::Asked(Ok(pending)) = asked { Some(pending) } else { None };
-        self.state = State::Failed(applied, pending);
+        Alone { decisions, applied: error.applied(), pending }
+    }
+
+    fn members(&self) -> impl Iterator<Item = &'a Part<'a>> {
+        let parts = self.parts;
+        self.members.iter().map(move |index| &parts[*index])
     }
 
     /// All admit: it stays spent.
-    pub(super) fn keep(mut self, parts: &[Part<'_>], decisions: &[Option<GlobalDecision>]) {
-        let State::Failed(applied, pending) = std::mem::replace(&mut self.state, State::Refused) else {
-            return;
-        };
-        for &index in &self.members {
-            let Part { limit, question } = &parts[index];
-            if let Some(decision) = &decisions[index] {
-                limit.owe_after(question, self.domain, decision, applied);
-            }
+    pub(super) fn keep(mut self) {
+        let State::Failed(alone) = std::mem::replace(&mut self.state, State::Over) else { return };
+        for (Part { limit, question }, decision) in self.members().zip(&alone.decisions) {
+            limit.owe_after(question, self.domain, decision, alone.applied);
         }
-        if let Some(pending) = pending {
+        if let Some(pending) = alone.pending {
             pending.keep();
-        }
-    }
-
-    /// Another refuses: what was spent is given back, in this node's shares too.
-    pub(super) fn give_back(self, parts: &[Part<'_>], decisions: &[Option<GlobalDecision>]) {
-        for &index in &self.members {
-            let Part { limit, question } = &parts[index];
-            let spent =
-                |decision: GlobalDecision| decision.is_allowed() && decision.source() == Source::Fallback;
-            if decisions[index].is_some_and(spent) {
-                limit.failing.give_back(question, limit.situation(question, self.domain));
-            }
         }
     }
 }
@@ -139,12 +143,21 @@ fn heard(part: &Part<'_>, admitted: bool, standing: Standing) -> GlobalDecision 
 }
 
 impl Drop for Group<'_> {
-    /// Also when the caller leaves in the middle: what one place took while another was not heard of yet is given back.
     fn drop(&mut self) {
-        if matches!(self.state, State::Taken) {
-            for spending in self.spendings.drain(..).filter(|spending| spending.tokens > 0) {
-                self.store.tell(Operation::Refund(spending));
+        match &self.state {
+            State::Taken => {
+                for spending in self.spendings.drain(..).filter(|spending| spending.tokens > 0) {
+                    self.store.tell(Operation::Refund(spending));
+                }
             }
+            State::Failed(alone) => {
+                for (Part { limit, question }, decision) in self.members().zip(&alone.decisions) {
+                    if decision.is_allowed() && decision.source() == Source::Fallback {
+                        limit.failing.give_back(question, limit.situation(question, self.domain));
+                    }
+                }
+            }
+            State::Asked(_) | State::Over => {}
         }
     }
 }

@@ -258,8 +258,16 @@ impl Inner {
     }
 }
 
+/// Whether one subject was admitted, and where it stands.
+pub(super) fn checked(reply: Reply) -> Result<(bool, Standing), BackendError> {
+    match reply {
+        Reply::Checked { admitted, standings } => Ok((admitted, *standings.first().ok_or_else(unfit_reply)?)),
+        _ => Err(unfit_reply()),
+    }
+}
+
 /// The backend breaks its promise.
-pub(super) fn unfit_reply() -> BackendError {
+fn unfit_reply() -> BackendError {
     let text = "the backend's reply does not fit the operation: see `Operation` for which one does";
     BackendError::new(BackendErrorKind::Protocol, Applied::Maybe, text)
 }

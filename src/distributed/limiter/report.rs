@@ -15,8 +15,8 @@ use crate::distributed::operation::{Operation, Spending};
 use crate::distributed::reply::Reply;
 use crate::distributed::store::SharedStore;
 
-/// So many charges at a time, and the next when these are answered: they never fill more than a quarter of the bulkhead, which leaves the rest to
-/// checks, and go as fast as the store does.
+/// So many charges at a time, and the next when these are answered: limits take turns, so together they never fill more than a quarter of the
+/// bulkhead, which leaves the rest to checks, and go as fast as the store does.
 pub(super) const AT_A_TIME: usize = SharedStore::MOST_IN_FLIGHT / 4;
 
 /// How long it sleeps at most, with the store away, before it looks whether its limiter is still there.
@@ -50,17 +50,25 @@ impl Drop for Reporter {
 
 async fn report(reporter: Reporter) {
     while let Some(limiter) = reporter.0.upgrade() {
+        let turn = limiter.store.turn().await;
         let (changed, recovered) = (limiter.debts.changed(), limiter.store.recovered());
         let mut recovered = pin!(recovered.notified());
         // From here on no recovery is missed.
         recovered.as_mut().enable();
         let debts = limiter.debts.take(AT_A_TIME, |domain| !limiter.store.is_open(domain));
         if !debts.is_empty() {
-            limiter.charge(debts).await;
+            let all_sent = limiter.charge(debts).await;
+            drop(turn);
+            if !all_sent {
+                // The breaker may not have opened yet.
+                tokio::time::sleep(SharedStore::BACKGROUND_BUDGET).await;
+            }
         } else if limiter.debts.is_empty() {
+            drop(turn);
             drop(limiter);
             changed.notified().await;
         } else {
+            drop(turn);
             drop(limiter);
             // Whatever ended it: it looks again.
             let _ = timeout(LOOK_AGAIN, recovered).await;
@@ -69,8 +77,8 @@ async fn report(reporter: Reporter) {
 }
 
 impl Inner {
-    /// Charges all at once. They travel together.
-    async fn charge(&self, debts: Vec<(KeyHash, Debt)>) {
+    /// Charges all at once, since they travel together; `false` if some surely were not charged.
+    async fn charge(&self, debts: Vec<(KeyHash, Debt)>) -> bool {
         let asked = self.clock.nanos();
         let deadline = (Instant::now() + SharedStore::BACKGROUND_BUDGET).into_std();
         let sent = debts.into_iter().map(|(hash, debt)| {
@@ -86,10 +94,7 @@ impl Inner {
             };
             all_sent &= self.charged(hash, &debt, asked, reply);
         }
-        if !all_sent {
-            // The breaker may not have opened yet.
-            tokio::time::sleep(SharedStore::BACKGROUND_BUDGET).await;
-        }
+        all_sent
     }
 
     /// `false` if it surely was not charged, and so is owed as before.

@@ -32,7 +32,7 @@ use crate::clock::Clock;
 pub use lease::LeaseState;
 use table::Table;
 
-/// A store within the process: for tests, for simulations, and for limits of a single process that are shared by later.
+/// A store within the process: for tests, for simulations, and for limits of a single process that are to be shared later.
 ///
 /// It computes as the scripts do that count in Redis, with the same integers, so that it gives the same answers at the same times. All
 /// operations are one after the other, and no time passes while a [`Check`](Operation::Check) looks at its subjects.

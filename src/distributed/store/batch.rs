@@ -2,6 +2,7 @@
 
 use std::iter;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
@@ -51,7 +52,8 @@ impl Lane {
 impl Drop for Lane {
     fn drop(&mut self) {
         if self.held {
-            self.domain().lose_lane();
+            let untold = self.domain().lose_lane().iter().filter(|waiting| waiting.caller.is_none()).count();
+            Counters::add(&self.core.counters.untold, untold);
         }
     }
 }
@@ -60,6 +62,7 @@ impl Drop for Lane {
 struct Sent {
     caller: Option<Caller>,
     deadline: Instant,
+    budget: Duration,
     occupied: Occupied,
 }
 
@@ -73,16 +76,16 @@ impl Sent {
 /// Leaves behind those whose callers have left.
 fn depart(batch: Vec<Waiting>) -> (Vec<Operation>, Vec<Sent>) {
     let is_wanted = |waiting: &Waiting| waiting.caller.as_ref().is_none_or(Caller::send);
-    let apart =
-        |Waiting { operation, deadline, caller, occupied }| (operation, Sent { caller, deadline, occupied });
+    let apart = |Waiting { operation, deadline, budget, caller, occupied }| {
+        (operation, Sent { caller, deadline, budget, occupied })
+    };
     batch.into_iter().filter(is_wanted).map(apart).unzip()
 }
 
 async fn carry(core: &Arc<Core>, domain: usize, operations: Vec<Operation>, sent: Vec<Sent>) {
     Counters::add(&core.counters.batches, 1);
     Counters::add(&core.counters.operations, operations.len());
-    let begun = Instant::now();
-    let deadline = sent.iter().map(|sent| sent.deadline).max().unwrap_or(begun);
+    let deadline = sent.iter().map(|sent| sent.deadline).max().unwrap_or_else(Instant::now);
     let answers = timeout_at(deadline, core.backend.execute(&operations, deadline.into_std())).await;
     let missing = if answers.is_ok() { short() } else { late() };
     let rest = iter::repeat_with(|| Err(missing.clone()));
@@ -91,8 +94,7 @@ async fn carry(core: &Arc<Core>, domain: usize, operations: Vec<Operation>, sent
     let news = sent.iter().zip(&results).filter(|(sent, _)| !sent.has_timed_out());
     let outcomes = news.map(|(sent, result)| {
         core.counters.note(result);
-        let budget = sent.deadline.saturating_duration_since(begun);
-        result.as_ref().map_or_else(|error| Outcome::of_failure(error, budget), |_| Outcome::Answered)
+        result.as_ref().map_or_else(|error| Outcome::of_failure(error, sent.budget), |_| Outcome::Answered)
     });
     core.record(domain, outcomes);
     if results.iter().any(Result::is_ok) {

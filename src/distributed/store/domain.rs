@@ -1,6 +1,7 @@
 //! [`Domain`]: what fails together, with its queue, its bulkhead and its breaker.
 
 use std::collections::VecDeque;
+use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -57,6 +58,8 @@ struct Queue {
 pub(super) struct Waiting {
     pub(super) operation: Operation,
     pub(super) deadline: Instant,
+    /// The time from the question to the deadline.
+    pub(super) budget: Duration,
     /// Nobody, if it is only told.
     pub(super) caller: Option<Caller>,
     pub(super) occupied: Occupied,
@@ -77,10 +80,10 @@ impl Waiting {
         core: &Core,
         domain: usize,
         operation: Operation,
-        deadline: Instant,
+        budget: Duration,
     ) -> Result<Waiting, BackendError> {
         let occupied = core.domains[domain].admit(&core.counters)?;
-        Ok(Waiting { operation, deadline, caller: None, occupied })
+        Ok(Waiting { operation, deadline: Instant::now() + budget, budget, caller: None, occupied })
     }
 }
 
@@ -137,9 +140,12 @@ impl Domain {
         Some(queue.waiting.drain(..size).collect())
     }
 
-    /// A lane's task ended before its time. What waits is sent with the next that comes.
-    pub(super) fn lose_lane(&self) {
-        self.queue.lock().running -= 1;
+    /// A lane's task ended before its time; and what is lost with it. While another lane is left, what waits is for that one. Otherwise
+    /// nobody may come who sends it, and what waits for ever would keep places in the bulkhead from all that come later.
+    pub(super) fn lose_lane(&self) -> VecDeque<Waiting> {
+        let mut queue = self.queue.lock();
+        queue.running -= 1;
+        if queue.running == 0 { mem::take(&mut queue.waiting) } else { VecDeque::new() }
     }
 
     pub(super) fn is_open(&self) -> bool {

@@ -13,7 +13,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
-use tokio::sync::Notify;
+use tokio::sync::{Mutex, MutexGuard, Notify};
 
 use super::backend::{Applied, Backend, BackendError, BackendErrorKind};
 use super::breaker::{Breaker, Outcome};
@@ -30,12 +30,14 @@ pub use stats::{DomainStats, StoreStats};
 /// - **Batches.** An operation goes to the backend at once while few batches are under way; otherwise it waits for one of them to come back,
 ///   and travels with all that wait. So nothing waits at low load, and under load many share a round trip.
 /// - **A breaker** for each [failure domain](Backend::failure_domain). It opens when half of 20 or more operations failed within a
-///   second, after five timeouts in a row, or when the store asks to be left alone. Then limits decide by their
-///   [failure policy](super::FailurePolicy), and a background task probes the store twice a second or more; two good probes close it.
-///   No request is ever a probe.
+///   second, after five timeouts in a row, or when the store asks to be left alone; one pause of the store does not open it, however many
+///   operations wait through it together. Then limits decide by their [failure policy](super::FailurePolicy), and a background task probes
+///   the store twice a second or more; two good probes close it. No request is ever a probe.
 /// - **A bulkhead**: at most [256](SharedStore::MOST_IN_FLIGHT) operations of a domain are under way or wait. What is beyond is not queued but decided
 ///   by the failure policy.
 /// - **A greeting** every five seconds, by which nodes know how many they are.
+///
+/// For an example see [`GlobalLimiter`](super::GlobalLimiter).
 ///
 /// Clones are the same store. It needs a tokio runtime with time enabled; outside of one nothing is sent, and limits decide by their failure policy.
 /// Its background tasks begin with its first use and end with the last clone.
@@ -61,6 +63,8 @@ pub(super) struct Core {
     runtime: OnceLock<Handle>,
     /// A breaker closed.
     recovered: Arc<Notify>,
+    /// Whose turn it is to charge debts.
+    turn: Mutex<()>,
 }
 
 impl SharedStore {
@@ -94,6 +98,7 @@ impl SharedStore {
             beginning: tokio::time::Instant::now(),
             runtime: OnceLock::new(),
             recovered: Arc::default(),
+            turn: Mutex::default(),
         };
         SharedStore { core: Arc::new(core) }
     }
@@ -166,6 +171,11 @@ impl SharedStore {
         self.core.domains[domain].recoveries()
     }
 
+    /// A limit's turn to charge its debts: after an outage all limits have some, and together they would fill the bulkhead.
+    pub(super) async fn turn(&self) -> MutexGuard<'_, ()> {
+        self.core.turn.lock().await
+    }
+
     /// Notified when a breaker closes.
     pub(super) fn recovered(&self) -> Arc<Notify> {
         Arc::clone(&self.core.recovered)
@@ -219,9 +229,8 @@ impl Core {
     }
 
     fn tell(core: &Arc<Core>, operation: Operation) {
-        let deadline = tokio::time::Instant::now() + SharedStore::BACKGROUND_BUDGET;
         let sent = Core::domain_for(core, &operation).and_then(|domain| {
-            let waiting = Waiting::detached(core, domain, operation, deadline)?;
+            let waiting = Waiting::detached(core, domain, operation, SharedStore::BACKGROUND_BUDGET)?;
             Core::enqueue(core, domain, waiting)
         });
         if sent.is_err() {

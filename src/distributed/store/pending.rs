@@ -61,8 +61,8 @@ pub(super) fn of(
     let phase = Arc::new(AtomicU8::new(WAITING));
     let (sender, receiver) = oneshot::channel();
     let caller = Caller { phase: Arc::clone(&phase), answer: sender };
-    let waiting = Waiting { operation, deadline, caller: Some(caller), occupied };
     let budget = deadline.saturating_duration_since(Instant::now());
+    let waiting = Waiting { operation, deadline, budget, caller: Some(caller), occupied };
     core.domains[domain].waits(budget);
     let core = Arc::clone(core);
     Ok((waiting, Pending { core, domain, budget, deadline, phase, answer: Some(receiver) }))
@@ -71,14 +71,20 @@ pub(super) fn of(
 impl Pending {
     /// The answer, at the deadline at the latest. To be asked for once.
     pub(in crate::distributed) async fn answer(&mut self) -> Result<Reply, BackendError> {
-        let Some(receiver) = &mut self.answer else { return Err(lost()) };
+        let Some(receiver) = &mut self.answer else { return Err(self.lost()) };
         match tokio::time::timeout_at(self.deadline, receiver).await {
             Ok(answered) => {
                 self.answer = None;
-                answered.map_or_else(|_| Err(lost()), |answered| answered.result)
+                answered.map_or_else(|_| Err(self.lost()), |answered| answered.result)
             }
             Err(_) => Err(self.timed_out()),
         }
+    }
+
+    /// The task that had it, or would have sent it, is gone: its runtime was shut down, or the backend panicked.
+    fn lost(&self) -> BackendError {
+        let applied = if self.change(WAITING, ABANDONED) { Applied::No } else { Applied::Maybe };
+        BackendError::new(BackendErrorKind::Unavailable, applied, "the task that had it is gone")
     }
 
     fn timed_out(&self) -> BackendError {
@@ -177,10 +183,4 @@ fn unspent(operation: Operation, grant: LeaseGrant) -> Vec<Operation> {
 
 fn refund(spending: Spending) -> Operation {
     Operation::Refund(spending)
-}
-
-/// The task that had sent it is gone: its runtime was shut down, or the backend panicked.
-fn lost() -> BackendError {
-    let text = "the task that had sent it is gone";
-    BackendError::new(BackendErrorKind::Unavailable, Applied::Maybe, text)
 }

@@ -35,6 +35,8 @@ pub struct StoreStats {
 }
 
 /// How a failure domain is.
+///
+/// [`StoreStats::domains`] has one for each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DomainStats {

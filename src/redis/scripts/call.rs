@@ -49,6 +49,15 @@ pub fn call(operation: &Operation, prefix: &str, now: Option<i64>) -> Result<Cal
     Ok(call)
 }
 
+/// The name of a subject's key. All names begin with the prefix.
+///
+/// # Errors
+///
+/// As [`call`].
+pub fn key_of(subject: &Subject, prefix: &str) -> Result<Vec<u8>, BackendError> {
+    Ok(key::of_subject(prefix, subject, &parameters_of(subject)?))
+}
+
 fn count(verb: &str, spendings: &[Spending], prefix: &str) -> Result<Call, BackendError> {
     let mut script: Option<&'static Script> = None;
     let (mut keys, mut arguments) = (Vec::new(), vec![verb.into()]);

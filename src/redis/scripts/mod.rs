@@ -7,7 +7,7 @@ mod call;
 mod key;
 mod reply;
 
-pub use call::{Call, call};
+pub use call::{Call, call, key_of};
 pub use reply::reply;
 
 use std::sync::LazyLock;
