@@ -282,7 +282,7 @@ mod tests {
         let mut breaker = breaker();
         for before in (0..MOST_TIMEOUTS).rev() {
             assert_eq!(breaker.state(), BreakerState::Closed);
-            breaker.record(now - before * BUDGET, Outcome::TimedOut(BUDGET));
+            breaker.record(now.saturating_sub(before * BUDGET), Outcome::TimedOut(BUDGET));
         }
         assert_eq!(breaker.state(), BreakerState::Open);
         breaker
