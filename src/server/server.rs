@@ -237,7 +237,7 @@ impl Running {
         let http = Http::new(Front::new(routes::all(&self.service), limits), limits);
         let stop = self.service.stop.clone();
         self.take(listening, tls, move |stream| {
-            let (http, stop) = (http.clone(), stop.clone());
+            let (http, stop) = (http.clone(), stop.child_token());
             async move { http.serve(stream, &stop).await }
         });
     }
@@ -245,11 +245,11 @@ impl Running {
     fn take_resp(&mut self, listening: Listening, tls: Option<TlsAcceptor>) {
         let service = Arc::clone(&self.service);
         self.take(listening, tls, move |stream| {
-            operate::serve_resp(stream, Arc::clone(&service), service.stop.clone())
+            operate::serve_resp(stream, Arc::clone(&service), service.stop.child_token())
         });
     }
 
-    /// Takes connections, and serves them.
+    /// Takes connections, and serves them: each with a token of its own to stop by, since whoever looks at one takes its lock.
     fn take<F: Future<Output = ()> + Send + 'static>(
         &mut self,
         listening: Listening,
