@@ -142,6 +142,10 @@ impl Counting {
             .collect();
         counts.insert(CALLER.into(), Arc::clone(&callers));
         let observer = self.register(|| {
+            // Nobody looks at their keys any more, and the last number would be told for ever.
+            for gone in old.counts.keys().filter(|name| !counts.contains_key(*name)) {
+                gauge!(TRACKED_KEYS, "policy" => gone.to_string()).set(0.0);
+            }
             let observer = MetricsObserver::new(names);
             backends.iter().fold(observer, |observer, (name, backend)| {
                 observer.watch_store(name.clone(), &backend.store)

@@ -26,7 +26,6 @@ pub(crate) struct PolicyFile {
 
 /// Why policies were not changed.
 #[derive(Debug)]
-#[non_exhaustive]
 pub(crate) enum ChangeError<E> {
     /// The change was refused.
     Refused(E),

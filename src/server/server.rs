@@ -16,7 +16,7 @@ use super::activity::Activity;
 use super::caller::{Backend, CallerLimits, CallerSnapshot};
 use super::counting::{CALLER, Counting};
 use super::error::ServerError;
-use super::operate::{self, ConnectionPlace, Connections, Front, Health, Http, Listening, Stream, snapshot};
+use super::operate::{self, Connections, Front, Health, Http, Listening, Stream, snapshot};
 use super::policy_file::PolicyFile;
 use super::routes;
 use super::service::{NamedBackend, Service};
@@ -226,6 +226,7 @@ impl Running {
         sleep(shutdown.delay).await;
         self.service.stop.cancel();
         if !self.connections.end_within(shutdown.grace).await {
+            self.end_tasks();
             tracing::warn!("connections closed: they took longer than shutdown.grace");
         }
         snapshot::write(&self.service).await
@@ -236,7 +237,7 @@ impl Running {
         let http = Http::new(Front::new(routes::all(&self.service), limits), limits);
         let stop = self.service.stop.clone();
         self.take(listening, tls, move |stream| {
-            let (http, stop) = (http.clone(), stop.clone());
+            let (http, stop) = (http.clone(), stop.child_token());
             async move { http.serve(stream, &stop).await }
         });
     }
@@ -244,28 +245,32 @@ impl Running {
     fn take_resp(&mut self, listening: Listening, tls: Option<TlsAcceptor>) {
         let service = Arc::clone(&self.service);
         self.take(listening, tls, move |stream| {
-            operate::serve_resp(stream, Arc::clone(&service), service.stop.clone())
+            operate::serve_resp(stream, Arc::clone(&service), service.stop.child_token())
         });
     }
 
-    /// Takes connections, each served by a task of its own.
+    /// Takes connections, and serves them: each with a token of its own to stop by, since whoever looks at one takes its lock.
     fn take<F: Future<Output = ()> + Send + 'static>(
         &mut self,
         listening: Listening,
         tls: Option<TlsAcceptor>,
         serve: impl Fn(Stream) -> F + Clone + Send + 'static,
     ) {
-        let hand_on = move |connection: TcpStream, place: ConnectionPlace| {
+        let begin = move |connection: TcpStream| {
             let (tls, serve) = (tls.clone(), serve.clone());
-            tokio::spawn(async move {
-                let _place = place;
+            async move {
                 if let Some(stream) = operate::stream(connection, tls.as_ref()).await {
                     serve(stream).await;
                 }
-            });
+            }
         };
-        let taking = listening.take(self.connections.clone(), self.service.stop.clone(), hand_on);
+        let taking = listening.take(self.connections.clone(), self.service.stop.clone(), begin);
         self.tasks.push(tokio::spawn(taking));
+    }
+
+    /// With the tasks that take connections these end, too.
+    fn end_tasks(&self) {
+        self.tasks.iter().for_each(JoinHandle::abort);
     }
 
     /// What is done every now and then.
@@ -298,6 +303,6 @@ async fn save_every_now_and_then(service: Arc<Service>) {
 impl Drop for Running {
     fn drop(&mut self) {
         self.service.stop.cancel();
-        self.tasks.iter().for_each(JoinHandle::abort);
+        self.end_tasks();
     }
 }

@@ -4,9 +4,9 @@ use std::fmt;
 use std::time::Duration;
 
 use super::activity::{Activity, Noted};
-use crate::distributed::Source;
+use crate::http::policies::reports::is_uncounted;
 use crate::observe::{Decided, DecisionOutcome, Observer};
-use crate::policy::{Attributes, PolicyMatch, Reason, Scope, Standing, Value, Verdict};
+use crate::policy::{Attributes, PolicyMatch, Reason, Scope, Value, Verdict};
 
 /// Tells of each policy that came to something: of a request that passes all that were asked, of one that does not those that refused.
 pub(crate) fn of(verdict: &Verdict, attributes: &Attributes<'_>, took: Duration, observer: &dyn Observer) {
@@ -60,11 +60,6 @@ fn outcome(verdict: &Verdict, matched: &PolicyMatch<'_>) -> Option<DecisionOutco
     }
     let failed = refusing().next().is_some() && refusing().all(|standing| is_uncounted(&standing));
     Some(if failed { DecisionOutcome::ErrorDenied } else { DecisionOutcome::Denied })
-}
-
-/// Whether the limit's backend could not be asked, and nobody counted.
-fn is_uncounted(standing: &Standing<'_>) -> bool {
-    matches!(standing.source(), Some(Source::FailOpen | Source::FailClosed))
 }
 
 /// What a request is counted under, as `alice` or `alice issue`. It shows no secrets.

@@ -47,12 +47,28 @@ fn a_body_that_is_too_large_is_refused_whether_its_length_is_told_or_not() {
     assert!(refused.problem()["detail"].as_str().unwrap().contains("1000 bytes"), "{refused:?}");
     let chunked =
         ["-H", "Transfer-Encoding: chunked", "-H", "Content-Type: application/json", "--data-binary"];
-    let (body, url) = (body.to_string(), node.url("/check"));
-    let refused = curl(chunked.into_iter().chain([body.as_str(), &url]));
-    assert_eq!(refused.status, 413);
-    refused.problem();
+    let body = body.to_string();
+    // A policy had a bound of its own, whatever the settings said.
+    for path in ["/check", "/api/config/rate-limits"] {
+        let refused = curl(chunked.into_iter().chain([body.as_str(), &node.url(path)]));
+        assert_eq!(refused.status, 413, "{path}");
+        refused.problem();
+    }
     let batch = json!({ "keys": ["k".repeat(1_000)], "rate": 1, "interval": 1 });
     assert_eq!(node.post("/check/batch", &batch).status, 200);
+}
+
+/// REST refused more than 4096 bytes, whatever the settings said.
+#[test]
+fn a_key_may_be_as_long_as_the_settings_say() {
+    let node = node_with("[callers]\nmax_key_bytes = 5000");
+    let one = |key: &str| node.post("/check", &json!({ "key": key, "rate": 1, "interval": 60 }));
+    let many = |key: &str| node.post("/check/batch", &json!({ "keys": [key], "rate": 1, "interval": 60 }));
+    let (longest, longer) = ("k".repeat(5_000), "k".repeat(5_001));
+    assert_eq!((one(&longest).status, many(&longest).status), (200, 200));
+    for (refused, field) in [(one(&longer), "/key"), (many(&longer), "/keys/0")] {
+        assert_eq!((refused.status, &refused.problem()["field"]), (422, &json!(field)));
+    }
 }
 
 #[test]

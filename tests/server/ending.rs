@@ -3,8 +3,12 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::time::Duration;
 
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::timeout;
+use tollgate::server::{Server, Settings};
 
 use crate::node::Node;
 
@@ -62,6 +66,28 @@ fn what_takes_longer_than_its_grace_is_cut_off() {
     let mut connection = TcpStream::connect(node.http()).unwrap();
     write!(connection, "POST /check HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{{").unwrap();
     assert!(node.terminate().success());
+}
+
+/// They went on where the process did: as part of another program, which has nothing else to end them.
+#[tokio::test]
+async fn what_is_cut_off_ends_though_the_process_goes_on() {
+    let mut settings = Settings::default();
+    settings.listen = ([127, 0, 0, 1], 0).into();
+    settings.shutdown.grace = Duration::ZERO;
+    let running = Server::start(settings).await.unwrap();
+    let mut connection = tokio::net::TcpStream::connect(running.http_address()).await.unwrap();
+    let head = "POST /check HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n";
+    connection.write_all(head.as_bytes()).await.unwrap();
+    // The handler waits for the body, for as long as limits.request_time.
+    let mut told = [0; 25];
+    connection.read_exact(&mut told).await.unwrap();
+    assert_eq!(&told, b"HTTP/1.1 100 Continue\r\n\r\n");
+    running.shut_down().await.unwrap();
+    let mut rest = Vec::new();
+    let ended = timeout(Duration::from_secs(10), connection.read_to_end(&mut rest)).await;
+    // A reset is an end, too.
+    drop(ended.expect("the connection was closed"));
+    assert!(rest.is_empty(), "{}", rest.escape_ascii());
 }
 
 #[test]

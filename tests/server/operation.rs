@@ -78,6 +78,8 @@ fn settings_are_checked_without_starting_anything() {
         Node::builder().flags(&["--check", "--policies", "policies.toml", "--redis", "redis://127.0.0.1:1"]);
     builder.file("policies.toml", &format!("{ONE_A_DAY}backend = \"redis\""));
     builder.succeeds();
+    let (_, told) = Node::builder().flags(&["--check", "--redis", "redis://:no-port"]).fails();
+    assert!(told.contains("backends.redis: ") && told.contains("URL"), "{told}");
 }
 
 #[test]
@@ -170,6 +172,13 @@ fn pages_of_other_origins_may_ask_only_if_they_are_named() {
     let node = builder.start();
     assert_eq!(ask(&node, "https://admin.example.com").as_deref(), Some("https://admin.example.com"));
     assert_eq!(ask(&node, "https://other.example.com"), None);
+    // What needs no leave beforehand, as a stream does, every page could hold open as soon as one was named.
+    let open = |origin: &[&str]| {
+        let fields = ["Sec-Fetch-Site: cross-site"].iter().chain(origin).flat_map(|field| ["-H", *field]);
+        curl(fields.chain([node.url("/api/config/rate-limits").as_str()])).status
+    };
+    assert_eq!(open(&["Origin: https://admin.example.com"]), 200);
+    assert_eq!((open(&["Origin: https://other.example.com"]), open(&[])), (403, 403));
     let builder = Node::builder().flags(&["--config", "tollgate.toml"]);
     builder.file("tollgate.toml", "listen = \"127.0.0.1:0\"\ncors = [\"*\"]");
     let (_, told) = builder.fails();

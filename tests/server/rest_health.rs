@@ -30,6 +30,22 @@ fn what_is_wrong_with_the_policies_file_shows_in_the_health() {
     assert_eq!(node.get("/health").status, 200, "the old policies are in force");
 }
 
+/// The number of its keys was told for as long as the process ran.
+#[test]
+fn a_policy_that_was_removed_has_no_keys() {
+    let node = Node::with_policies("[[policy]]\nid = \"a\"\nscope = \"user\"\nlimit = \"1/d\"\n");
+    node.get("/api/rate-limit/check?userID=ann");
+    let keys = || {
+        let metrics = node.get("/metrics").body;
+        let sample =
+            metrics.lines().find_map(|line| line.strip_prefix("tollgate_tracked_keys{policy=\"a\"} "));
+        sample.unwrap().to_owned()
+    };
+    assert_eq!(keys(), "1");
+    assert_eq!(node.send("DELETE", "/api/config/rate-limits/a", &json!({})).status, 200);
+    assert_eq!(keys(), "0");
+}
+
 #[test]
 fn a_parser_that_we_did_not_write_reads_the_metrics() {
     let node = Node::with_policies("[[policy]]\nid = \"a\"\nlimit = \"1/d\"\n");

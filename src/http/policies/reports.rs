@@ -45,7 +45,7 @@ fn report(standing: &Standing<'_>) -> LimitReport {
 }
 
 /// Whether the limit's backend could not be asked, and nobody counted.
-pub(super) fn is_uncounted(standing: &Standing<'_>) -> bool {
+pub(crate) fn is_uncounted(standing: &Standing<'_>) -> bool {
     standing.source().is_some_and(global::is_uncounted)
 }
 

@@ -31,8 +31,8 @@ impl Default for Bounds {
         Bounds {
             // More than a node decides in a second.
             max_rate: 100_000_000,
-            // The longest month.
-            max_window: Duration::from_secs(31 * 86_400),
+            // Envoy's longest unit is a year.
+            max_window: Duration::from_secs(366 * 86_400),
             // Ten seconds at that rate.
             max_burst: 1_000_000_000,
             // As of a limiter: at most 43 MB.

@@ -4,7 +4,6 @@ use std::fmt;
 
 /// Why a limit that came with a request is not asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub(crate) enum CallerError {
     /// The service does not take limits from its callers.
     Off,

@@ -33,6 +33,13 @@ pub(crate) struct CallerLimit {
     pub(crate) quota: Quota,
 }
 
+impl CallerLimit {
+    /// The time in which all that a key can hold comes back; `None` if it never does.
+    pub(crate) fn window(self) -> Option<Duration> {
+        if self.algorithm.has_burst() { self.quota.refill_time() } else { Some(self.quota.period()) }
+    }
+}
+
 /// A key, the limit it is asked to pass, and what for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ask<'k> {

@@ -239,7 +239,7 @@ async fn a_batch_is_answered_in_its_order() {
     let (callers, _hand) = in_memory(small());
     let (gcra, log) = (limit(AlgorithmName::Gcra, "2/h"), limit(AlgorithmName::SlidingLog, "1/h"));
     let ask = |key: &'static str, limit, cost| Ask { key: key.as_bytes(), limit, cost };
-    let wrong = limit(AlgorithmName::Gcra, "1/365d");
+    let wrong = limit(AlgorithmName::Gcra, "1/367d");
     let asks = [
         ask("ann", gcra, 1),
         ask("ann", log, 1),

@@ -4,6 +4,7 @@ use axum::http::header;
 use axum::response::{Html, IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 const FRAME: &str = include_str!("page/page.html");
@@ -22,7 +23,7 @@ const SCRIPT: &str = concat!(
 /// The dashboard's one document, with its style and its script.
 #[derive(Debug)]
 pub(super) struct Page {
-    html: String,
+    html: Bytes,
     /// Nothing but this style and this script may run, and they may ask nobody but this service.
     content_security_policy: String,
 }
@@ -36,7 +37,7 @@ impl Page {
             STANDARD.encode(Sha256::digest(SCRIPT)),
             STANDARD.encode(Sha256::digest(STYLE)),
         );
-        Page { html, content_security_policy }
+        Page { html: html.into(), content_security_policy }
     }
 
     pub(super) fn response(&self) -> Response {
@@ -72,9 +73,9 @@ mod tests {
 
     #[test]
     fn the_page_is_whole() {
-        let page = Page::new();
-        assert!(!page.html.contains("{style}") && !page.html.contains("{script}"));
-        assert!(page.html.contains(&format!("<style>{STYLE}</style>")));
-        assert!(page.html.contains(&format!("<script type=\"module\">{SCRIPT}</script>")));
+        let html = String::from_utf8(Page::new().html.into()).unwrap();
+        assert!(!html.contains("{style}") && !html.contains("{script}"));
+        assert!(html.contains(&format!("<style>{STYLE}</style>")));
+        assert!(html.contains(&format!("<script type=\"module\">{SCRIPT}</script>")));
     }
 }

@@ -32,7 +32,7 @@ pub(super) fn of_answer(answer: &Answer, limit: CallerLimit) -> CheckResponse {
         policy: String::new(),
         limit: answer.limit,
         remaining: answer.remaining,
-        window: window(limit).and_then(duration),
+        window: limit.window().and_then(duration),
         reset_after: duration(answer.reset_after),
         retry_after: answer.retry_after.and_then(duration),
         refuses: !answer.allowed,
@@ -53,11 +53,6 @@ pub(super) fn of_answer(answer: &Answer, limit: CallerLimit) -> CheckResponse {
 /// As long as such messages can say: not [`Duration::MAX`], which is never.
 pub(super) fn duration(time: Duration) -> Option<prost_types::Duration> {
     time.try_into().ok()
-}
-
-/// The time in which all that a key can hold comes back.
-fn window(CallerLimit { algorithm, quota }: CallerLimit) -> Option<Duration> {
-    if algorithm.has_burst() { quota.refill_time() } else { Some(quota.period()) }
 }
 
 fn status(standing: &Standing<'_>) -> LimitStatus {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::header::{AUTHORIZATION, HOST, WWW_AUTHENTICATE};
+use http::header::{AUTHORIZATION, HOST, ORIGIN, WWW_AUTHENTICATE};
 use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, StatusCode};
 
@@ -24,7 +24,9 @@ pub(crate) async fn guard(State(service): State<Arc<Service>>, request: Request,
     let Some(token) = &service.token else {
         return if !is_local(&request) {
             misdirected()
-        } else if service.settings.cors.is_empty() && is_of_foreign_page(request.headers()) {
+        } else if is_of_foreign_page(request.headers())
+            && !is_of_named_page(request.headers(), &service.settings.cors)
+        {
             let detail = "a page of another origin asks for this: name the origin in the settings' cors, or give the service a token";
             Problem::new(StatusCode::FORBIDDEN, detail).into_response()
         } else {
@@ -66,6 +68,11 @@ fn is_local(request: &Request) -> bool {
 /// Whether a browser says that it asks for a page that is not of this service. It could not read the answer, but make changes, or hold streams open.
 fn is_of_foreign_page(headers: &HeaderMap) -> bool {
     headers.get(FETCH_SITE).is_some_and(|site| site != "same-origin" && site != "none")
+}
+
+/// Whether it says so of a page of one of these origins. Without an origin nobody asks who could read the answer.
+fn is_of_named_page(headers: &HeaderMap, cors: &[String]) -> bool {
+    headers.get(ORIGIN).is_some_and(|origin| cors.iter().any(|named| origin == named))
 }
 
 fn misdirected() -> Response {

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -32,9 +33,6 @@ impl Connections {
     }
 }
 
-/// A connection's place among all; it is free again when this is dropped.
-pub(crate) type ConnectionPlace = OwnedSemaphorePermit;
-
 /// A port on which connections are taken until it is told to stop.
 #[derive(Debug)]
 pub(crate) struct Listening {
@@ -52,20 +50,34 @@ impl Listening {
         self.address
     }
 
-    /// Hands each connection on, until it is told to stop. Beyond the limit they are closed at once: whoever is in excess should know now, not wait.
-    pub(crate) async fn take(
+    /// Serves each connection by a task of its own, until it is told to stop, and then until those that there are have ended. They end with this
+    /// future, too. Beyond the limit they are closed at once: whoever is in excess should know now, not wait.
+    pub(crate) async fn take<F: Future<Output = ()> + Send + 'static>(
         self,
         connections: Connections,
         stop: CancellationToken,
-        hand_on: impl Fn(TcpStream, ConnectionPlace),
+        serve: impl Fn(TcpStream) -> F,
     ) {
-        while let Some(accepted) = stop.run_until_cancelled(self.listener.accept()).await {
+        let Listening { listener, address } = self;
+        let mut served = JoinSet::new();
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                // What is left of one that has ended would else be held until the next comes.
+                Some(_) = served.join_next() => continue,
+                accepted = listener.accept() => accepted,
+            };
             match accepted {
                 Ok((stream, peer)) => match Arc::clone(&connections.places).try_acquire_owned() {
                     Ok(place) => {
                         // Answers are small, and whoever waits for one waits for all of it.
                         let _ = stream.set_nodelay(true);
-                        hand_on(stream, place);
+                        let serving = serve(stream);
+                        served.spawn(async move {
+                            let _place = place;
+                            serving.await;
+                        });
                     }
                     Err(_) => {
                         tracing::debug!(%peer, "closed: there are as many connections as limits.connections");
@@ -74,11 +86,13 @@ impl Listening {
                 // It was over before it was taken.
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(error) => {
-                    tracing::error!(address = %self.address, "cannot take connections: {error}");
+                    tracing::error!(%address, "cannot take connections: {error}");
                     sleep(OUT_OF_RESOURCES).await;
                 }
             }
         }
+        drop(listener);
+        while served.join_next().await.is_some() {}
     }
 }
 

@@ -71,7 +71,7 @@ pub(crate) struct BackendHealth {
     pub(crate) nodes: Option<u32>,
 }
 
-/// How the service is, as seen whenever somebody asks, and a few times a second besides.
+/// How the service is, as seen whenever somebody asks, and every now and then besides.
 #[derive(Debug)]
 pub(crate) struct Health {
     begun: Instant,

@@ -14,7 +14,7 @@ mod tls;
 
 pub(crate) use auth::guard;
 pub(super) use backends::connect;
-pub(super) use connections::{ConnectionPlace, Connections, Listening};
+pub(super) use connections::{Connections, Listening};
 pub(super) use front::Front;
 pub(crate) use front::is_grpc;
 pub(crate) use health::{BackendHealth, Health, State};

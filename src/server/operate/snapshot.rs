@@ -67,8 +67,8 @@ fn write_now(service: &Service, file: &PathBuf) -> Result<(), ServerError> {
         drop(buffered);
         beside.as_file().sync_all()?;
         beside.persist(file)?;
-        // The name is on the disk, too.
-        File::open(directory)?.sync_all()
+        // So that the new name survives a crash, too. Not every system lets a directory be opened.
+        File::open(directory).map_or(Ok(()), |directory| directory.sync_all())
     };
     replace().map_err(|error| wrong(file, format!("the snapshot cannot be written: {error}")))?;
     tracing::debug!(file = %file.display(), bytes = fs::metadata(file).map_or(0, |file| file.len()), "snapshot written");

@@ -13,7 +13,7 @@ use smallvec::SmallVec;
 /// asks that of this service.
 pub(crate) const MAX_ARGUMENTS: usize = 128;
 
-/// The longest argument, in bytes: longer than any other front allows a key to be.
+/// The longest argument, in bytes: sixteen times as long as a key may be, unless the service is set otherwise.
 pub(crate) const MAX_ARGUMENT: usize = 64 * 1024;
 
 /// The longest request, in bytes: one argument of the largest size, and room for the rest.

@@ -93,21 +93,13 @@ pub(super) fn report(question: &Question<'_>, answer: &Answer) -> LimitReport {
         unit: Unit::Rate,
         cost: question.cost,
         limit: answer.limit,
-        window: Some(time_to_fill(question)),
+        window: question.limit.window(),
         remaining: answer.remaining,
         reset_after: answer.reset_after,
         retry_after: answer.retry_after,
         refuses: !answer.allowed,
         failed: answer.source.is_some_and(global::is_uncounted),
     }
-}
-
-/// The time in which an empty key becomes full.
-fn time_to_fill(question: &Question<'_>) -> Duration {
-    let quota = question.limit.quota;
-    let nanos = quota.period().as_nanos().saturating_mul(u128::from(quota.capacity()));
-    let nanos = nanos / u128::from(quota.count().max(1));
-    u64::try_from(nanos).map_or(Duration::MAX, Duration::from_nanos)
 }
 
 /// The header fields that tell of limits: those of the IETF's draft, and those that everybody knows.

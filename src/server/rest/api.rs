@@ -17,6 +17,9 @@ use crate::server::service::Service;
 /// Where `OpenAPI` has its schemas.
 const SCHEMAS: &str = "/components/schemas";
 
+/// The media type of [`Problem`].
+const PROBLEM: &str = "application/problem+json";
+
 /// Lets nobody to a route who does not know the token.
 type Guard = Box<dyn Fn(MethodRouter<Arc<Service>>) -> MethodRouter<Arc<Service>>>;
 
@@ -123,6 +126,7 @@ impl Operation {
         if self.guarded {
             self.description.insert("security".to_owned(), json!([{ "token": [] }, {}]));
         }
+        let problem = json!({ "schema": schema_of::<Problem>(generator) });
         let mut responses = Map::new();
         for (status, about, content) in self.responses {
             let mut response = json!({ "description": about });
@@ -134,12 +138,15 @@ impl Operation {
                     response["content"] = json!({ media_type: { "schema": { "type": "string" } } });
                 }
             }
+            // Under these an answer is possible, and that there is none.
+            if status >= 500 {
+                response["content"][PROBLEM] = problem.clone();
+            }
             responses.insert(status.to_string(), response);
         }
-        let problem = json!({ "application/problem+json": { "schema": schema_of::<Problem>(generator) } });
         responses.insert(
             "default".to_owned(),
-            json!({ "description": "What is wrong, and what to change.", "content": problem }),
+            json!({ "description": "What is wrong, and what to change.", "content": { PROBLEM: problem } }),
         );
         self.description.insert("responses".to_owned(), responses.into());
         self.description.into()

@@ -6,7 +6,6 @@ use axum::extract::Query;
 use http::Uri;
 use serde_json::{Value, json};
 
-use super::bodies::LONGEST_KEY;
 use super::problem::Problem;
 use crate::policy::{AlgorithmName, Attributes};
 
@@ -15,6 +14,9 @@ const OTHER: &str = "attr.";
 
 /// Nobody needs more parameters; each is compared with those before it.
 const MOST_PARAMETERS: usize = 64;
+
+/// The longest value, in bytes. What is longer is no name but a document: send its digest.
+const LONGEST_VALUE: usize = 4_096;
 
 /// What is asked about policies: of whom, and by which of them.
 #[derive(Debug, Default, PartialEq)]
@@ -33,7 +35,7 @@ pub(super) struct Asked {
 
 /// The parameters, for the description.
 pub(super) fn parameters(with_cost: bool) -> Vec<Value> {
-    let text = || json!({ "type": "string", "minLength": 1, "maxLength": LONGEST_KEY });
+    let text = || json!({ "type": "string", "minLength": 1, "maxLength": LONGEST_VALUE });
     let parameter = |name: &str, about: &str, schema: Value| json!({ "name": name, "in": "query", "description": about, "schema": schema });
     let mut all = vec![
         parameter("userID", "Who asks: the attribute `user`.", text()),
@@ -87,9 +89,9 @@ impl Asked {
         if value.is_empty() {
             return Err(Problem::bad(format!("{name}: is empty: leave it out, or say what")).field(name));
         }
-        if value.len() > LONGEST_KEY {
+        if value.len() > LONGEST_VALUE {
             let detail =
-                format!("{name}: has {} bytes: send at most {LONGEST_KEY}, or a digest of it", value.len());
+                format!("{name}: has {} bytes: send at most {LONGEST_VALUE}, or a digest of it", value.len());
             return Err(Problem::bad(detail).field(name));
         }
         match name.as_str() {

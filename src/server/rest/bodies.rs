@@ -10,9 +10,6 @@ use super::problem::Problem;
 use crate::policy::AlgorithmName;
 use crate::server::caller::CallerLimit;
 
-/// The longest key, in bytes. What is longer is no name but a document: send its digest.
-pub(super) const LONGEST_KEY: usize = 4_096;
-
 /// The most keys at once. A thousand at a time is as fast per key, and nobody else waits for longer than milliseconds.
 pub(super) const MOST_KEYS: usize = 10_000;
 
@@ -68,8 +65,8 @@ body_with_a_limit! {
     /// May this key go on, under this limit?
     #[schemars(rename = "Check", transform = without_null, transform = in_one_shape)]
     Check {
-        /// Whom to count.
-        #[schemars(length(min = 1, max = LONGEST_KEY))]
+        /// Whom to count. At most 4096 bytes, unless the service is set otherwise.
+        #[schemars(length(min = 1))]
         key: K,
     }
 }
@@ -189,14 +186,10 @@ fn few_enough<T>(list: &[T], field: &str) -> Result<(), Problem> {
 }
 
 fn key<'a>(key: &'a Text<'_>, at: impl Fn(&str) -> String) -> Result<&'a str, Problem> {
-    match key.0.len() {
-        0 => Err(Problem::unfit(at("key"), "key: is empty: say whom to count")),
-        1..=LONGEST_KEY => Ok(&key.0),
-        length => {
-            let detail = format!("key: has {length} bytes: send at most {LONGEST_KEY}, or a digest of it");
-            Err(Problem::unfit(at("key"), detail))
-        }
+    if key.0.is_empty() {
+        return Err(Problem::unfit(at("key"), "key: is empty: say whom to count"));
     }
+    Ok(&key.0)
 }
 
 /// What is optional is left out, and not null.

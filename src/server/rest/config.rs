@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use http::header::{ETAG, IF_MATCH, LOCATION};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use schemars::JsonSchema;
@@ -19,9 +20,6 @@ use crate::digest::digest;
 use crate::policy::{self, Change, Invalid, Policies, Policy, PolicyError, PolicySet, Tier};
 use crate::server::policy_file::{self, ChangeError};
 use crate::server::service::Service;
-
-/// A policy with thousands of overrides fits.
-const LONGEST_POLICY: usize = 1 << 20;
 
 /// All policies, and who belongs to which tier.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -118,7 +116,7 @@ pub(super) async fn add(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let policy = policy_in(&headers, body).await?;
+    let policy = policy_in(&service, &headers, body).await?;
     let id = policy.id.clone();
     let change = change(service, headers, None, move |set| {
         if find(&set.policies(), &policy.id).is_some() {
@@ -141,7 +139,7 @@ pub(super) async fn put(
     headers: HeaderMap,
     body: Body,
 ) -> Result<(StatusCode, Json<ChangeAnswer>), Problem> {
-    let policy = policy_in(&headers, body).await?;
+    let policy = policy_in(&service, &headers, body).await?;
     if policy.id != id {
         return Err(Problem::unfit(
             "/id",
@@ -175,7 +173,7 @@ pub(super) async fn transition(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<ChangeAnswer>, Problem> {
-    let Transition { state } = body_in(&headers, body).await?;
+    let Transition { state } = body_in(&service, &headers, body).await?;
     let changed = id.clone();
     change(service, headers, Some(id), move |set| {
         set.transition(&changed, state).map_err(|error| problem_with(error, set, &changed))
@@ -199,16 +197,15 @@ pub(super) async fn rollback(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<ChangeAnswer>, Problem> {
-    let Rollback { version } = body_in(&headers, body).await?;
+    let Rollback { version } = body_in(&service, &headers, body).await?;
     change(service, headers, None, move |set| {
         set.rollback(version).map_err(|error| problem_with(error, set, ""))
     })
     .await
 }
 
-async fn policy_in(headers: &HeaderMap, body: Body) -> Result<Policy, Problem> {
-    json::must_be_json(headers)?;
-    policy(&json::bytes(body, LONGEST_POLICY).await?)
+async fn policy_in(service: &Service, headers: &HeaderMap, body: Body) -> Result<Policy, Problem> {
+    policy(&json_in(service, headers, body).await?)
 }
 
 /// Reads a policy, and all that is wrong with it by itself.
@@ -222,10 +219,17 @@ pub(super) fn policy(body: &[u8]) -> Result<Policy, Problem> {
     })
 }
 
-async fn body_in<T: DeserializeOwned>(headers: &HeaderMap, body: Body) -> Result<T, Problem> {
+async fn body_in<T: DeserializeOwned>(
+    service: &Service,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<T, Problem> {
+    json::parse::<T, T>(&json_in(service, headers, body).await?)
+}
+
+async fn json_in(service: &Service, headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
     json::must_be_json(headers)?;
-    let body = json::bytes(body, LONGEST_POLICY).await?;
-    json::parse::<T, T>(&body)
+    json::bytes(body, service.settings.limits.body_bytes).await
 }
 
 /// Makes a change, if what it is about is still as the client has seen it: the policy of this id, or all.

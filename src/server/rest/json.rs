@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::error::Error;
-use std::iter::successors;
 
 use axum::body::{Body, to_bytes};
 use axum::http::header::CONTENT_TYPE;
@@ -32,10 +31,7 @@ pub(super) struct Text<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
 /// Reads a body of at most so many bytes.
 pub(super) async fn bytes(body: Body, most: usize) -> Result<Bytes, Problem> {
     to_bytes(body, most).await.map_err(|error| {
-        // There are two bounds, one within the other, whose errors wrap each other.
-        let mut sources = successors(error.source(), |error| (*error).source());
-        let too_long = sources.any(<dyn Error>::is::<LengthLimitError>);
-        if too_long {
+        if error.source().is_some_and(<dyn Error>::is::<LengthLimitError>) {
             let detail = format!("the body has more than {most} bytes: send less at once");
             Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
         } else {

@@ -85,7 +85,8 @@ fn with_checks(api: Api) -> Api {
         Operation::new("check", "May this key go on, under this limit?")
             .body::<Check<String>>()
             .answers::<CheckAnswer>(200, "It may.")
-            .answers::<CheckAnswer>(429, "It may not, or not yet."),
+            .answers::<CheckAnswer>(429, "It may not, or not yet.")
+            .answers::<CheckAnswer>(503, "The backend cannot be asked, and the service refuses then."),
         check::one,
     )
     .route(

@@ -47,7 +47,7 @@ pub use secret::Secret;
 pub struct Settings {
     /// Where HTTP/1.1, HTTP/2 and gRPC are served; default `127.0.0.1:8080`. Port 0 is any that is free.
     pub listen: SocketAddr,
-    /// Where the protocol of Redis is served; nowhere unless given.
+    /// Where the protocol of Redis is served; nowhere unless given. It has nothing that the token guards, so it needs none.
     pub resp: Option<SocketAddr>,
     /// The file of policies; without one there are none until the configuration API makes them.
     pub policies: Option<PathBuf>,
@@ -115,11 +115,12 @@ pub struct CallerSettings {
     pub max_window: Duration,
     /// Tokens that a limit may give at once; default 1 000 000 000.
     pub max_burst: u64,
-    /// Keys held in memory at the same time; default 1 000 000, some 43 MB. Further ones are refused.
+    /// Keys held in memory at the same time, of `gcra` and `token_bucket` so many, and so many of all others together; default 1 000 000, some 43 MB. Further
+    /// ones are refused.
     pub max_keys: usize,
     /// Different limits in use at the same time, of algorithms that need a table each; default 1 000.
     pub max_limits: usize,
-    /// Bytes of a key; default 4 096.
+    /// Bytes of a key; default 4 096. The protocol of Redis has no longer ones than 64 KiB here.
     pub max_key_bytes: usize,
 }
 
@@ -133,7 +134,7 @@ impl CallerSettings {
 
 impl Default for CallerSettings {
     fn default() -> CallerSettings {
-        let Bounds { max_rate, max_burst, max_keys, max_limits, longest_key, .. } = Bounds::default();
+        let Bounds { max_rate, max_window, max_burst, max_keys, max_limits, longest_key } = Bounds::default();
         CallerSettings {
             enabled: true,
             backend: None,
@@ -141,8 +142,7 @@ impl Default for CallerSettings {
             on_failure: OnFailure::Local,
             expected_nodes: 1,
             max_rate,
-            // Envoy's longest unit is a year.
-            max_window: Duration::from_secs(366 * 86_400),
+            max_window,
             max_burst,
             max_keys,
             max_limits,
@@ -167,7 +167,8 @@ pub struct ConnectionLimits {
     /// How long a request with its body may take to arrive and be answered, streams not counted; default 30 seconds.
     #[serde(deserialize_with = "duration::positive")]
     pub request_time: Duration,
-    /// How long a connection is kept on which nothing is answered; default 75 seconds. Whoever sends the head of a request more slowly is cut off, too.
+    /// How long a connection is kept on which nothing is answered; default 75 seconds. Whoever sends the head of a request more slowly is cut off, too. Over
+    /// HTTP/2 the service pings its clients, and who answers stays.
     #[serde(deserialize_with = "duration::positive")]
     pub idle: Duration,
 }

@@ -52,7 +52,6 @@ function showBackends(backends) {
 
 /** A store may have many parts, as shards, each behind a breaker of its own. */
 function breakersInWords({ domains, open }) {
-  if (domains === 0) return "No limit has been counted there yet.";
   if (open === 0) return "Breaker closed: limits are counted there.";
   const which = domains === 1 ? "Breaker open: it did not answer." : `Breaker open for ${open} of ${domains} parts: they did not answer.`;
   return `${which} Each policy’s on_failure decides until it does.`;

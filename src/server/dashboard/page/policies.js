@@ -22,7 +22,7 @@ class PolicyList {
     find("filter").addEventListener("input", () => this.#filter());
   }
 
-  /** `{ total, callers, policies: [{ id, name, state, next, scope, limits, notes }] }` */
+  /** `{ total, callers, policies: [{ id, name, state, next, limits, notes }] }` */
   show({ total, callers, policies }) {
     this.#callersChoose = callers;
     this.#policies = policies;

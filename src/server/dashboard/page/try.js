@@ -1,6 +1,6 @@
 // The form that tries a limit, and what the answer's header fields mean.
 
-/** What each algorithm is asked, in the two shapes of POST /check. */
+/** What each algorithm is asked, in the three shapes of POST /check. */
 const ALGORITHMS = [
   ["gcra", "GCRA: even, with bursts", ["rate", "Requests", "10"], ["interval", "in seconds", "60"]],
   ["token_bucket", "Token bucket", ["capacity", "Capacity", "10"], ["refill_rate", "Refill per second", "1"]],

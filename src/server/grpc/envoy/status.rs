@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::distributed::Source;
 use crate::http::policies::reports;
-use crate::http::{LimitReport, Unit as Counted};
+use crate::http::{LimitReport, Unit as Counted, global};
 use crate::policy::{Reason, Standing, Verdict};
 use crate::server::caller::{Answer, CallerLimit};
 use crate::server::grpc::generated::envoy::extensions::common::ratelimit::v3::rate_limit_descriptor::RateLimitOverride;
@@ -172,7 +172,7 @@ impl Told {
                 reset_after: answer.reset_after,
                 retry_after: answer.retry_after,
                 refuses: !answer.allowed,
-                failed: matches!(answer.source, Some(Source::FailOpen | Source::FailClosed)),
+                failed: answer.source.is_some_and(global::is_uncounted),
             }],
         }
     }
@@ -182,8 +182,7 @@ fn status_of(verdict: &Verdict) -> DescriptorStatus {
     let allowed = verdict.is_allowed();
     // Where nothing is enforced, those that only watch.
     let standing = verdict.binding().or_else(|| verdict.limits().min_by_key(Standing::remaining));
-    let counted =
-        standing.filter(|standing| !matches!(standing.source(), Some(Source::FailOpen | Source::FailClosed)));
+    let counted = standing.filter(|standing| !reports::is_uncounted(standing));
     let mut status = DescriptorStatus { code: code(allowed), ..DescriptorStatus::default() };
     if let Some(standing) = counted {
         let wait = if allowed { None } else { standing.retry_after() };

@@ -38,7 +38,7 @@ pub struct RequestSubject {
 /// A key, and the limit on it.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct KeySubject {
-    /// Who is limited. Not empty. Keys under different limits are different keys.
+    /// Who is limited. Not empty. Two limits may have one count for a key: let it say what it is for, as `login:alice`.
     #[prost(string, tag = "1")]
     pub key: ::prost::alloc::string::String,
     /// The limit.
@@ -190,7 +190,7 @@ pub struct ReserveRequest {
     /// The estimate. Not set: what the policies say.
     #[prost(uint64, optional, tag = "2")]
     pub estimate: ::core::option::Option<u64>,
-    /// How long the reservation lasts. Not set: 60 s. At most an hour, unless the service is set to less.
+    /// How long the reservation lasts. Not set: 60 s. At most an hour, unless the service is set otherwise.
     #[prost(message, optional, tag = "3")]
     pub lifetime: ::core::option::Option<::prost_types::Duration>,
 }
