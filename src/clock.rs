@@ -76,9 +76,9 @@ impl Monotonic {
 
 impl Clock {
     /// The finest resolution of [`Clock::coarse`]: timers of common systems wake up no more often than this.
-    pub const FINEST_COARSE: Duration = Duration::from_micros(100);
+    pub const FINEST_RESOLUTION: Duration = Duration::from_micros(100);
     /// The coarsest resolution of [`Clock::coarse`], so that its thread ends soon after its last clock is dropped.
-    pub const COARSEST_COARSE: Duration = Duration::from_secs(1);
+    pub const COARSEST_RESOLUTION: Duration = Duration::from_secs(1);
 
     /// The machine's monotonic clock, read from the processor's time-stamp counter where that is reliable.
     ///
@@ -105,7 +105,7 @@ impl Clock {
     /// ```
     #[must_use]
     pub fn coarse(resolution: Duration) -> Clock {
-        let resolution = resolution.clamp(Clock::FINEST_COARSE, Clock::COARSEST_COARSE);
+        let resolution = resolution.clamp(Clock::FINEST_RESOLUTION, Clock::COARSEST_RESOLUTION);
         let exact = Monotonic::new();
         let reading = Arc::new(CachePadded::new(AtomicU64::new(0)));
         let weak = Arc::downgrade(&reading);

@@ -6,6 +6,8 @@ use std::time::Duration;
 use crate::algorithm::{FixedWindowFigures, PerCallFigures, SlidingWindowFigures, TokenFigures};
 
 /// The numbers behind an answer, as an [`Algorithm`](crate::Algorithm) gives them. Times are worked out when asked for, not at every check.
+///
+/// [`testing`](crate::testing) holds them against a model; `examples/custom_algorithm.rs` has both.
 #[derive(Clone, Copy, Debug)]
 pub struct Figures {
     source: Source,

@@ -328,6 +328,13 @@ pub enum QuotaError {
 }
 
 /// Which part of a quota's text is wrong.
+///
+/// ```
+/// use tollgate::{Quota, QuotaError, QuotaSyntax};
+///
+/// let error = "10/fortnight".parse::<Quota>().unwrap_err();
+/// assert!(matches!(error, QuotaError::Syntax { problem: QuotaSyntax::Unit, .. }));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum QuotaSyntax {

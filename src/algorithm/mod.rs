@@ -46,7 +46,7 @@ use std::time::Duration;
 use crate::build_error::BuildError;
 use crate::decision::Figures;
 
-/// The moment at which a limiter is built, on two clocks: what [`Algorithm::start`] is told.
+/// The moment at which a limiter is built, on two clocks: what [`Algorithm::start`] is told. [`Clock`](crate::Clock) shows where the one comes from; the other is Unix time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Start {
     now: u64,

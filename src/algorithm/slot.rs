@@ -1,6 +1,6 @@
 //! [`Slot`]: a time at which a cost may be spent, and what is left of the key then.
 
-/// A key's next free slot: what [`Algorithm::schedule`](crate::Algorithm::schedule) gives.
+/// A key's next free slot: what [`Algorithm::schedule`](crate::Algorithm::schedule) gives. A limiter shows it as the delay of [`Limiter::schedule`](crate::Limiter::schedule).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slot {
     value: u64,

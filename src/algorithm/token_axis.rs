@@ -211,7 +211,7 @@ fn unpack(words: [u64; WORDS]) -> Axis {
     Axis { anchor, slope: Slope { high, low, carry_high, carry_low } }
 }
 
-/// A reading of the token clock.
+/// A reading of the token clock of [`Gcra`](crate::Gcra) and the buckets.
 #[derive(Clone, Copy, Debug)]
 pub struct TokenReading {
     anchor: Anchor,

@@ -14,7 +14,7 @@
 
 use crate::quota::{Quota, QuotaError};
 
-/// The highest value of a key's 60-bit word.
+/// The highest value of a key's 60-bit word. An [`Algorithm`](crate::Algorithm) of your own keeps below it: [`testing`](crate::testing) has a suite that looks.
 pub const MAX_VALUE: u64 = (1 << 60) - 1;
 
 const YEAR_NANOS: u64 = 31_557_600 * 1_000_000_000;

@@ -131,7 +131,7 @@ impl Windows {
     }
 }
 
-/// A reading of a window clock.
+/// A reading of a window clock of [`FixedWindow`](crate::FixedWindow) and [`SlidingWindow`](crate::SlidingWindow).
 #[derive(Clone, Copy, Debug)]
 pub struct WindowReading {
     /// The number of the window, from 1.

@@ -9,6 +9,8 @@ use super::reply::Reply;
 use super::subject::Subject;
 
 /// A future that can be handed from thread to thread: what [`Backend::execute`] returns.
+///
+/// For an example see [`testing::BackendConformance`](crate::testing::BackendConformance).
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// A store that counts for many nodes.

@@ -6,7 +6,7 @@ use super::lease::LeaseGrant;
 
 /// What a backend answers.
 ///
-/// For examples see where it is asked: [`Operation`](super::Operation).
+/// For examples see where it is asked: [`Operation`](super::Operation). [`MemoryBackend`](super::MemoryBackend) shows one.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Reply {

@@ -9,7 +9,7 @@ use crate::quota::Quota;
 
 /// A rule that no store can count by. The message names the value and says what to change.
 ///
-/// [`GlobalBuilder::build`](super::GlobalBuilder::build) tells one.
+/// [`GlobalBuilder::build`](super::GlobalBuilder::build) tells one; for an example of its errors see [`GlobalBuildError`](super::GlobalBuildError).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RuleError {

@@ -14,6 +14,8 @@ pin_project! {
     /// The body of an answer: the inner service's, or a refusal's.
     ///
     /// Places in concurrency limits are held, and costs are settled, until it has ended or is dropped.
+    ///
+    /// For an example see [`RateLimitLayer`](super::RateLimitLayer).
     #[derive(Debug)]
     pub struct RateLimitBody<B> {
         #[pin]

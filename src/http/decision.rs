@@ -26,13 +26,13 @@ pub struct Decision {
 impl Decision {
     /// Whether all limits let it pass. In shadow mode it passes, whatever this says.
     #[must_use]
-    pub fn allowed(&self) -> bool {
+    pub fn is_allowed(&self) -> bool {
         self.allowed
     }
 
     /// Whether the layer only watches.
     #[must_use]
-    pub fn shadow(&self) -> bool {
+    pub fn is_shadow(&self) -> bool {
         self.shadow
     }
 

@@ -237,7 +237,7 @@ impl Builder {
     /// use tollgate::http::RateLimitLayer;
     ///
     /// let builder = RateLimitLayer::builder().respond_with(|refusal| {
-    ///     let seconds = refusal.retry_after().unwrap_or(3600);
+    ///     let seconds = refusal.retry_after_seconds().unwrap_or(3600);
     ///     let mut response = http::Response::new(format!("come back in {seconds} s").into());
     ///     *response.status_mut() = refusal.status();
     ///     response

@@ -62,7 +62,7 @@ impl<'a> Refusal<'a> {
 
     /// How long the client should wait, in whole seconds, at least 1; `None` when waiting cannot help.
     #[must_use]
-    pub fn retry_after(&self) -> Option<u64> {
+    pub fn retry_after_seconds(&self) -> Option<u64> {
         fields::retry_after(self.reports)
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What a limit counts, from [`LimitReport::unit`].
+/// What a limit counts, from [`LimitReport::unit`]; for an example see [`Decision`](super::Decision).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Unit {

@@ -172,6 +172,8 @@ struct Waiter<S, Q> {
 
 pin_project! {
     /// The answer of a [`RateLimit`] service. It is boxed only while a request is held, or a limit is asked that many nodes share.
+    ///
+    /// For an example see [`RateLimitLayer`](super::RateLimitLayer).
     pub struct RateLimitFuture<S, Q>
     where
         S: Service<Request<Q>>,

@@ -4,6 +4,8 @@ use std::fmt;
 use std::hash::{BuildHasher, Hasher};
 
 /// Randomly seeded aHash: fast, and fit for keys that strangers choose.
+///
+/// For an example with another hasher see [`Builder::hasher`](crate::Builder::hasher).
 #[derive(Clone)]
 pub struct RandomState {
     state: ahash::RandomState,
@@ -60,7 +62,7 @@ impl BuildHasher for RandomState {
     }
 }
 
-/// The hasher of [`RandomState`].
+/// The hasher of [`RandomState`]. For an example see [`Builder::hasher`](crate::Builder::hasher).
 #[derive(Clone, Debug)]
 pub struct KeyHasher(ahash::AHasher);
 

@@ -13,6 +13,8 @@ use crate::decision::Denied;
 /// A slot that was taken: go on after [`delay`](Scheduled::delay).
 ///
 /// Dropped, the slot stays taken.
+///
+/// [`Limiter::schedule`] gives it, with an example.
 #[must_use = "whoever takes a slot goes on after its delay, or cancels it"]
 pub struct Scheduled<'a, A: Engine = Gcra, S = RandomState> {
     limiter: &'a Limiter<A, S>,

@@ -228,6 +228,8 @@ impl fmt::Debug for Snapshot {
 ///
 /// It is there to be named in bounds, and cannot be implemented: an [`Algorithm`](crate::Algorithm) of your own would
 /// have to say what its values mean to another process, on another clock, under other limits.
+///
+/// For an example see [`Limiter::snapshot`](crate::Limiter::snapshot).
 pub trait Snapshots: Engine {
     /// The algorithm's name.
     #[doc(hidden)]

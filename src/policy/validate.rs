@@ -262,6 +262,15 @@ fn unbuilt(limit: &Limit, error: &BuildError) -> String {
     }
 }
 
+/// What is wrong with the name of an attribute.
+pub(super) fn wrong_attribute(name: &str) -> Option<String> {
+    let is_wrong = name.is_empty() || name.len() > LONGEST_PATTERN || name.chars().any(char::is_control);
+    is_wrong.then(|| {
+        let name = Excerpt::of(name);
+        format!("{name:?} is no name for an attribute: use 1 to {LONGEST_PATTERN} printable characters")
+    })
+}
+
 /// Whether a limit may be called so, beside the id of its policy.
 fn is_name(name: &str) -> bool {
     (1..=32).contains(&name.len()) && name.bytes().all(|byte| matches!(byte, b' '..=b'~'))
@@ -303,14 +312,8 @@ impl Findings {
     }
 
     fn attribute(&mut self, field: impl AsRef<str>, name: &str) {
-        if name.is_empty() || name.len() > LONGEST_PATTERN || name.chars().any(char::is_control) {
-            self.add(
-                field,
-                format!(
-                    "{:?} is no name for an attribute: use 1 to {LONGEST_PATTERN} printable characters",
-                    Excerpt::of(name)
-                ),
-            );
+        if let Some(message) = wrong_attribute(name) {
+            self.add(field, message);
         }
     }
 

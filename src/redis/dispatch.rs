@@ -16,30 +16,33 @@ use super::request::{NamedBy, Request, RequestState, Route, pipeline};
 use super::stats::Counters;
 use super::topology::Topology;
 
-/// A slot on its way needs four: NOSCRIPT, MOVED, ASK and NOSCRIPT again. Twice that is a cluster that goes round in
-/// circles.
-const ROUNDS: usize = 8;
-/// After TRYAGAIN: a key or two are moved in less.
+/// A slot on its way needs four: NOSCRIPT, MOVED, ASK and NOSCRIPT again. Who is sent on more often goes round in a circle:
+/// while the news of a move spread, two servers may each name the other.
+const DIRECT_ROUNDS: usize = 4;
+/// After TRYAGAIN: a key or two are moved in less. And between the rounds of a circle, twice as long each time...
 const TRY_AGAIN: Duration = Duration::from_millis(2);
+/// ...up to this: not many rounds in a budget, and none that is missed for long.
+const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 
 /// What came of one request in one round.
 type Answer = Result<Value, Refusal>;
 
 /// Sends the requests, and sends again those that surely were not carried out, until each has an answer or nobody
-/// listens any more.
+/// listens any more. One that goes round in a circle has half of the time: the others of its batch wait for it.
 pub(super) async fn dispatch(
     topology: &Topology,
     requests: &mut [Request<'_>],
     deadline: Instant,
     counters: &Counters,
 ) {
-    for _ in 0..ROUNDS {
+    let mut circle = Circle::until(deadline);
+    for round in 0_usize.. {
         let groups = by_node(requests);
-        if groups.is_empty() {
+        if groups.is_empty()
+            || (round >= DIRECT_ROUNDS && !circle.pause().await)
+            || Instant::now() >= deadline
+        {
             return;
-        }
-        if Instant::now() >= deadline {
-            break;
         }
         let in_flight = groups.iter().map(|(node, members)| send(node, members, requests, deadline));
         let answers = join_all(in_flight).await;
@@ -53,6 +56,30 @@ pub(super) async fn dispatch(
         if try_again {
             sleep(TRY_AGAIN).await;
         }
+    }
+}
+
+/// The pauses of those that go round in a circle.
+struct Circle {
+    end: Instant,
+    pause: Duration,
+}
+
+impl Circle {
+    /// Half of the time from now to the deadline.
+    fn until(deadline: Instant) -> Circle {
+        let now = Instant::now();
+        Circle { end: now + deadline.saturating_duration_since(now) / 2, pause: TRY_AGAIN }
+    }
+
+    /// Waits, if there is time for it.
+    async fn pause(&mut self) -> bool {
+        let is_time = Instant::now() + self.pause < self.end;
+        if is_time {
+            sleep(self.pause).await;
+            self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        }
+        is_time
     }
 }
 

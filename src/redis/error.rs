@@ -7,7 +7,7 @@ use crate::distributed::{Applied, BackendError, BackendErrorKind};
 
 /// Why there is no backend, or no connection.
 ///
-/// [`RedisBuilder::build`](super::RedisBuilder::build) tells one. Messages name servers by their address; no password is ever in one.
+/// [`RedisBuilder::build`](super::RedisBuilder::build) tells one. Messages name servers by their address; no password is ever in one. For an example see [`RedisBackend`](super::RedisBackend).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RedisError {

@@ -10,6 +10,8 @@ use crate::policy::WatchError;
 use crate::redis::RedisError;
 
 /// Why the service does not start.
+///
+/// [`Server::start`](super::Server::start) tells one; [`Server`](super::Server) has an example.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ServerError {

@@ -46,6 +46,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 pub struct Server(());
 
 /// A service that runs until it is shut down. Dropped, it stops at once.
+///
+/// [`Server::start`] gives it; [`Server`] has an example.
 #[derive(Debug)]
 #[must_use = "the service ends when this is dropped"]
 pub struct Running {
@@ -65,7 +67,7 @@ impl Server {
     ///
     /// As [`start`](Server::start), but for what only shows then: a port that is taken, a snapshot that is broken.
     pub async fn check(settings: &Settings) -> Result<(), ServerError> {
-        settings.check()?;
+        settings.validate()?;
         settings.tls.as_ref().map(operate::acceptor).transpose()?;
         let backends = operate::connect(&settings.backends, &counting()?).await?;
         let Some(file) = &settings.policies else { return Ok(()) };
@@ -82,7 +84,7 @@ impl Server {
     ///
     /// [`ServerError`] says what is wrong and what to change; nothing runs then.
     pub async fn start(settings: Settings) -> Result<Running, ServerError> {
-        settings.check()?;
+        settings.validate()?;
         let tls = settings.tls.as_ref().map(operate::acceptor).transpose()?;
         let service = Arc::new(service(settings).await?);
         let settings = &service.settings;

@@ -158,7 +158,7 @@ async fn a_shadow_decides_and_counts_but_never_refuses() {
     let third = answer(&layer, get("/", "ann")).await;
     assert!(third.headers().is_empty(), "clients are told nothing");
     let decision = third.extensions().get::<Decision>().unwrap();
-    assert!(decision.shadow() && !decision.allowed() && decision.limits()[0].refuses());
+    assert!(decision.is_shadow() && !decision.is_allowed() && decision.limits()[0].refuses());
     assert_eq!(limiter.peek("ann").remaining(), 0);
 }
 
@@ -168,7 +168,7 @@ async fn the_decision_is_in_the_extensions_of_request_and_answer() {
     let layer = RateLimitLayer::builder().limit(limit).decision_in_extensions(true).build().unwrap();
     let left = |extensions: &http::Extensions| {
         let decision = extensions.get::<Decision>().unwrap();
-        (decision.allowed(), decision.limits()[0].remaining())
+        (decision.is_allowed(), decision.limits()[0].remaining())
     };
     let service = tower::service_fn(move |request: Request<()>| async move {
         assert_eq!(left(request.extensions()), (true, 1));
@@ -252,7 +252,7 @@ async fn another_answer_still_gets_the_fields() {
     let layer = RateLimitLayer::builder()
         .limit(limit)
         .respond_with(|refusal| {
-            let text = format!("{} {:?}", refusal.head().path(), refusal.retry_after());
+            let text = format!("{} {:?}", refusal.head().path(), refusal.retry_after_seconds());
             http::Response::builder().status(420).body(text.into()).unwrap()
         })
         .build()

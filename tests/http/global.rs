@@ -219,7 +219,7 @@ async fn a_shadow_asks_the_store_but_never_refuses() {
     let watched = answer(&layer, get("/", "ann")).await;
     assert_eq!((watched.status().as_u16(), field(&watched, "ratelimit")), (200, String::new()));
     let decision = watched.extensions().get::<Decision>().unwrap();
-    assert!(!decision.allowed() && decision.shadow());
+    assert!(!decision.is_allowed() && decision.is_shadow());
     assert_eq!(notes.take(), ["user shadow_denied 1 header ann  timed"]);
     assert_eq!(here.peek(&()).remaining(), 7);
 }
@@ -238,7 +238,7 @@ async fn handlers_and_observers_are_told_of_limits_here_and_of_all_nodes() {
     let told = |extensions: &http::Extensions| {
         let decision = extensions.get::<Decision>().unwrap();
         let limits = decision.limits().iter().map(|limit| (limit.name().to_owned(), limit.remaining()));
-        (decision.allowed(), limits.collect::<Vec<_>>())
+        (decision.is_allowed(), limits.collect::<Vec<_>>())
     };
     let expected = [("here".to_owned(), 8), ("user".to_owned(), 0)];
     let seen = (true, expected.to_vec());

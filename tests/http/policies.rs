@@ -254,7 +254,7 @@ async fn a_layer_that_only_watches_refuses_nobody_whatever_its_policies_say() {
     let answer = answer(&layer, ann()).await;
     assert!(answer.status() == 200 && answer.headers().is_empty());
     let decision = answer.extensions().get::<Decision>().unwrap();
-    assert!(decision.shadow() && !decision.allowed() && decision.limits()[0].refuses());
+    assert!(decision.is_shadow() && !decision.is_allowed() && decision.limits()[0].refuses());
     assert_eq!(notes.take(), ["api allowed 1 global   timed", "api shadow_denied 1 global (all)  timed"]);
 }
 

@@ -122,6 +122,24 @@ async fn a_charge_during_resharding_is_carried_out_exactly_once() {
     spend(10).await;
 }
 
+/// Two servers that each named the other used up all that was tried within a millisecond, however much time there was.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_sent_round_in_a_circle_asks_until_the_news_of_a_move_are_everywhere() {
+    let cluster = Cluster::start();
+    let backend = backend(&cluster).await;
+    let rule = tokens(10);
+    let key = key_of(&backend, rule, 0);
+    let slot = slot(&backend, rule, &key);
+    cluster.tell_owner(0, slot, 1);
+    let asking = tokio::spawn({
+        let (backend, key) = (backend.clone(), key.clone());
+        async move { ask(&backend, check(rule, &key)).await }
+    });
+    wait_until("it has gone round", || backend.stats().redirections > 8);
+    cluster.end_migration(slot, 1);
+    assert_eq!(outcome(&asking.await.unwrap().unwrap()), (true, 9));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn slots_that_move_under_load_lose_no_charge_and_double_none() {
     let cluster = Cluster::start();

@@ -137,7 +137,7 @@ pub(crate) fn run(args: ServeArgs) -> Result<(), Box<dyn Error>> {
     let (log, format, only_check) = (args.log.clone(), args.log_format, args.check);
     let settings = args.into_settings()?;
     // What is wrong with settings is told to people, not logged.
-    settings.check()?;
+    settings.validate()?;
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     if let Some(workers) = settings.workers {
         runtime.worker_threads(workers);

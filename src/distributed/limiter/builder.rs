@@ -241,6 +241,18 @@ impl fmt::Debug for GlobalBuilder {
 /// Why a shared limit could not be built. The message names the value and says what to change.
 ///
 /// [`GlobalBuilder::build`] tells one.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use tollgate::Quota;
+/// use tollgate::distributed::{GlobalLimiter, MemoryBackend, Rule, SharedStore};
+///
+/// let store = SharedStore::new(MemoryBackend::new());
+/// let builder = GlobalLimiter::builder("api", Rule::Gcra(Quota::per_second(1)), &store);
+/// let error = builder.budget(Duration::ZERO).build().unwrap_err();
+/// assert_eq!(error.to_string(), "budget 0ns is out of range: use 1ms to 60s");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum GlobalBuildError {

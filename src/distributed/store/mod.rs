@@ -104,6 +104,13 @@ impl SharedStore {
     }
 
     /// What it has done, and how its failure domains are.
+    ///
+    /// ```
+    /// use tollgate::distributed::{BreakerState, MemoryBackend, SharedStore};
+    ///
+    /// let store = SharedStore::new(MemoryBackend::new());
+    /// assert!(store.stats().domains.iter().all(|domain| domain.breaker == BreakerState::Closed));
+    /// ```
     #[must_use]
     pub fn stats(&self) -> StoreStats {
         self.core.stats()

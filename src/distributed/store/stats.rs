@@ -36,7 +36,7 @@ pub struct StoreStats {
 
 /// How a failure domain is.
 ///
-/// [`StoreStats::domains`] has one for each.
+/// [`StoreStats::domains`] has one for each; for an example see [`SharedStore::stats`](crate::distributed::SharedStore::stats).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DomainStats {

@@ -95,6 +95,8 @@ impl LimitStatus {
 ///
 /// The first that refuses decides, so that a refusal is cheap. Which one binds, and how long to wait, is worked out when it is asked, by looking
 /// at all limits then: ask at once. It holds on to the limits; what [`binding`](DeniedBy::binding) gives does not.
+///
+/// For an example see [`check_all`](crate::check_all).
 #[derive(Clone, Debug)]
 pub struct DeniedBy<'a> {
     pub(super) limits: Vec<On<'a>>,

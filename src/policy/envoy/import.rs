@@ -8,6 +8,7 @@ use super::descriptor::{DOMAIN, ENTRIES, entry_attribute};
 use super::document::{Document, RateLimit, Rule};
 use super::ids::Ids;
 use crate::policy::file::{Problem, Tree};
+use crate::policy::validate::wrong_attribute;
 use crate::policy::{Conditions, Pattern, Policy, Scope};
 
 /// The conditions of a file's policies may take about so many bytes: enough for the longest file whose descriptors do not
@@ -19,7 +20,7 @@ const MAX_BYTES: usize = 128 << 20;
 const PATTERN_BYTES: usize = 48;
 
 /// More problems are not told at a time: about two screens.
-const MAX_PROBLEMS: usize = 100;
+pub(super) const MAX_PROBLEMS: usize = 100;
 
 /// A walk.
 #[derive(Debug)]
@@ -112,6 +113,10 @@ impl<'a> Import<'a> {
         }
         if is_wildcard(&rule.key) {
             self.problem(path, "key", "a key with `*` cannot be imported: only values may have it");
+        }
+        let step = self.steps.last().filter(|_| !rule.key.is_empty());
+        if let Some(message) = step.and_then(|step| wrong_attribute(&step.attribute)) {
+            self.problem(path, "key", message);
         }
         if rule.share_threshold && !is_wildcard(&rule.value) {
             self.problem(path, "share_threshold", "only a value with `*` can share: leave it out");

@@ -10,10 +10,11 @@ use std::fmt;
 
 pub use descriptor::Descriptor;
 
-use super::Policies;
 use super::file::{Format, Problem, read};
+use super::validate::validate;
+use super::{Invalid, Policies};
 use document::Document;
-use import::Import;
+use import::{Import, MAX_PROBLEMS};
 
 impl Policies {
     /// The policies of a configuration file of Envoy's rate limit service: one domain, in YAML.
@@ -65,7 +66,13 @@ impl Policies {
         let file = read::<Document>(yaml, Format::Yaml);
         let error = EnvoyError { problems: file.problems, omitted: file.omitted };
         match file.value {
-            Some(document) => Import::new(&document, &file.tree, error).policies().map(Policies::from),
+            Some(document) => {
+                let policies = Policies::from(Import::new(&document, &file.tree, error).policies()?);
+                match validate(&policies, true, None) {
+                    invalid if invalid.is_empty() => Ok(policies),
+                    invalid => Err(EnvoyError::of(invalid)),
+                }
+            }
             None => Err(error),
         }
     }
@@ -82,6 +89,18 @@ pub struct EnvoyError {
     pub problems: Vec<Problem>,
     /// How many more there are: about 100 are told at a time.
     pub omitted: usize,
+}
+
+impl EnvoyError {
+    /// Of policies that were made of a sound file, and are none: a value may be longer than any pattern.
+    fn of(invalid: Vec<Invalid>) -> EnvoyError {
+        let omitted = invalid.len().saturating_sub(MAX_PROBLEMS);
+        let problems = invalid.into_iter().take(MAX_PROBLEMS).map(|invalid| {
+            let field = invalid.field().to_owned();
+            Problem { policy: Some(invalid.policy), field, ..Problem::whole(invalid.message) }
+        });
+        EnvoyError { problems: problems.collect(), omitted }
+    }
 }
 
 impl fmt::Display for EnvoyError {

@@ -9,6 +9,20 @@ use serde::{Deserialize, Serialize};
 ///
 /// Only an [`Active`](State::Active) one is. A policy goes from draft to active or inactive, from active to suspended or inactive, from suspended to
 /// active or inactive, and from inactive to active.
+///
+/// ```
+/// use tollgate::policy::model::State;
+/// use tollgate::policy::{Attributes, Format, Policies, PolicySet};
+///
+/// let text = r#"{ "policy": [{ "id": "api", "scope": "user", "limit": "0/min" }] }"#;
+/// let set = PolicySet::new();
+/// set.apply(Policies::parse(text, Format::Json)?)?;
+/// let ann = Attributes::new().user("ann");
+/// assert!(!set.check(&ann).is_allowed());
+/// set.transition("api", State::Suspended)?;
+/// assert!(set.check(&ann).is_allowed());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]

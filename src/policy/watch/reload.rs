@@ -41,7 +41,7 @@ pub struct PolicyReload<'a> {
     pub at: SystemTime,
 }
 
-/// Numbers about a [`Watcher`](super::Watcher), from [`Watcher::stats`](super::Watcher::stats).
+/// Numbers about a [`Watcher`](super::Watcher), from [`Watcher::stats`](super::Watcher::stats). For an example see [`PolicySet::watch`](crate::policy::PolicySet::watch).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WatcherStats {

@@ -6,6 +6,8 @@ use super::Secret;
 use crate::redis::{RedisBackend, RedisBuilder};
 
 /// A store that nodes share: a Redis by itself, one that Sentinels watch, or a cluster.
+///
+/// [`Settings`](super::Settings) are read from a file, with an example.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]

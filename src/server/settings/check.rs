@@ -17,7 +17,7 @@ impl Settings {
     /// # Errors
     ///
     /// [`SettingsError`] names the field, and says what to change.
-    pub fn check(&self) -> Result<(), SettingsError> {
+    pub fn validate(&self) -> Result<(), SettingsError> {
         let token = self.the_token()?;
         if !self.listen.ip().is_loopback() && token.is_none() {
             return Err(SettingsError::value(

@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use crate::policy::{Problem, UnknownFormat};
 
 /// Why settings cannot be used.
+///
+/// [`Settings::read`](super::Settings::read) tells one; [`Settings`](super::Settings) have an example.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum SettingsError {

@@ -7,6 +7,8 @@ use serde::{Deserialize, Deserializer};
 use crate::http::HeaderDialect;
 
 /// What gRPC clients may take up, and what Envoy is told.
+///
+/// A part of [`Settings`](super::Settings), which have an example.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]

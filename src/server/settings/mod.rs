@@ -76,6 +76,8 @@ pub struct Settings {
 }
 
 /// A certificate and its key.
+///
+/// A part of [`Settings`], which have an example.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
@@ -94,6 +96,8 @@ impl TlsSettings {
 }
 
 /// Limits that come with the request: what callers may choose.
+///
+/// A part of [`Settings`], which have an example.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
@@ -152,6 +156,8 @@ impl Default for CallerSettings {
 }
 
 /// Bounds on what clients may take up.
+///
+/// A part of [`Settings`], which have an example.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
@@ -190,6 +196,8 @@ impl Default for ConnectionLimits {
 }
 
 /// What is counted in memory survives a restart.
+///
+/// A part of [`Settings`], which have an example.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
@@ -208,6 +216,8 @@ impl Default for SnapshotSettings {
 }
 
 /// The ending of the service.
+///
+/// A part of [`Settings`], which have an example.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]

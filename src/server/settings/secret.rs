@@ -6,6 +6,13 @@ use serde::Deserialize;
 use subtle::ConstantTimeEq;
 
 /// Text that is not shown by `Debug`: a token, or a password.
+///
+/// ```
+/// use tollgate::server::Secret;
+///
+/// let token = Secret::new("a token that nobody guesses");
+/// assert!(!format!("{token:?}").contains("guesses"));
+/// ```
 #[derive(Clone, Deserialize)]
 #[serde(transparent)]
 pub struct Secret(String);

@@ -5,6 +5,8 @@ use std::fmt;
 use crate::distributed::Rule;
 
 /// What any [`Backend`](crate::distributed::Backend) must keep.
+///
+/// [`BackendConformance`](super::BackendConformance) looks at all of them, and has an example.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum BackendPromise {
@@ -79,6 +81,8 @@ impl BackendPromise {
 /// A promise that a backend does not keep, and what was seen.
 ///
 /// `Debug` writes the same as `Display`: a test that returns it shows all of it.
+///
+/// [`BackendConformance`](super::BackendConformance) tells one, and has an example.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BackendViolation {

@@ -326,6 +326,21 @@ descriptors:
     assert_eq!(lines.len(), 9);
 }
 
+/// A tab in a key made policies that no set took: reading said nothing of it.
+#[test]
+fn what_no_policy_can_say_is_refused_when_it_is_read() {
+    let error = Policies::from_envoy("{ domain: d, descriptors: [{ key: \"a\\tb\" }] }").unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "line 1: policy \"d/a\tb\", key: \"envoy.1.a\\tb\" is no name for an attribute: use 1 to 1024 printable characters"
+    );
+    let domain = "d".repeat(2_000);
+    let rule = "{ key: k, rate_limit: { unit: day, requests_per_unit: 5 } }";
+    let error = Policies::from_envoy(&format!("{{ domain: {domain}, descriptors: [{rule}] }}")).unwrap_err();
+    let told = error.to_string();
+    assert!(told.contains("match.envoy.domain: a pattern of 2000 bytes is too long: at most 1024"), "{told}");
+}
+
 #[test]
 fn what_must_be_given_is_asked_for() {
     for (text, expected) in [

@@ -138,14 +138,17 @@ impl Cluster {
 
     /// Says to all whose the slot is now.
     pub(crate) fn end_migration(&self, slot: usize, to: usize) {
-        let owner = &self.identities[to];
         // The new owner is told first, or for a moment each would name the other.
-        self.nodes[to].say::<()>(&format!("CLUSTER SETSLOT {slot} NODE {owner}"));
-        for (number, node) in self.nodes[..MASTERS].iter().enumerate() {
-            if number != to {
-                node.say::<()>(&format!("CLUSTER SETSLOT {slot} NODE {owner}"));
-            }
+        self.tell_owner(to, slot, to);
+        for number in (0..MASTERS).filter(|number| *number != to) {
+            self.tell_owner(number, slot, to);
         }
+    }
+
+    /// Says to one whose the slot is now.
+    pub(crate) fn tell_owner(&self, told: usize, slot: usize, owner: usize) {
+        let owner = &self.identities[owner];
+        self.nodes[told].say::<()>(&format!("CLUSTER SETSLOT {slot} NODE {owner}"));
     }
 
     /// Moves a slot with all its keys, while they are in use.
