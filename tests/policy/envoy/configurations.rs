@@ -332,7 +332,7 @@ fn what_no_policy_can_say_is_refused_when_it_is_read() {
     let error = Policies::from_envoy("{ domain: d, descriptors: [{ key: \"a\\tb\" }] }").unwrap_err();
     assert_eq!(
         error.to_string(),
-        "line 1: policy \"d/a\tb\", key: \"envoy.1.a\\tb\" is no name for an attribute: use 1 to 1024 printable characters"
+        "line 1: policy \"d/a\\tb\", key: \"envoy.1.a\\tb\" is no name for an attribute: use 1 to 1024 printable characters"
     );
     let domain = "d".repeat(2_000);
     let rule = "{ key: k, rate_limit: { unit: day, requests_per_unit: 5 } }";
