@@ -11,8 +11,7 @@ use serde::{Deserialize, Serialize};
 /// active or inactive, and from inactive to active.
 ///
 /// ```
-/// use tollgate::policy::model::State;
-/// use tollgate::policy::{Attributes, Format, Policies, PolicySet};
+/// use tollgate::policy::{Attributes, Format, Policies, PolicySet, State};
 ///
 /// let text = r#"{ "policy": [{ "id": "api", "scope": "user", "limit": "0/min" }] }"#;
 /// let set = PolicySet::new();

@@ -44,6 +44,12 @@ fn named(documented: &Crate) -> Vec<(String, &Item)> {
             ItemEnum::Module(module) => {
                 modules.extend(module.items.iter().map(|member| (format!("{path}{name}::"), *member)));
             }
+            // All names of a module, without its own.
+            ItemEnum::Use(import) if import.is_glob => {
+                if let Some(ItemEnum::Module(module)) = import.id.and_then(|id| inner(documented, id)) {
+                    modules.extend(module.items.iter().map(|member| (path.clone(), *member)));
+                }
+            }
             ItemEnum::Use(import) => modules.extend(import.id.map(|target| (path, target))),
             ItemEnum::Struct(_)
             | ItemEnum::Enum(_)
@@ -56,6 +62,10 @@ fn named(documented: &Crate) -> Vec<(String, &Item)> {
         }
     }
     named
+}
+
+fn inner(documented: &Crate, id: Id) -> Option<&ItemEnum> {
+    documented.index.get(&id).map(|item| &item.inner)
 }
 
 /// To what type or trait variants, methods and associated constants belong.
