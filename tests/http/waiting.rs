@@ -208,17 +208,17 @@ async fn limits_that_share_a_leaky_bucket_and_a_key_take_their_turns_once() {
     assert_eq!(crowd(&layer, 3, "ann").await, [(0, 200), (200, 200), (400, 200)]);
 }
 
+/// Two limits by the same limiter and key, that cost three and two.
+fn two_limits_of_one(limiter: &Arc<Limiter>, cost: impl Fn(u64) -> Cost) -> RateLimitLayer {
+    let limit = |name, tokens| Limit::new(name, Arc::clone(limiter)).cost(cost(tokens));
+    RateLimitLayer::builder().limit(limit("one", 3)).limit(limit("other", 2)).wait(SECOND).build().unwrap()
+}
+
 /// Two limits of one limiter and key took two turns: the first could not be given back, since the second stood behind it.
 #[tokio::test(start_paused = true)]
 async fn limits_that_share_a_limiter_and_a_key_give_all_of_their_turn_back() {
     let limiter = limiter(Gcra::new(Quota::per_second(10).burst(10)));
-    let limit = |name, cost| Limit::new(name, Arc::clone(&limiter)).cost(Cost::fixed(cost));
-    let layer = RateLimitLayer::builder()
-        .limit(limit("one", 3))
-        .limit(limit("other", 2))
-        .wait(SECOND)
-        .build()
-        .unwrap();
+    let layer = two_limits_of_one(&limiter, Cost::fixed);
     limiter.charge(&(), 10);
     let left = timeout(Duration::from_millis(100), answer(&layer, get("/", "ann"))).await;
     assert!(left.is_err(), "its turn comes after half a second");
@@ -230,13 +230,7 @@ async fn limits_that_share_a_limiter_and_a_key_give_all_of_their_turn_back() {
 #[tokio::test(start_paused = true)]
 async fn limits_that_share_a_limiter_and_a_key_are_settled_together_after_a_wait_too() {
     let limiter = limiter(Gcra::new(Quota::per_second(10).burst(10)));
-    let limit = |name, cost| Limit::new(name, Arc::clone(&limiter)).cost(Cost::by_status(cost, |_| 1));
-    let layer = RateLimitLayer::builder()
-        .limit(limit("one", 3))
-        .limit(limit("other", 2))
-        .wait(SECOND)
-        .build()
-        .unwrap();
+    let layer = two_limits_of_one(&limiter, |cost| Cost::by_status(cost, |_| 1));
     limiter.charge(&(), 10);
     let begun = Instant::now();
     drop(answer(&layer, get("/", "ann")).await);
