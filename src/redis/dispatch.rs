@@ -16,9 +16,9 @@ use super::request::{NamedBy, Request, RequestState, Route, pipeline};
 use super::stats::Counters;
 use super::topology::Topology;
 
-/// A slot on its way needs four: NOSCRIPT, MOVED, ASK and NOSCRIPT again. Who is sent on more often goes round in a circle:
-/// while the news of a move spread, two servers may each name the other.
-const DIRECT_ROUNDS: usize = 4;
+/// A slot on its way needs so many: after NOSCRIPT, MOVED, ASK, NOSCRIPT again and TRYAGAIN comes the answer. Who is sent on
+/// more often goes round in a circle: while the news of a move spread, two servers may each name the other.
+const DIRECT_ROUNDS: usize = 6;
 /// After TRYAGAIN: a key or two are moved in less. And between the rounds of a circle, twice as long each time...
 const TRY_AGAIN: Duration = Duration::from_millis(2);
 /// ...up to this: not many rounds in a budget, and none that is missed for long.
